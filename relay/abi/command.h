@@ -1,0 +1,177 @@
+// What a client may ask of the relay.
+//
+// A session is one call. Its legs are numbered 0 .. kLegsPerSession - 1 by the client; a leg is one
+// local port pair and one far party. A bridge says who hears whom: it is one arrow from a speaker
+// to a listener, so a plain call is two bridges, hold is a missing one, a fork is a third, and a
+// transfer is an unbridge and a bridge between other legs. No word of SIP crosses this file.
+//
+//     leg 0 (trunk)   ---- bridge 0 -> 1 ---->   leg 1 (PBX)
+//                     <--- bridge 1 -> 0 -----
+//
+// Every command is answered by exactly one event with the same `request` number (event.h:
+// kCommandDone or kCommandRefused), in the order of the ring. Commands carry the whole wanted state
+// and never a difference: sending one twice does no harm.
+//
+// The relay copies a record once, validates the copy, then uses it. All integers are in host byte
+// order: the contract never leaves the machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "relay/abi/endpoint.h"
+
+namespace relay::abi {
+
+inline constexpr uint8_t kLegsPerSession = 8;
+inline constexpr uint8_t kFormatsPerLeg = 8;
+inline constexpr uint8_t kListenersPerLeg = 4;
+inline constexpr uint16_t kNetworkSetsMax = 64;
+inline constexpr uint16_t kNetworksPerSet = 32;
+inline constexpr uint16_t kNetworksPerCommand = 16;
+inline constexpr uint16_t kNoNetworkSet = 0xffff;
+
+enum class CommandKind : uint16_t {
+  kNone = 0,          // never valid: an all-zero record is an error, not a no-op
+  kLegOpen = 1,       // make the leg, and with its first leg the session
+  kLegUpdate = 2,     // replace the leg's plan; its local endpoint cannot change
+  kBridge = 3,        // listener hears speaker
+  kUnbridge = 4,      // listener stops hearing speaker
+  kLegClose = 5,      // forget the leg and its bridges; the last one ends the session
+  kSessionClose = 6,  // close all legs of the session
+  kNetworkSet = 7,    // define the networks that a learning mode may trust
+  // 8 is kept for `play` (an announcement into a leg).
+};
+
+// What may stand in a payload type of a leg. The relay maps payload types between the two legs of
+// a bridge by equal codec and clock rate.
+enum class Codec : uint8_t {
+  kNone = 0,
+  kPcmu = 1,            // RFC 3551 section 4.5.14
+  kPcma = 2,            // RFC 3551 section 4.5.14
+  kTelephoneEvent = 3,  // RFC 4733
+  kComfortNoise = 4,    // RFC 3389
+  kOpaque = 5,          // anything else, passed unchanged between equal payload types
+};
+
+struct Format {
+  uint8_t payload_type;  // 0-127
+  Codec codec;
+  uint16_t reserved;
+  uint32_t clock_rate_hz;  // 8000 for G.711
+};
+static_assert(sizeof(Format) == 8);
+
+// How the source of a leg's packets is decided (docs/packet.md, "Whom the relay believes").
+enum class Learning : uint8_t {
+  kOff = 0,        // any source inside the leg's network set; sends to the signalled address only
+  kSignalled = 1,  // source must equal the signalled address and port
+  kLatch = 2,      // NAT: the signalled address wins at once, else the first steady source inside
+                   // `latch_window_ms` after the plan; then locked until the next `relearn`
+};
+
+// Directions as the far party sees our SDP (RFC 3264 section 5.1), as two bits.
+inline constexpr uint8_t kLegReceives = 1;  // packets from the far party are accepted
+inline constexpr uint8_t kLegSends = 2;     // packets to the far party are sent
+
+// What one leg shall be. Filled by the client, validated as a whole.
+struct LegPlan {
+  LocalEndpoint local;  // ours; even port, inside a range leased to this client
+  uint8_t direction;    // kLegReceives | kLegSends; 0 = on hold both ways
+  Learning learning;
+  uint8_t rtcp_mux;  // 1: RTCP shares the RTP port (RFC 5761); 0: it has the odd port above
+  uint8_t relearn;   // 1: forget a latched source and open the window again
+
+  Endpoint remote_rtp;   // signalled; port 0 = not known yet, nothing is sent
+  Endpoint remote_rtcp;  // signalled (RFC 3605) or port + 1; ignored under rtcp_mux
+
+  uint16_t network_set;        // sources must lie in it; kNoNetworkSet = any address
+  uint8_t dscp;                // 0-63, of packets sent to the far party (RFC 2474); 46 = EF
+  uint8_t format_count;        // 1 .. kFormatsPerLeg
+  uint32_t latch_window_ms;    // kLatch only; 0 = the relay's default
+  uint32_t media_timeout_ms;   // silence that is reported; 0 = never; suspended on hold
+  uint32_t session_length_ms;  // absolute end of the session from its first leg; 0 = none
+
+  Format formats[kFormatsPerLeg];
+  char label[16];  // shown by relaystat; UTF-8, zero padded, need not be terminated
+};
+static_assert(sizeof(LegPlan) == 152);
+static_assert(offsetof(LegPlan, remote_rtp) == 8);
+static_assert(offsetof(LegPlan, network_set) == 56);
+static_assert(offsetof(LegPlan, formats) == 72);
+static_assert(offsetof(LegPlan, label) == 136);
+
+struct LegCommand {  // kLegOpen, kLegUpdate
+  uint8_t leg;
+  uint8_t reserved[7];
+  LegPlan plan;
+};
+static_assert(sizeof(LegCommand) == 160);
+
+struct LegCloseCommand {
+  uint8_t leg;
+  uint8_t reserved[7];
+};
+
+struct BridgeCommand {  // kBridge, kUnbridge
+  uint8_t speaker;
+  uint8_t listener;
+  uint8_t both;  // 1: also the arrow back
+  uint8_t reserved[5];
+};
+static_assert(sizeof(BridgeCommand) == 8);
+
+struct NetworkSetCommand {
+  uint16_t set;    // 0 .. kNetworkSetsMax - 1, private to this client
+  uint16_t count;  // networks in this record, 0 .. kNetworksPerCommand
+  uint8_t append;  // 1: add to the set (kNetworksPerSet in all); 0: replace it
+  uint8_t reserved[3];
+  Network networks[kNetworksPerCommand];
+};
+static_assert(sizeof(NetworkSetCommand) == 392);
+
+// One slot of the command ring. `body` is chosen by `kind`; its unused rest is zero. The size
+// leaves room for the SRTP keys of a leg.
+struct Command {
+  CommandKind kind;
+  uint16_t reserved;
+  uint32_t length;   // bytes of `body` in use: exactly the size of the body that `kind` names
+  uint64_t request;  // chosen by the client, returned in the answer
+  uint64_t session;  // chosen by the client, unique among its live sessions; never 0
+  union Body {
+    LegCommand leg;
+    LegCloseCommand leg_close;
+    BridgeCommand bridge;
+    NetworkSetCommand network_set;
+    uint8_t bytes[488];
+  } body;
+};
+static_assert(sizeof(Command) == 512);
+static_assert(offsetof(Command, request) == 8);
+static_assert(offsetof(Command, session) == 16);
+static_assert(offsetof(Command, body) == 24);
+static_assert(std::is_trivially_copyable_v<Command>);
+
+// Body size that `kind` demands in `Command::length`, or -1 for a kind that does not exist.
+constexpr int64_t BodyLength(CommandKind kind) {
+  switch (kind) {
+    case CommandKind::kLegOpen:
+    case CommandKind::kLegUpdate:
+      return sizeof(LegCommand);
+    case CommandKind::kBridge:
+    case CommandKind::kUnbridge:
+      return sizeof(BridgeCommand);
+    case CommandKind::kLegClose:
+      return sizeof(LegCloseCommand);
+    case CommandKind::kSessionClose:
+      return 0;
+    case CommandKind::kNetworkSet:
+      return sizeof(NetworkSetCommand);
+    case CommandKind::kNone:
+      break;
+  }
+  return -1;
+}
+
+}  // namespace relay::abi
