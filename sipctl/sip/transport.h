@@ -1,0 +1,70 @@
+// What the transaction layer needs from below (RFC 3261 section 18): send these bytes there, tell
+// me what arrived and what broke. `SocketTransport` does it with epoll; the simulation of the tests
+// does it with a virtual network.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "relay/abi/endpoint.h"
+#include "sipctl/sip/message.h"
+
+namespace sipctl::sip {
+
+enum class Protocol : uint8_t { kUdp, kTcp, kTls };
+constexpr bool IsReliable(Protocol protocol) {
+  return protocol != Protocol::kUdp;
+}
+std::string_view ProtocolName(Protocol protocol);  // "UDP", as in Via
+
+struct SocketAddress {
+  relay::abi::Address address{};
+  uint16_t port = 0;
+  bool operator==(const SocketAddress&) const = default;
+};
+std::string ToString(const SocketAddress& address);
+absl::StatusOr<SocketAddress> ParseSocketAddress(
+    std::string_view text);  // 1.2.3.4:5060, [::1]:5060
+
+// The road a message came by, or is to take. Responses and in-dialog requests prefer the
+// `connection`; when that is gone, a new one to `remote` is opened from the same listener.
+struct Flow {
+  Protocol protocol = Protocol::kUdp;
+  uint16_t listener = 0;    // index of the listener whose advertised address goes into Via, Contact
+  uint64_t connection = 0;  // 0 = none yet, or UDP
+  SocketAddress remote;
+  bool operator==(const Flow&) const = default;
+};
+
+// Where one of our listeners says that it can be reached.
+struct Advertised {
+  Protocol protocol = Protocol::kUdp;
+  std::string host;  // address or name, IPv6 without brackets
+  uint16_t port = 0;
+};
+
+class TransportUser {
+ public:
+  virtual ~TransportUser() = default;
+  // A well-formed message from a permitted source. Via's `received` and `rport` are filled in
+  // already (RFC 3581 section 4).
+  virtual void OnMessage(Message message, const Flow& flow) = 0;
+  // What was sent on this flow may not have arrived: connection refused, reset or timed out.
+  // Called later than the Send that caused it, never from inside.
+  virtual void OnFlowBroken(const Flow& flow, const absl::Status& why) = 0;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // Queues `bytes`; opens a connection if the flow needs one. Returns the flow really used (its
+  // `connection` filled in). An error means that nothing was or will be sent.
+  virtual absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) = 0;
+
+  virtual const Advertised& advertised(uint16_t listener) const = 0;
+};
+
+}  // namespace sipctl::sip
