@@ -123,7 +123,7 @@ struct alignas(64) StateHeader {
   uint16_t workers;
   uint16_t local_addresses;
   uint16_t client_slots;
-  uint16_t draining;
+  std::atomic<uint16_t> draining;  // 1: takes no new sessions
   uint32_t sessions_max;
   uint32_t legs_max;
   uint64_t counters_offset;    // CounterBlock[workers], then one more for the conductor
