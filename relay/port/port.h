@@ -61,6 +61,7 @@ static_assert(sizeof(Packet) == 80);
 
 // Names a bound local endpoint inside one port. Raw ports, which need no socket, return any value.
 using Handle = uint32_t;
+inline constexpr Handle kNoHandle = 0xffffffff;
 
 class Port {
  public:
