@@ -1,0 +1,40 @@
+// The command line of sipctl: one table row for each option (options.cc); parsing, --help and the
+// manual are made from it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "sipctl/cli/check.h"
+
+namespace sipctl {
+
+enum class Command { kRun, kCheck, kCalls, kHelp, kVersion, kPrintOptionsMarkdown };
+
+struct RunOptions {
+  std::string config;     // path
+  std::string log_level;  // "error", "warning", "info", "debug"
+  std::string trace;      // file for every SIP message; empty = none
+};
+
+struct CallsOptions {
+  std::string control;  // path of the running process's control socket
+  bool json = false;
+};
+
+struct Options {
+  Command command = Command::kHelp;
+  RunOptions run;
+  cli::CheckOptions check;
+  CallsOptions calls;
+};
+
+// `arguments` without the program's name. Unknown, repeated and missing ones are errors that name
+// the argument and what could be meant.
+absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments);
+
+std::string HelpText();
+std::string OptionsMarkdown();
+
+}  // namespace sipctl

@@ -1,0 +1,114 @@
+// The configuration as an immutable value: read once, checked as a whole, shared, swapped whole.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sipctl/sdp/address.h"
+#include "sipctl/sdp/offer_answer.h"
+#include "sipctl/trunk/diagnostic.h"
+
+namespace sipctl::trunk {
+
+enum class Transport : uint8_t { kUdp, kTcp };
+std::string_view TransportName(Transport transport);  // "udp", "tcp"
+
+// Where SIP is received. Requests to a trunk leave from one of these, too.
+struct Listener {
+  std::string name;
+  Transport transport = Transport::kUdp;
+  sdp::IpEndpoint bind;
+  std::string advertise_host;  // in Via and Contact: an address or a name
+  uint16_t advertise_port = 5060;
+  int line = 0;
+};
+
+// One local address of the relay and what the far side of a trunk must see in SDP instead (NAT).
+struct MediaAddress {
+  sdp::IpAddress local;
+  sdp::IpAddress advertise;
+
+  bool operator==(const MediaAddress&) const = default;
+};
+
+// How the relay decides whose packets belong to a leg; the meaning is the relay's (abi/command.h).
+enum class Learning : uint8_t { kOff, kSignalled, kLatch };
+
+struct Destination {
+  std::string host;  // an address or a name
+  uint16_t port = 5060;
+  Transport transport = Transport::kUdp;
+};
+
+struct Trunk {
+  std::string name;
+
+  // Signalling.
+  std::vector<sdp::IpNetwork> sources;     // whose SIP is this trunk's
+  std::optional<Destination> destination;  // where its calls go; absent: this trunk only calls us
+  size_t listener = 0;                     // index: its Via and Contact, its socket
+  std::string from_domain;                 // host of From towards it; empty = advertise_host
+  uint64_t ring_timeout_ns = 0;            // INVITE to final response, then CANCEL
+  uint64_t call_length_max_ns = 0;         // 0 = none
+
+  // Media. `media.networks` is what an SDP may point at; `networks` is what the relay accepts
+  // packets from; they are the same list, empty = any.
+  sdp::MediaPolicy media;
+  std::vector<sdp::IpNetwork> networks;
+  Learning learning = Learning::kOff;
+  std::vector<MediaAddress> addresses;  // never empty
+  uint8_t dscp = 46;
+  uint64_t media_timeout_ns = 0;  // 0 = never
+
+  // Limits.
+  uint32_t calls_max = 0;         // both directions together
+  uint32_t calls_per_minute = 0;  // that we send to it; 0 = no limit
+  uint32_t call_burst = 0;        // sent at once after a quiet time
+
+  int line = 0;
+};
+
+struct Route {
+  std::optional<size_t> from;  // index of a trunk; absent = any
+  std::string prefix;          // of the called number; empty = every number
+  size_t to = 0;               // index of a trunk
+  uint32_t strip = 0;          // characters taken from the front of the number, then
+  std::string add;             // put in front of it
+  int line = 0;
+};
+
+struct Config {
+  std::string file;
+  std::vector<Listener> listeners;
+  std::string relay_socket;
+  std::string control_socket;  // where `sipctl calls` asks; empty = no such socket
+  std::string journal;         // file of the dialog journal; empty = none
+  std::string user_agent;      // of User-Agent and Server; empty = neither
+  uint32_t calls_max = 0;      // of the process
+  std::vector<MediaAddress> addresses;
+  std::vector<Trunk> trunks;
+  std::vector<Route> routes;
+};
+
+struct LoadResult {
+  std::shared_ptr<const Config> config;  // null when there is an error among the diagnostics
+  std::vector<Diagnostic> diagnostics;   // in the order of the file
+};
+
+// Never throws. All that is wrong is reported, not only the first.
+LoadResult LoadConfig(const std::string& path);
+LoadResult ParseConfig(std::string_view text, std::string file_name);
+
+// The reference of every key, in Markdown, from the table that reads them.
+std::string KeysMarkdown();
+
+inline constexpr size_t kConfigBytesMax = 1 << 20;
+inline constexpr std::string_view kControlSocketDefault = "/run/tandem/sipctl.sock";
+inline constexpr std::string_view kRelaySocketDefault = "/run/tandem/relay.sock";
+
+}  // namespace sipctl::trunk
