@@ -1,0 +1,249 @@
+// A leg: everything a worker remembers of one far party. Plain data, no pointer into a heap, in an
+// array that the conductor hands in (it lies in a memfd, so that a restarted relay can adopt it).
+//
+// A leg belongs to one worker; nobody else reads or writes it. It is cut by cache lines, because a
+// packet costs what it touches that is not in the cache:
+//
+//     line         bytes  read or written by
+//     ----         -----  ------------------
+//     gate         0      every packet from the far party       (near leg)
+//     reception    64     every RTP packet from the far party   (near leg)
+//     out          128    every packet to the far party         (far leg)
+//     learning     192    a packet whose source is not the last one
+//     rtcp         256    RTCP in or out
+//     path         320    leg opened or updated, RTCP to the far party
+//     formats      384    a payload type that is not the last one
+//     bridges      448    a fork's second and later listeners; bridge orders
+//     timing       512    the leg's timer, about once a second
+//     totals       576    statistics, about once a second; rare events
+//
+// A forwarded RTP packet of a plain call thus touches four lines that may be cold:
+//
+//     1  the session table's entry (16 neighbouring port pairs share a line)
+//     2  near gate       3  near reception       4  far out
+//
+// All four are prefetched over the burst (worker/pipeline.cc).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "relay/abi/command.h"
+#include "relay/abi/endpoint.h"
+#include "relay/clock.h"
+
+namespace relay::session {
+
+struct NetworkSet;
+
+// "No leg" where a leg's slot (its index in the worker's array) may stand.
+inline constexpr uint32_t kNoLeg = 0xffffffff;
+inline constexpr uint8_t kNoPayloadType = 0xff;
+inline constexpr uint8_t kSpeakersPerLeg = abi::kLegsPerSession - 1;
+inline constexpr size_t kCnameLength = 16;  // 96 random bits in base64 (RFC 7022 section 4.2)
+
+enum class LearnState : uint8_t {
+  kFixed,     // nothing to learn: Learning::kOff or kSignalled
+  kWatching,  // window open, no source chosen
+  kLatched,   // a source other than the signalled one was chosen
+  kLocked,    // final: the signalled source was seen, or the window closed
+};
+
+// Gate::flags
+inline constexpr uint8_t kGateReceives = 1;  // direction: packets are accepted
+inline constexpr uint8_t kGateRtcpMux = 2;
+inline constexpr uint8_t kGateSilent = 4;   // a media timeout was reported; the next packet ends it
+inline constexpr uint8_t kGateAnyPort = 8;  // Learning::kOff: any source inside the networks
+
+struct alignas(64) Gate {
+  abi::Endpoint source;          // believed last; port 0 = none yet
+  uint8_t payload_types[8];      // of the leg's formats; kNoPayloadType fills up
+  uint8_t payload_types_out[8];  // what listener 0 gets for each of them; kNoPayloadType = nothing
+  uint32_t listeners[abi::kListenersPerLeg];  // slots, first ones first; kNoLeg fills up
+  uint8_t open;                               // 0: the slot is free, and all else meaningless
+  LearnState learn;
+  uint8_t flags;
+  uint8_t reserved;
+  uint32_t dropped;  // packets from the far party that were not forwarded; wraps, see Totals
+};
+static_assert(sizeof(Gate) == 64);
+
+// RFC 3550 appendix A.1, A.3, A.8, of the source (SSRC) that is heard now.
+struct alignas(64) Reception {
+  uint32_t ssrc;
+  uint32_t sequence_max;      // extended by the number of wraps
+  uint32_t sequence_first;    // extended
+  uint32_t packets;           // of this source, without duplicates; 0 = no source yet
+  uint32_t transit;           // arrival - timestamp, in timestamp units
+  uint32_t jitter_q4;         // in timestamp units, 4 fraction bits
+  uint32_t ticks_q32;         // timestamp units in 1024 ns, 32 fraction bits; from the clock rate
+  uint32_t sequence_bad;      // the one after a great leap, if it is seen next (A.1); else 1 << 16
+  uint64_t window;            // bit i: sequence_max - i was seen
+  TimeNs last_arrival_ns;     // also of packets that were not forwarded further on; 0 = none
+  uint32_t received_packets;  // both wrap; Totals has them in 64 bits
+  uint32_t received_bytes;
+  uint8_t payload_type;  // last
+  uint8_t reserved[7];
+};
+static_assert(sizeof(Reception) == 64);
+
+// Out::flags
+inline constexpr uint8_t kOutSends = 1;      // direction: packets may go to the far party
+inline constexpr uint8_t kOutRestart = 2;    // the bridge changed: the next packet is a new source
+inline constexpr uint8_t kOutStarted = 4;    // ssrc, sequence and timestamp below are in use
+inline constexpr uint8_t kOutRewritten = 8;  // identity differs from the source's: RTCP is our own
+
+// Last sent time is kept in units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
+inline constexpr int kSentTickShift = 20;
+
+struct alignas(64) Out {
+  // Destination, an abi::Endpoint whose reserved bytes are put to use.
+  abi::Address address;
+  uint16_t remote_port;  // 0 = not known
+  uint16_t vlan;
+  uint16_t interface;
+  uint8_t dscp : 6;
+  uint8_t port_index : 2;  // which of the worker's ports
+  uint8_t payload_type;    // sent last
+
+  abi::LocalEndpoint local;
+  uint32_t handle;
+
+  uint32_t source_ssrc;      // what the speaker calls the stream
+  uint32_t ssrc;             // what the far party knows it as
+  uint16_t sequence_offset;  // sent = received + offset
+  uint16_t sequence_last;    // highest sent
+  uint32_t timestamp_offset;
+  uint32_t timestamp_last;  // of sequence_last
+  uint32_t sent_packets;    // both wrap; Totals has them in 64 bits
+  uint32_t sent_bytes;
+  uint32_t sent_tick : 24;
+  uint32_t flags : 8;
+
+  abi::Endpoint Remote() const {
+    return {.address = address,
+            .port = remote_port,
+            .vlan = vlan,
+            .interface = interface,
+            .reserved = 0};
+  }
+  void SetRemote(const abi::Endpoint& remote) {
+    address = remote.address;
+    remote_port = remote.port;
+    vlan = remote.vlan;
+    interface = remote.interface;
+  }
+};
+static_assert(sizeof(Out) == 64);
+
+struct alignas(64) LearningLine {
+  abi::Endpoint signalled;
+  abi::Endpoint candidate;  // being watched under kLatch
+  uint32_t candidate_ssrc;
+  uint16_t candidate_sequence;  // last seen
+  uint8_t candidate_payload_type;
+  uint8_t candidate_count;
+  TimeNs window_end_ns;
+};
+static_assert(sizeof(LearningLine) == 64);
+
+struct alignas(64) RtcpLine {
+  TimeNs sr_arrival_ns;  // of the last sender report; 0 = none
+  TimeNs next_ns;        // when the leg's own report is due; 0 = never
+  uint32_t sr_ntp;       // its middle 32 bits of NTP time (RFC 3550 section 6.4.1, LSR)
+  uint32_t expected_prior;
+  uint32_t received_prior;
+  uint32_t sent_prior;  // sent_packets at our last report: sender or not (section 6.4)
+  uint32_t ssrc;        // ours while nothing was sent
+  uint32_t received;    // RTCP packets believed
+  uint32_t sent;
+  char cname[kCnameLength];
+  uint8_t reserved[4];
+};
+static_assert(sizeof(RtcpLine) == 64);
+
+struct alignas(64) PathLine {
+  abi::Endpoint remote_rtcp;   // where RTCP goes (not under rtcp-mux); port 0 = not known
+  const NetworkSet* networks;  // null = any; owned by the conductor, set again on adoption
+  uint32_t rtcp_handle;
+  uint32_t generation;
+  uint32_t plan_version;
+  uint32_t statistics;  // index of the leg's slot in the state segment
+  abi::Learning learning;
+  uint8_t format_count;
+  uint8_t reserved[14];
+};
+static_assert(sizeof(PathLine) == 64);
+
+struct alignas(64) BridgesLine {
+  uint32_t speakers[kSpeakersPerLeg];                       // who is heard here; kNoLeg fills up
+  uint8_t payload_types_out[abi::kListenersPerLeg - 1][8];  // as the gate's, for listeners 1, 2, 3
+  uint8_t reserved[12];
+};
+static_assert(sizeof(BridgesLine) == 64);
+
+// TimingLine::reports
+inline constexpr uint8_t kReportUpdated = 1;
+inline constexpr uint8_t kReportLearned = 2;
+inline constexpr uint8_t kReportTimeout = 4;
+inline constexpr uint8_t kReportResumed = 8;
+inline constexpr uint8_t kReportClosed = 16;
+
+struct alignas(64) TimingLine {
+  TimeNs deadline_ns;      // when the leg's timer fires
+  TimeNs statistics_ns;    // when its statistics are next due
+  TimeNs silence_from_ns;  // media timeout counts from here or the last packet, whichever is later
+  uint64_t media_timeout_ns;  // 0 = never
+  uint64_t silent_ns;         // as reported by the last timeout
+  uint32_t next;              // in the timer wheel's slot; kNoLeg ends
+  uint32_t previous;
+  uint32_t report_next;  // in the worker's list of legs that have something to report
+  uint8_t reports;       // what
+  uint8_t in_wheel;
+  uint8_t in_report_list;
+  uint8_t reserved[9];
+};
+static_assert(sizeof(TimingLine) == 64);
+
+// 64-bit totals; the 32-bit counters of the hot lines are folded in with each refresh.
+struct alignas(64) Totals {
+  uint64_t received_packets;
+  uint64_t received_bytes;
+  uint64_t sent_packets;
+  uint64_t sent_bytes;
+  uint64_t dropped_packets;
+  uint64_t expected_former;  // of sources that are gone
+  uint64_t unique_former;    // their packets without duplicates
+  uint64_t duplicate_packets;
+  uint64_t reordered_packets;
+  uint32_t received_packets_seen;  // value of the hot counters at the last fold
+  uint32_t received_bytes_seen;
+  uint32_t sent_packets_seen;
+  uint32_t sent_bytes_seen;
+  uint32_t dropped_seen;
+  uint16_t source_changes;
+  uint8_t reserved[34];
+};
+static_assert(sizeof(Totals) == 128);
+
+struct Leg {
+  Gate gate;
+  Reception reception;
+  Out out;
+  LearningLine learning;
+  RtcpLine rtcp;
+  PathLine path;
+  abi::Format formats[abi::kFormatsPerLeg];
+  BridgesLine bridges;
+  TimingLine timing;
+  Totals totals;
+};
+static_assert(offsetof(Leg, reception) == 64);
+static_assert(offsetof(Leg, out) == 128);
+static_assert(offsetof(Leg, formats) == 384);
+static_assert(offsetof(Leg, timing) == 512);
+static_assert(sizeof(Leg) <= 1024);
+static_assert(std::is_trivially_copyable_v<Leg>);
+
+}  // namespace relay::session
