@@ -77,6 +77,7 @@ class MemoryPort final : public Port {
   void Wait(TimeNs timeout_ns) override;
   void Wake() override;
   absl::StatusOr<Handle> Bind(abi::LocalEndpoint local, const abi::Endpoint& as) override;
+  void Unbind(Handle handle) override { Drop(handle); }
 
   // ---- the far side ----
 

@@ -4,6 +4,7 @@
 // above sees datagrams with two endpoints, whatever lies below. One virtual call a burst.
 //
 //   conductor thread:  Bind -> handle ............................ (may block, may fail)
+//                      Unbind(handle): instead of all that follows
 //   worker thread:     Adopt(handle) -> Receive, Send ... -> Drop(handle)
 //
 // Ownership of buffers: Receive and Allocate lend a buffer of the port (`Packet::owner`); whoever
@@ -106,6 +107,8 @@ class Port {
   // Takes the local endpoint for this worker. `address` is the text of local.address's entry.
   // Error: kAlreadyExists when the kernel has given the port to somebody else.
   virtual absl::StatusOr<Handle> Bind(abi::LocalEndpoint local, const abi::Endpoint& as) = 0;
+  // Takes a Bind back whose handle no worker has adopted: the second port of a pair was taken.
+  virtual void Unbind(Handle handle) = 0;
 };
 
 }  // namespace relay::port
