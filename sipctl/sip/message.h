@@ -135,11 +135,15 @@ struct Message {
   std::optional<RAck> rack;
   std::optional<uint32_t> retry_after;
 
-  std::string content_type;  // lower case type/subtype, without parameters
+  std::string content_type;             // lower case type/subtype, without parameters
+  std::string content_type_parameters;  // ";boundary=..." as received, empty if none
   std::string content_encoding;
   std::string body;
 
-  std::vector<HeaderField> others;  // everything else, as received
+  // Everything else: values as received, compact names (RFC 3261 section 7.3.3) written out.
+  std::vector<HeaderField> others;
+
+  bool operator==(const Message&) const = default;
 
   const std::string* Other(std::string_view name) const;  // first of that name, case-insensitive
 };
@@ -148,7 +152,8 @@ struct Message {
 struct ParseFailure {
   int status = 400;      // what to answer, if it can be answered: 400, 416, 505, ...
   std::string sentence;  // what is wrong and where
-  // The fields a response needs (Via, From, To, Call-ID, CSeq), when they could be read.
+  // The fields a response needs (Via, From, To, Call-ID, CSeq), when they could be read and the
+  // message is a request that may be answered (no ACK).
   std::optional<Message> answerable;
 };
 
@@ -158,7 +163,8 @@ inline constexpr size_t kMessageBytesMax = 65536;
 std::optional<Message> Parse(std::string_view bytes, ParseFailure* failure);
 
 // The bytes to send. Content-Length is always written. Header order: Via, Max-Forwards, Route,
-// Record-Route, From, To, Call-ID, CSeq, Contact, ..., body.
+// Record-Route, From, To, Call-ID, CSeq, Contact, ..., body. No field can start a line of its own:
+// CR, LF and NUL inside a field are written as spaces.
 std::string Encode(const Message& message);
 
 // A response to `request` as RFC 3261 section 8.2.6.2 builds it: Via, From, To (with `to_tag` if
