@@ -1,0 +1,397 @@
+#include "sipctl/sip/client_side.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "sipctl/sip/derived_request.h"
+
+namespace sipctl::sip {
+namespace {
+
+using namespace client_action;  // NOLINT
+
+ClientEvent EventOf(int status) {
+  if (status < 200) return ClientEvent::kProvisional;
+  return status < 300 ? ClientEvent::kSuccess : ClientEvent::kFailure;
+}
+
+std::string_view ViaTransport(Protocol protocol) {
+  constexpr std::string_view kNames[] = {"UDP", "TCP", "TLS"};
+  return kNames[static_cast<size_t>(protocol)];
+}
+
+uint16_t PortOf(const Via& via) {
+  if (via.port != 0) return via.port;
+  return via.transport == "TLS" ? 5061 : 5060;
+}
+
+}  // namespace
+
+ClientSide::~ClientSide() {
+  transactions_.ForEach([this](TransactionId, Transaction& transaction) {
+    context_.timers->Cancel(&transaction.repeat);
+    context_.timers->Cancel(&transaction.end);
+  });
+}
+
+Via ClientSide::MakeVia(const Flow& flow, std::string branch) const {
+  const Advertised& ours = context_.transport->advertised(flow.listener);
+  Via via;
+  via.transport = ViaTransport(flow.protocol);
+  via.host = ours.host;
+  via.port = ours.port;
+  via.parameters.push_back({.name = "branch", .value = std::move(branch), .has_value = true});
+  via.parameters.push_back({.name = "rport"});  // RFC 3581: always
+  return via;
+}
+
+// RFC 3261 section 18.1.2: a response whose sent-by is not ours is not for us.
+bool ClientSide::IsOurs(const Via& via, const Flow& sent_by) const {
+  const Advertised& ours = context_.transport->advertised(sent_by.listener);
+  Via expected;
+  expected.transport = ViaTransport(sent_by.protocol);
+  expected.port = ours.port;
+  return absl::EqualsIgnoreCase(via.host, ours.host) && PortOf(via) == PortOf(expected);
+}
+
+TransactionId ClientSide::Send(Message request, const Sending& sending) {
+  auto [id, transaction] = transactions_.Insert();
+  transaction->method = request.method;
+  transaction->flow = sending.flow;
+  if (!request.max_forwards) request.max_forwards = 70;
+  request.via.insert(request.via.begin(), MakeVia(sending.flow, context_.branches.Of(id)));
+  transaction->bytes = Encode(request);
+  if (sending.stream && !IsReliable(sending.flow.protocol) &&
+      transaction->bytes.size() > kUdpRequestBytesMax) {
+    transaction->extra = std::make_unique<Extra>(
+        Extra{.datagram_flow = sending.flow, .may_fall_back = true, .cancel_reason = {}});
+    transaction->flow = *sending.stream;
+    request.via.front() = MakeVia(*sending.stream, context_.branches.Of(id));
+    transaction->bytes = Encode(request);
+  }
+  transaction->bytes.shrink_to_fit();
+  if (transactions_.size() > context_.options.transactions_max) {
+    ++context_.counters.refused;
+    FailLater(id);
+    return id;
+  }
+  ++context_.counters.requests_out;
+  Begin(id, *transaction);
+  return id;
+}
+
+// The first sending on the transaction's flow, and the timers that belong to it.
+void ClientSide::Begin(TransactionId id, Transaction& transaction) {
+  context_.timers->Cancel(&transaction.end);
+  transaction.end = context_.timers->After(context_.timer_values().timeout(), [this, id] {
+    Step(id, ClientEvent::kTimeout, nullptr, nullptr);
+  });
+  StartRepeat(id, transaction);
+  Transmit(id, transaction);
+}
+
+void ClientSide::StartRepeat(TransactionId id, Transaction& transaction) {
+  context_.timers->Cancel(&transaction.repeat);
+  if (IsReliable(transaction.flow.protocol)) return;
+  transaction.interval = ClientRepeatInterval(transaction.invite(), transaction.state,
+                                              transaction.interval, context_.timer_values());
+  transaction.repeat = context_.timers->After(transaction.interval, [this, id] {
+    ++context_.counters.retransmissions_out;
+    Step(id, ClientEvent::kRepeat, nullptr, nullptr);
+  });
+}
+
+void ClientSide::Transmit(TransactionId id, Transaction& transaction) {
+  auto used = context_.transport->Send(transaction.flow, transaction.bytes);
+  if (used.ok()) {
+    transaction.flow = *used;
+  } else if (transaction.extra && transaction.extra->may_fall_back) {
+    FallBack(id, transaction);
+  } else {
+    FailLater(id);
+  }
+}
+
+// No callback may come from inside the TU's own call.
+void ClientSide::FailLater(TransactionId id) {
+  Transaction* transaction = transactions_.Find(id);
+  context_.timers->Cancel(&transaction->repeat);
+  context_.timers->Cancel(&transaction->end);
+  transaction->end = context_.timers->After(0, [this, id] {
+    Transaction* failed = transactions_.Find(id);
+    if (failed == nullptr) return;
+    failed->end = 0;
+    // An INVITE in Proceeding does not die of it (a CANCEL may not have left, the answer may still
+    // come), but then its end must not depend on the peer alone.
+    if (failed->invite() && failed->state == ClientState::kProceeding) {
+      failed->end = context_.timers->After(context_.timer_values().timeout(), [this, id] {
+        Step(id, ClientEvent::kTimeout, nullptr, nullptr);
+      });
+      return;
+    }
+    Step(id, ClientEvent::kTransportError, nullptr, nullptr);
+  });
+}
+
+void ClientSide::FallBack(TransactionId id, Transaction& transaction) {
+  transaction.flow = transaction.extra->datagram_flow;
+  transaction.extra->may_fall_back = false;
+  ParseFailure failure;
+  std::optional<Message> request = Parse(transaction.bytes, &failure);
+  if (!request) return FailLater(id);
+  request->via.front() = MakeVia(transaction.flow, context_.branches.Of(id));
+  transaction.bytes = Encode(*request);
+  transaction.interval = 0;
+  Begin(id, transaction);
+}
+
+void ClientSide::OnResponse(Message response, const Flow& flow) {
+  // More than one Via: it was not meant for us (8.1.3.3).
+  const TransactionId named = response.via.size() == 1
+                                  ? context_.branches.IdOf(response.via.front().branch())
+                                  : TransactionId{0};
+  TransactionId id = named;
+  if (response.cseq.method == Method::kCancel) {
+    const auto found = cancels_.find(named);
+    id = found == cancels_.end() ? 0 : found->second;
+  }
+  Transaction* transaction = transactions_.Find(id);
+  if (transaction == nullptr || transaction->method != response.cseq.method ||
+      response.status < 100 || response.status > 699 ||
+      !IsOurs(response.via.front(), transaction->flow)) {
+    ++context_.counters.stray_responses;
+    return;
+  }
+  const ClientEvent event = EventOf(response.status);
+  if (transaction->invite() && event == ClientEvent::kSuccess) {
+    OnSuccess(id, *transaction, std::move(response), flow);
+  } else {
+    Step(id, event, &response, &flow);
+  }
+}
+
+// A 2xx to an INVITE: each To tag is an answer of its own, its repetitions get its ACK again
+// (13.2.2.4, RFC 6026 section 8.4).
+void ClientSide::OnSuccess(TransactionId id, Transaction& transaction, Message response,
+                           const Flow& flow) {
+  constexpr size_t kAcceptancesMax = 16;  // a peer that forks wider is not answered
+  for (Acceptance& known : transaction.acceptances) {
+    if (known.to_tag != response.to.tag()) continue;
+    ++context_.counters.retransmissions_in;
+    // Without ACK yet: the TU has the 2xx and will come to it.
+    if (!known.ack.empty()) (void)context_.transport->Send(known.flow, known.ack);
+    return;
+  }
+  const bool may_accept = transaction.state == ClientState::kCalling ||
+                          transaction.state == ClientState::kProceeding ||
+                          transaction.state == ClientState::kAccepted;
+  if (may_accept) {
+    if (transaction.acceptances.size() >= kAcceptancesMax) return;
+    transaction.acceptances.push_back({std::string(response.to.tag()), {}, flow});
+  }
+  Step(id, ClientEvent::kSuccess, &response, &flow);
+}
+
+void ClientSide::Step(TransactionId id, ClientEvent event, Message* response, const Flow* flow) {
+  Transaction* transaction = transactions_.Find(id);
+  if (transaction == nullptr) return;
+  const bool reliable = IsReliable(transaction->flow.protocol);
+  const ClientState before = transaction->state;
+  const ClientStep step =
+      transaction->invite() ? StepInviteClient(before, event) : StepNonInviteClient(before, event);
+  transaction->state = step.next;
+  Act(id, *transaction, step.actions, response);
+
+  const bool internal = transaction->method == Method::kCancel;
+  const bool report = (step.actions & (kReportTimeout | kReportTransport)) != 0 && !internal;
+  std::string request;
+  if (report) request = std::move(transaction->bytes);
+  const Method method = transaction->method;
+  const Flow used = transaction->flow;
+
+  bool over = step.next == ClientState::kTerminated;
+  if ((step.actions & kStartLinger) != 0) {
+    const TimeMs linger =
+        ClientLinger(transaction->invite(), step.next, reliable, context_.timer_values());
+    over = linger == 0;
+    if (!over) {
+      transaction->end = context_.timers->After(
+          linger, [this, id] { Step(id, ClientEvent::kLingered, nullptr, nullptr); });
+    }
+  }
+  if (over) Erase(id, *transaction);
+
+  // Last, since the TU may call back into the layer.
+  if (report) {
+    Report(id, request, method, used,
+           (step.actions & kReportTimeout) != 0 ? ResponseOrigin::kTimeout
+                                                : ResponseOrigin::kTransport);
+  } else if ((step.actions & kPass) != 0 && !internal) {
+    context_.user->OnResponse(id, std::move(*response), *flow, ResponseOrigin::kNetwork);
+  } else if (response != nullptr && (step.actions & kPass) == 0) {
+    ++context_.counters.retransmissions_in;
+  }
+}
+
+void ClientSide::Act(TransactionId id, Transaction& transaction, uint8_t actions,
+                     const Message* response) {
+  if ((actions & kStopTimers) != 0) {
+    context_.timers->Cancel(&transaction.repeat);
+    context_.timers->Cancel(&transaction.end);
+  }
+  if ((actions & kAcknowledge) != 0) AcknowledgeFailure(transaction, *response);
+  if ((actions & kStartLinger) != 0) {
+    // From here on only an ACK may have to be sent again.
+    if ((actions & kAcknowledge) == 0) std::string().swap(transaction.bytes);
+    transaction.extra.reset();
+  }
+  if ((actions & kRetransmit) != 0) {
+    StartRepeat(id, transaction);
+    Transmit(id, transaction);
+  }
+  const bool proceeding = transaction.state == ClientState::kProceeding && (actions & kPass) != 0;
+  if (proceeding && transaction.cancel_wanted && !transaction.cancel_sent) {
+    SendCancel(id, transaction);
+  }
+}
+
+// RFC 3261 section 17.1.1.3: the request's own URI, top Via, Route, From, Call-ID and CSeq number,
+// the response's To.
+void ClientSide::AcknowledgeFailure(Transaction& transaction, const Message& response) {
+  if (!transaction.bytes.starts_with("ACK ")) {
+    ParseFailure failure;
+    std::optional<Message> request = Parse(transaction.bytes, &failure);
+    if (!request) return;  // it is ours: this cannot be
+    transaction.bytes = Encode(MakeFailureAck(*request, response));
+    transaction.bytes.shrink_to_fit();
+  }
+  if (!context_.transport->Send(transaction.flow, transaction.bytes).ok()) {
+    // Nothing is lost: a peer that wants its ACK sends its answer again.
+    ++context_.counters.transport_failures;
+  }
+}
+
+void ClientSide::Cancel(TransactionId invite, std::string_view reason) {
+  Transaction* transaction = transactions_.Find(invite);
+  if (transaction == nullptr || !transaction->invite() || transaction->cancel_wanted) return;
+  if (transaction->state != ClientState::kCalling &&
+      transaction->state != ClientState::kProceeding) {
+    return;
+  }
+  transaction->cancel_wanted = true;
+  if (!reason.empty()) {
+    if (!transaction->extra) transaction->extra = std::make_unique<Extra>();
+    transaction->extra->cancel_reason = reason;
+  }
+  if (transaction->state == ClientState::kProceeding) SendCancel(invite, *transaction);
+}
+
+// RFC 3261 section 9.1. A transaction of its own, whose answers interest nobody.
+void ClientSide::SendCancel(TransactionId invite, Transaction& transaction) {
+  transaction.cancel_sent = true;
+  context_.timers->Cancel(&transaction.end);
+  transaction.end = context_.timers->After(context_.timer_values().timeout(), [this, invite] {
+    Step(invite, ClientEvent::kTimeout, nullptr, nullptr);
+  });
+  ParseFailure failure;
+  std::optional<Message> request = Parse(transaction.bytes, &failure);
+  if (!request) return;
+  auto [id, record] = transactions_.Insert();
+  record->method = Method::kCancel;
+  record->flow = transaction.flow;
+  record->cancels = invite;
+  record->bytes = Encode(MakeCancel(
+      *request, transaction.extra ? std::string_view(transaction.extra->cancel_reason) : ""));
+  record->bytes.shrink_to_fit();
+  cancels_[invite] = id;
+  ++context_.counters.requests_out;
+  Begin(id, *record);
+}
+
+void ClientSide::Acknowledge(TransactionId invite, Message ack, const Flow& flow) {
+  // A transaction of its own as far as the branch goes (13.2.2.4), but nothing answers it.
+  ack.via.insert(ack.via.begin(), MakeVia(flow, context_.branches.Fresh()));
+  if (!ack.max_forwards) ack.max_forwards = 70;
+  std::string bytes = Encode(ack);
+  bytes.shrink_to_fit();
+  const auto used = context_.transport->Send(flow, bytes);
+  if (!used.ok()) ++context_.counters.transport_failures;
+
+  Transaction* transaction = transactions_.Find(invite);
+  if (transaction == nullptr) return;
+  for (Acceptance& acceptance : transaction->acceptances) {
+    if (acceptance.to_tag != ack.to.tag()) continue;
+    acceptance.ack = std::move(bytes);
+    acceptance.flow = used.ok() ? *used : flow;
+    return;
+  }
+}
+
+void ClientSide::OnFlowBroken(const Flow& flow) {
+  std::vector<TransactionId> touched;
+  transactions_.ForEach([&](TransactionId id, Transaction& transaction) {
+    if (SameRoad(transaction.flow, flow)) touched.push_back(id);
+  });
+  for (TransactionId id : touched) OnBroken(id);
+}
+
+void ClientSide::OnBroken(TransactionId id) {
+  Transaction* transaction = transactions_.Find(id);
+  if (transaction == nullptr) return;
+  transaction->flow.connection = 0;
+  const bool waiting = transaction->state == ClientState::kCalling ||
+                       (transaction->state == ClientState::kProceeding && !transaction->invite());
+  if (!waiting) return;
+  if (transaction->extra && transaction->extra->may_fall_back) {
+    FallBack(id, *transaction);
+  } else if (IsReliable(transaction->flow.protocol) && !transaction->reconnected) {
+    transaction->reconnected = true;  // trap T-05: once, to the same target
+    ++context_.counters.reconnects;
+    Transmit(id, *transaction);
+  } else {
+    Step(id, ClientEvent::kTransportError, nullptr, nullptr);
+  }
+}
+
+// A final answer of our own to a request that will get no other.
+void ClientSide::Report(TransactionId id, const std::string& request, Method method,
+                        const Flow& flow, ResponseOrigin origin) {
+  const bool timeout = origin == ResponseOrigin::kTimeout;
+  ++(timeout ? context_.counters.timeouts : context_.counters.transport_failures);
+  const int status = timeout ? 408 : 503;
+  ParseFailure failure;
+  std::optional<Message> parsed = Parse(request, &failure);
+  Message response;
+  if (parsed) {
+    response = MakeResponse(*parsed, status);
+  } else {
+    response.is_request = false;
+    response.status = status;
+    response.reason = DefaultReason(status);
+    response.method = method;
+    response.cseq.method = method;
+  }
+  context_.user->OnResponse(id, std::move(response), flow, origin);
+}
+
+void ClientSide::Erase(TransactionId id, Transaction& transaction) {
+  context_.timers->Cancel(&transaction.repeat);
+  context_.timers->Cancel(&transaction.end);
+  if (transaction.cancels != 0) cancels_.erase(transaction.cancels);
+  transactions_.Erase(id);
+}
+
+size_t ClientSide::memory_bytes() {
+  size_t bytes = cancels_.size() * sizeof(std::pair<TransactionId, TransactionId>);
+  transactions_.ForEach([&](TransactionId, Transaction& transaction) {
+    bytes += transactions_.place_bytes() + transaction.bytes.capacity();
+    for (const Acceptance& acceptance : transaction.acceptances) {
+      bytes += sizeof acceptance + acceptance.ack.capacity() + acceptance.to_tag.capacity();
+    }
+    if (transaction.extra) bytes += sizeof(Extra) + transaction.extra->cancel_reason.capacity();
+  });
+  return bytes;
+}
+
+}  // namespace sipctl::sip

@@ -1,0 +1,89 @@
+// The client transactions of a layer: records, matching of responses, and the actions of
+// client_transaction.h. Private to TransactionLayer.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "sipctl/sip/client_transaction.h"
+#include "sipctl/sip/slab.h"
+#include "sipctl/sip/transaction.h"
+#include "sipctl/sip/transaction_context.h"
+
+namespace sipctl::sip {
+
+class ClientSide {
+ public:
+  explicit ClientSide(TransactionContext* context) : context_(*context) {}
+  ~ClientSide();
+
+  TransactionId Send(Message request, const Sending& sending);
+  void Cancel(TransactionId invite, std::string_view reason);
+  void Acknowledge(TransactionId invite, Message ack, const Flow& flow);
+
+  void OnResponse(Message response, const Flow& flow);
+  void OnFlowBroken(const Flow& flow);
+
+  size_t size() const { return transactions_.size(); }
+  size_t memory_bytes();
+
+ private:
+  // A 2xx to an INVITE, by its To tag, and the ACK that was sent for it.
+  struct Acceptance {
+    std::string to_tag;
+    std::string ack;  // empty until Acknowledge
+    Flow flow;
+  };
+
+  // What only few transactions need.
+  struct Extra {
+    Flow datagram_flow;  // to fall back to when the stream did not work (18.1.1)
+    bool may_fall_back = false;
+    std::string cancel_reason;
+  };
+
+  struct Transaction {
+    Flow flow;
+    std::string bytes;  // the request; in Completed the ACK of a failed INVITE
+    std::vector<Acceptance> acceptances;
+    std::unique_ptr<Extra> extra;
+    Timers::Id repeat = 0;
+    Timers::Id end = 0;  // timeout, later linger
+    TimeMs interval = 0;
+    TransactionId cancels = 0;  // of a CANCEL: the INVITE
+    Method method = Method::kUnknown;
+    ClientState state = ClientState::kCalling;
+    bool cancel_wanted = false;
+    bool cancel_sent = false;
+    bool reconnected = false;
+
+    bool invite() const { return method == Method::kInvite; }
+  };
+
+  void Step(TransactionId id, ClientEvent event, Message* response, const Flow* flow);
+  void Act(TransactionId id, Transaction& transaction, uint8_t actions, const Message* response);
+  void Begin(TransactionId id, Transaction& transaction);
+  void Transmit(TransactionId id, Transaction& transaction);
+  void StartRepeat(TransactionId id, Transaction& transaction);
+  void FailLater(TransactionId id);
+  void AcknowledgeFailure(Transaction& transaction, const Message& response);
+  void OnSuccess(TransactionId id, Transaction& transaction, Message response, const Flow& flow);
+  void OnBroken(TransactionId id);
+  void FallBack(TransactionId id, Transaction& transaction);
+  void SendCancel(TransactionId id, Transaction& transaction);
+  void Report(TransactionId id, const std::string& request, Method method, const Flow& flow,
+              ResponseOrigin origin);
+  void Erase(TransactionId id, Transaction& transaction);
+
+  Via MakeVia(const Flow& flow, std::string branch) const;
+  bool IsOurs(const Via& via, const Flow& sent_by) const;
+
+  TransactionContext& context_;
+  Slab<Transaction, 0> transactions_;
+  absl::flat_hash_map<TransactionId, TransactionId> cancels_;  // INVITE -> its CANCEL
+};
+
+}  // namespace sipctl::sip

@@ -1,0 +1,310 @@
+#include "sipctl/sip/server_side.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+
+namespace sipctl::sip {
+namespace {
+
+using namespace server_action;  // NOLINT
+
+ServerEvent EventOf(int status) {
+  if (status < 200) return ServerEvent::kProvisional;
+  return status < 300 ? ServerEvent::kSuccess : ServerEvent::kFailure;
+}
+
+// One part of a key; the line feed cannot be in any of them.
+void Append(std::string* text, std::string_view part) {
+  text->append(part);
+  text->push_back('\n');
+}
+
+std::string_view NameOfMethod(const Message& request) {
+  return request.method == Method::kUnknown ? std::string_view(request.method_name)
+                                            : MethodName(request.method);
+}
+
+}  // namespace
+
+ServerSide::~ServerSide() {
+  transactions_.ForEach([this](TransactionId, Transaction& transaction) {
+    context_.timers->Cancel(&transaction.repeat);
+    context_.timers->Cancel(&transaction.end);
+  });
+}
+
+ServerSide::Key ServerSide::HashOf(std::string_view text) const {
+  const TokenKey& key = context_.options.key;
+  return {SipHash({key.low, ~key.high}, text), SipHash({~key.low, key.high}, text)};
+}
+
+// RFC 3261 section 17.2.3. ACK and CANCEL are looked up under their INVITE's method.
+ServerSide::Key ServerSide::BranchKey(const Message& request) const {
+  const Via& via = request.via.front();
+  const bool of_invite = request.method == Method::kAck || request.method == Method::kCancel;
+  std::string text(1, 'b');
+  Append(&text, via.branch());
+  Append(&text, absl::AsciiStrToLower(via.host));
+  Append(&text, std::to_string(via.port));
+  Append(&text, of_invite ? MethodName(Method::kInvite) : NameOfMethod(request));
+  if (!via.branch().starts_with(kMagicCookie)) {
+    // A client older than RFC 3261: what its retransmissions, CANCEL and ACK repeat.
+    text[0] = 'o';
+    Append(&text, request.request_uri.ToString());
+    Append(&text, request.call_id);
+    Append(&text, request.from.tag());
+    Append(&text, std::to_string(request.cseq.number));
+  }
+  return HashOf(text);
+}
+
+ServerSide::Key ServerSide::CallKey(const Message& request, std::string_view method) const {
+  std::string text(1, 'c');
+  Append(&text, request.call_id);
+  Append(&text, request.from.tag());
+  Append(&text, std::to_string(request.cseq.number));
+  Append(&text, method);
+  return HashOf(text);
+}
+
+// By the connection it came; without one, to the source address and Via's rport, else its sent-by
+// port.
+Flow ServerSide::ResponseFlow(const Message& request, const Flow& flow) {
+  const Via& via = request.via.front();
+  Flow back = flow;
+  uint32_t rport = 0;
+  const Parameter* parameter = Find(via.parameters, "rport");
+  const bool wants_rport = !IsReliable(flow.protocol) && parameter != nullptr &&
+                           absl::SimpleAtoi(parameter->value, &rport) && rport > 0 &&
+                           rport <= UINT16_MAX;
+  if (wants_rport) {
+    back.remote.port = static_cast<uint16_t>(rport);
+  } else {
+    const uint16_t usual = flow.protocol == Protocol::kTls ? 5061 : 5060;
+    back.remote.port = via.port != 0 ? via.port : usual;
+  }
+  return back;
+}
+
+void ServerSide::OnRequest(Message request, const Flow& flow) {
+  if (request.via.empty()) return;
+  const Key key = BranchKey(request);
+  if (request.method == Method::kAck) return OnAck(key, std::move(request), flow);
+  if (request.method == Method::kCancel) return OnCancel(key, std::move(request), flow);
+  const auto known = by_branch_.find(key);
+  if (known == by_branch_.end()) return OnNew(key, std::move(request), flow);
+  ++context_.counters.retransmissions_in;
+  const TransactionId id = known->second;
+  // Heard again by another connection: the old one is of no use to the peer any more.
+  Transaction* transaction = transactions_.Find(id);
+  if (IsReliable(flow.protocol)) transaction->flow = ResponseFlow(request, flow);
+  Step(id, ServerEvent::kRequest, nullptr, nullptr);
+}
+
+void ServerSide::OnNew(const Key& key, Message request, const Flow& flow) {
+  if (transactions_.size() >= context_.options.transactions_max) {
+    ++context_.counters.refused;
+    return RespondStateless(request, flow, 503, {});
+  }
+  const bool in_dialog = !request.to.tag().empty();
+  const bool invite = request.method == Method::kInvite;
+  Key call;
+  if (!in_dialog || invite) {
+    call = CallKey(request, NameOfMethod(request));
+    if (!in_dialog && by_call_.contains(call)) {
+      ++context_.counters.merged;
+      return RespondStateless(request, flow, 482, {});
+    }
+  }
+  ++context_.counters.requests_in;
+  auto [id, transaction] = transactions_.Insert();
+  transaction->flow = ResponseFlow(request, flow);
+  transaction->method = request.method;
+  transaction->key = key;
+  transaction->call = call;
+  by_branch_[key] = id;
+  if (!call.none()) by_call_[call] = id;
+  if (invite) {
+    transaction->state = ServerState::kProceeding;
+    Respond(id, MakeResponse(request, 100));
+  }
+  context_.user->OnRequest(id, std::move(request), flow);
+}
+
+void ServerSide::OnAck(const Key& key, Message ack, const Flow& flow) {
+  // The ACK of a failure has its INVITE's branch, that of a 2xx one of its own.
+  auto found = by_branch_.find(key);
+  if (found == by_branch_.end()) {
+    found = by_call_.find(CallKey(ack, MethodName(Method::kInvite)));
+    if (found == by_call_.end()) {
+      ++context_.counters.stray_acks;
+      return;
+    }
+  }
+  const TransactionId id = found->second;
+  const Transaction* transaction = transactions_.Find(id);
+  const bool success = transaction->state == ServerState::kAccepted ||
+                       transaction->state == ServerState::kAcknowledged;
+  const bool by_call = !(transaction->key == key);
+  if ((by_call && !success) || (success && HashOf(ack.to.tag()).low != transaction->to_tag)) {
+    ++context_.counters.stray_acks;
+    return;
+  }
+  Step(id, ServerEvent::kAck, &ack, &flow);
+}
+
+// RFC 3261 section 9.2. Answered without a transaction: as long as the INVITE's lives, a repeated
+// CANCEL gets the same answer from it.
+void ServerSide::OnCancel(const Key& key, Message cancel, const Flow& flow) {
+  const auto found = by_branch_.find(key);
+  if (found == by_branch_.end()) {
+    ++context_.counters.stray_cancels;
+    return RespondStateless(cancel, flow, 481, {});
+  }
+  const TransactionId id = found->second;
+  Transaction* transaction = transactions_.Find(id);
+  RespondStateless(cancel, flow, 200, context_.branches.Tag(id));
+  if (transaction->cancelled || transaction->state != ServerState::kProceeding) return;
+  transaction->cancelled = true;
+  context_.user->OnCancel(id, std::move(cancel));
+}
+
+void ServerSide::RespondStateless(const Message& request, const Flow& flow, int status,
+                                  std::string_view to_tag) {
+  // The tag is a function of the request, so that each repetition gets the same (8.2.7).
+  const std::string tag = to_tag.empty() ? TokenText(BranchKey(request).low) : std::string(to_tag);
+  Message response = MakeResponse(request, status, tag);
+  if (status == 503) response.retry_after = 5;
+  if (!context_.transport->Send(ResponseFlow(request, flow), Encode(response)).ok()) {
+    ++context_.counters.transport_failures;
+  }
+}
+
+void ServerSide::Respond(TransactionId id, Message response) {
+  const Transaction* transaction = transactions_.Find(id);
+  if (transaction == nullptr || response.status < 100 || response.status > 699) return;
+  if (response.status != 100 && response.to.tag().empty()) {
+    response.to.set_tag(context_.branches.Tag(id));
+  }
+  Step(id, EventOf(response.status), &response, nullptr);
+}
+
+void ServerSide::Step(TransactionId id, ServerEvent event, Message* message, const Flow* flow) {
+  Transaction* transaction = transactions_.Find(id);
+  if (transaction == nullptr) return;
+  const ServerStep step = transaction->invite() ? StepInviteServer(transaction->state, event)
+                                                : StepNonInviteServer(transaction->state, event);
+  transaction->state = step.next;
+  Act(id, *transaction, step.actions, message);
+
+  bool over = step.next == ServerState::kTerminated;
+  if ((step.actions & kStartLinger) != 0) {
+    const TimeMs linger =
+        ServerLinger(step.next, IsReliable(transaction->flow.protocol), context_.timer_values());
+    context_.timers->Cancel(&transaction->end);
+    // Even when nothing is to linger for: what was just sent may be refused before the next turn.
+    transaction->end = context_.timers->After(
+        linger, [this, id] { Step(id, ServerEvent::kLingered, nullptr, nullptr); });
+  }
+  if (over) Erase(id, *transaction);
+
+  // Last, since the TU may call back into the layer.
+  if ((step.actions & kPassAck) != 0) {
+    context_.user->OnAck(id, std::move(*message), *flow);
+  } else if (event == ServerEvent::kAck && step.actions == 0) {
+    ++context_.counters.retransmissions_in;
+  } else if ((step.actions & kReportNoAck) != 0) {
+    context_.user->OnServerFailure(id, ServerFailure::kNoAck);
+  } else if ((step.actions & kReportTransport) != 0) {
+    ++context_.counters.transport_failures;
+    context_.user->OnServerFailure(id, ServerFailure::kTransport);
+  }
+}
+
+void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t actions,
+                     const Message* message) {
+  if ((actions & kStopRepeat) != 0) context_.timers->Cancel(&transaction.repeat);
+  if ((actions & kStartTimeout) != 0) {
+    context_.timers->Cancel(&transaction.end);
+    transaction.end = context_.timers->After(context_.timer_values().timeout(), [this, id] {
+      Step(id, ServerEvent::kTimeout, nullptr, nullptr);
+    });
+  }
+  if ((actions & (kReportNoAck | kCountNoAck)) != 0) ++context_.counters.no_ack;
+  if ((actions & kForgetResponse) != 0) std::string().swap(transaction.bytes);
+  if ((actions & kSend) != 0) {
+    transaction.bytes = Encode(*message);
+    transaction.bytes.shrink_to_fit();
+    if (transaction.state == ServerState::kAccepted) {
+      transaction.to_tag = HashOf(message->to.tag()).low;
+    }
+    Transmit(id, transaction);
+  }
+  if ((actions & kResend) != 0 && !transaction.bytes.empty()) {
+    ++context_.counters.retransmissions_out;
+    Transmit(id, transaction);
+  }
+  if ((actions & kStartRepeat) != 0) StartRepeat(id, transaction);
+}
+
+void ServerSide::StartRepeat(TransactionId id, Transaction& transaction) {
+  context_.timers->Cancel(&transaction.repeat);
+  if (!ServerRepeats(transaction.state, IsReliable(transaction.flow.protocol))) return;
+  transaction.interval = ServerRepeatInterval(transaction.interval, context_.timer_values());
+  transaction.repeat = context_.timers->After(
+      transaction.interval, [this, id] { Step(id, ServerEvent::kRepeat, nullptr, nullptr); });
+}
+
+void ServerSide::Transmit(TransactionId id, Transaction& transaction) {
+  auto used = context_.transport->Send(transaction.flow, transaction.bytes);
+  if (used.ok()) {
+    transaction.flow = *used;
+    return;
+  }
+  // Told later: no callback may come from inside the TU's own call.
+  context_.timers->After(0,
+                         [this, id] { Step(id, ServerEvent::kTransportError, nullptr, nullptr); });
+}
+
+void ServerSide::OnFlowBroken(const Flow& flow) {
+  std::vector<TransactionId> touched;
+  transactions_.ForEach([&](TransactionId id, Transaction& transaction) {
+    if (SameRoad(transaction.flow, flow)) touched.push_back(id);
+  });
+  for (TransactionId id : touched) {
+    Transaction* transaction = transactions_.Find(id);
+    if (transaction == nullptr) continue;
+    transaction->flow.connection = 0;  // the next response opens one to Via's sent-by (18.2.2)
+    const bool unheard = !transaction->bytes.empty();
+    if (!unheard) continue;
+    if (IsReliable(transaction->flow.protocol) && !transaction->reconnected) {
+      transaction->reconnected = true;
+      ++context_.counters.reconnects;
+      Transmit(id, *transaction);
+    } else {
+      Step(id, ServerEvent::kTransportError, nullptr, nullptr);
+    }
+  }
+}
+
+void ServerSide::Erase(TransactionId id, Transaction& transaction) {
+  context_.timers->Cancel(&transaction.repeat);
+  context_.timers->Cancel(&transaction.end);
+  by_branch_.erase(transaction.key);
+  const auto call = by_call_.find(transaction.call);
+  if (call != by_call_.end() && call->second == id) by_call_.erase(call);
+  transactions_.Erase(id);
+}
+
+size_t ServerSide::memory_bytes() {
+  size_t bytes = (by_branch_.size() + by_call_.size()) * (sizeof(Key) + sizeof(TransactionId) + 1);
+  transactions_.ForEach([&](TransactionId, Transaction& transaction) {
+    bytes += transactions_.place_bytes() + transaction.bytes.capacity();
+  });
+  return bytes;
+}
+
+}  // namespace sipctl::sip

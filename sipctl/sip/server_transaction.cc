@@ -1,0 +1,182 @@
+#include "sipctl/sip/server_transaction.h"
+
+#include <algorithm>
+
+namespace sipctl::sip {
+namespace {
+
+using State = ServerState;
+using Event = ServerEvent;
+using namespace server_action;  // NOLINT: the tables below are to be read beside the RFC
+
+constexpr ServerStep Stay(State state, uint16_t actions = 0) {
+  return {state, actions};
+}
+
+ServerStep StepAccepted(Event event) {
+  switch (event) {
+    case Event::kAck:
+      return {State::kAcknowledged, kPassAck | kStopRepeat | kForgetResponse};
+    case Event::kSuccess:
+      return Stay(State::kAccepted, kSend);
+    case Event::kRepeat:
+      return Stay(State::kAccepted, kResend | kStartRepeat);
+    case Event::kTimeout:
+      return {State::kTerminated, kReportNoAck | kStopRepeat};
+    case Event::kTransportError:
+      return Stay(State::kAccepted, kReportTransport);
+    default:
+      return Stay(State::kAccepted);
+  }
+}
+
+ServerStep StepCompletedInvite(Event event) {
+  switch (event) {
+    case Event::kRequest:
+      return Stay(State::kCompleted, kResend);
+    case Event::kAck:
+      return {State::kConfirmed, kStopRepeat | kStartLinger | kForgetResponse};
+    case Event::kRepeat:
+      return Stay(State::kCompleted, kResend | kStartRepeat);
+    case Event::kTimeout:
+      return {State::kTerminated, kStopRepeat | kCountNoAck};
+    case Event::kTransportError:
+      return Stay(State::kCompleted, kReportTransport);
+    default:
+      return Stay(State::kCompleted);
+  }
+}
+
+}  // namespace
+
+ServerStep StepInviteServer(State state, Event event) {
+  switch (state) {
+    case State::kProceeding:
+      switch (event) {
+        case Event::kRequest:
+          return Stay(state, kResend);
+        case Event::kProvisional:
+          return Stay(state, kSend);
+        case Event::kSuccess:
+          return {State::kAccepted, kSend | kStartRepeat | kStartTimeout};
+        case Event::kFailure:
+          return {State::kCompleted, kSend | kStartRepeat | kStartTimeout};
+        case Event::kTransportError:
+          return Stay(state, kReportTransport);
+        default:
+          return Stay(state);
+      }
+    case State::kAccepted:
+      return StepAccepted(event);
+    case State::kAcknowledged:
+      return event == Event::kTimeout ? ServerStep{State::kTerminated, 0} : Stay(state);
+    case State::kCompleted:
+      return StepCompletedInvite(event);
+    case State::kConfirmed:
+      return event == Event::kLingered ? ServerStep{State::kTerminated, 0} : Stay(state);
+    case State::kTrying:  // the other machine's
+      return Stay(state);
+    case State::kTerminated:
+      break;
+  }
+  return Stay(State::kTerminated);
+}
+
+ServerStep StepNonInviteServer(State state, Event event) {
+  switch (state) {
+    case State::kTrying:
+    case State::kProceeding:
+      switch (event) {
+        case Event::kRequest:
+          return Stay(state, state == State::kProceeding ? kResend : 0);
+        case Event::kProvisional:
+          return {State::kProceeding, kSend};
+        case Event::kSuccess:
+        case Event::kFailure:
+          return {State::kCompleted, kSend | kStartLinger};
+        case Event::kTransportError:
+          // In Trying nothing was sent that could fail.
+          if (state == State::kTrying) return Stay(state);
+          return {State::kTerminated, kReportTransport};
+        default:
+          return Stay(state);
+      }
+    case State::kCompleted:
+      switch (event) {
+        case Event::kRequest:
+          return Stay(state, kResend);
+        case Event::kLingered:
+          return {State::kTerminated, 0};
+        case Event::kTransportError:
+          return {State::kTerminated, kReportTransport};
+        default:
+          return Stay(state);
+      }
+    case State::kAccepted:
+    case State::kAcknowledged:
+    case State::kConfirmed:  // the other machine's
+      return Stay(state);
+    case State::kTerminated:
+      break;
+  }
+  return Stay(State::kTerminated);
+}
+
+TimeMs ServerRepeatInterval(TimeMs previous, const TimerValues& values) {
+  return previous == 0 ? values.t1 : std::min(2 * previous, values.t2);
+}
+
+bool ServerRepeats(ServerState state, bool reliable) {
+  return state == State::kAccepted || (state == State::kCompleted && !reliable);
+}
+
+TimeMs ServerLinger(ServerState state, bool reliable, const TimerValues& values) {
+  if (reliable) return 0;
+  return state == State::kConfirmed ? values.t4 : values.timeout();
+}
+
+std::string_view Name(ServerState state) {
+  switch (state) {
+    case State::kTrying:
+      return "Trying";
+    case State::kProceeding:
+      return "Proceeding";
+    case State::kAccepted:
+      return "Accepted";
+    case State::kAcknowledged:
+      return "Acknowledged";
+    case State::kCompleted:
+      return "Completed";
+    case State::kConfirmed:
+      return "Confirmed";
+    case State::kTerminated:
+      return "Terminated";
+  }
+  return "?";
+}
+
+std::string_view Name(ServerEvent event) {
+  switch (event) {
+    case Event::kRequest:
+      return "request";
+    case Event::kAck:
+      return "ACK";
+    case Event::kProvisional:
+      return "1xx from TU";
+    case Event::kSuccess:
+      return "2xx from TU";
+    case Event::kFailure:
+      return "300-699 from TU";
+    case Event::kRepeat:
+      return "Timer G";
+    case Event::kTimeout:
+      return "Timer H/L";
+    case Event::kLingered:
+      return "Timer I/J";
+    case Event::kTransportError:
+      return "transport error";
+  }
+  return "?";
+}
+
+}  // namespace sipctl::sip

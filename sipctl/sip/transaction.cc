@@ -1,0 +1,82 @@
+#include "sipctl/sip/transaction.h"
+
+#include <utility>
+
+#include "sipctl/sip/client_side.h"
+#include "sipctl/sip/server_side.h"
+
+namespace sipctl::sip {
+
+class TransactionLayer::Core {
+ public:
+  Core(Timers* timers, Transport* transport, TransactionUser* user, TransactionOptions options)
+      : context_{.timers = timers,
+                 .transport = transport,
+                 .user = user,
+                 .options = options,
+                 .branches = Branches(options.branch_prefix, options.key),
+                 .counters = {}},
+        clients_(&context_),
+        servers_(&context_) {}
+
+  TransactionContext context_;
+  ClientSide clients_;
+  ServerSide servers_;
+};
+
+TransactionLayer::TransactionLayer(Timers* timers, Transport* transport, TransactionUser* user,
+                                   TransactionOptions options)
+    : core_(std::make_unique<Core>(timers, transport, user, std::move(options))) {}
+
+TransactionLayer::~TransactionLayer() = default;
+
+void TransactionLayer::set_user(TransactionUser* user) {
+  core_->context_.user = user;
+}
+
+TransactionId TransactionLayer::Send(Message request, const Sending& sending) {
+  return core_->clients_.Send(std::move(request), sending);
+}
+
+void TransactionLayer::Cancel(TransactionId invite, std::string_view reason) {
+  core_->clients_.Cancel(invite, reason);
+}
+
+void TransactionLayer::Acknowledge(TransactionId invite, Message ack, const Flow& flow) {
+  core_->clients_.Acknowledge(invite, std::move(ack), flow);
+}
+
+void TransactionLayer::Respond(TransactionId id, Message response) {
+  core_->servers_.Respond(id, std::move(response));
+}
+
+std::string TransactionLayer::ToTag(TransactionId id) const {
+  return core_->context_.branches.Tag(id);
+}
+
+void TransactionLayer::OnMessage(Message message, const Flow& flow) {
+  if (message.is_request) {
+    core_->servers_.OnRequest(std::move(message), flow);
+  } else {
+    core_->clients_.OnResponse(std::move(message), flow);
+  }
+}
+
+void TransactionLayer::OnFlowBroken(const Flow& flow, const absl::Status&) {
+  core_->clients_.OnFlowBroken(flow);
+  core_->servers_.OnFlowBroken(flow);
+}
+
+const TransactionCounters& TransactionLayer::counters() const {
+  return core_->context_.counters;
+}
+
+size_t TransactionLayer::size() const {
+  return core_->clients_.size() + core_->servers_.size();
+}
+
+size_t TransactionLayer::memory_bytes() const {
+  return core_->clients_.memory_bytes() + core_->servers_.memory_bytes();
+}
+
+}  // namespace sipctl::sip
