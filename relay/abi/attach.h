@@ -288,9 +288,12 @@ class Attachment {
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    const ssize_t got = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+    ssize_t got = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+    // A relay that turned us away before it read our Hello resets the connection; its reason lies
+    // behind that error.
+    if (got < 0 && errno == ECONNRESET) got = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
     if (got < 0 && errno == EAGAIN) return Failure(AttachError::kTimeout);
-    if (got < 0 && errno != ECONNRESET) return Failure(AttachError::kSystem, errno);
+    if (got < 0) return Failure(AttachError::kSystem, errno);
     int count = 0;
     for (cmsghdr* c = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr; c != nullptr;
          c = CMSG_NXTHDR(&message, c)) {

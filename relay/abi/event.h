@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "relay/abi/command.h"
+#include "relay/abi/counters.h"  // before kNoLeg: GCC 12 takes Counter::kNoLeg for its shadow
 #include "relay/abi/endpoint.h"
 
 namespace relay::abi {

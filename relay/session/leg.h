@@ -40,6 +40,8 @@ struct NetworkSet;
 // "No leg" where a leg's slot (its index in the worker's array) may stand.
 inline constexpr uint32_t kNoLeg = 0xffffffff;
 inline constexpr uint8_t kNoPayloadType = 0xff;
+// "Not bound" where a port's handle may stand.
+inline constexpr uint32_t kNoHandle = 0xffffffff;
 inline constexpr uint8_t kSpeakersPerLeg = abi::kLegsPerSession - 1;
 inline constexpr size_t kCnameLength = 16;  // 96 random bits in base64 (RFC 7022 section 4.2)
 
@@ -53,8 +55,7 @@ enum class LearnState : uint8_t {
 // Gate::flags
 inline constexpr uint8_t kGateReceives = 1;  // direction: packets are accepted
 inline constexpr uint8_t kGateRtcpMux = 2;
-inline constexpr uint8_t kGateSilent = 4;   // a media timeout was reported; the next packet ends it
-inline constexpr uint8_t kGateAnyPort = 8;  // Learning::kOff: any source inside the networks
+inline constexpr uint8_t kGateSilent = 4;  // a media timeout was reported; the next packet ends it
 
 struct alignas(64) Gate {
   abi::Endpoint source;          // believed last; port 0 = none yet
@@ -84,15 +85,16 @@ struct alignas(64) Reception {
   uint32_t received_packets;  // both wrap; Totals has them in 64 bits
   uint32_t received_bytes;
   uint8_t payload_type;  // last
-  uint8_t reserved[7];
+  uint8_t measured;      // 1: transit is of a packet that this one may be compared with
+  uint8_t reserved[6];
 };
 static_assert(sizeof(Reception) == 64);
 
 // Out::flags
 inline constexpr uint8_t kOutSends = 1;      // direction: packets may go to the far party
-inline constexpr uint8_t kOutRestart = 2;    // the bridge changed: the next packet is a new source
-inline constexpr uint8_t kOutStarted = 4;    // ssrc, sequence and timestamp below are in use
-inline constexpr uint8_t kOutRewritten = 8;  // identity differs from the source's: RTCP is our own
+inline constexpr uint8_t kOutStarted = 2;    // ssrc, sequence and timestamp below are in use
+inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source's: RTCP is our own
+inline constexpr uint8_t kOutRtcpMux = 8;
 
 // Last sent time is kept in units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
@@ -110,7 +112,7 @@ struct alignas(64) Out {
   abi::LocalEndpoint local;
   uint32_t handle;
 
-  uint32_t source_ssrc;      // what the speaker calls the stream
+  uint32_t source_ssrc;      // what the speaker calls the stream that is heard now
   uint32_t ssrc;             // what the far party knows it as
   uint16_t sequence_offset;  // sent = received + offset
   uint16_t sequence_last;    // highest sent
@@ -202,7 +204,9 @@ struct alignas(64) TimingLine {
   uint8_t reports;       // what
   uint8_t in_wheel;
   uint8_t in_report_list;
-  uint8_t reserved[9];
+  uint8_t reserved;
+  uint16_t slot;  // of the timer wheel
+  uint8_t reserved2[6];
 };
 static_assert(sizeof(TimingLine) == 64);
 

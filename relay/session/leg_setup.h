@@ -34,7 +34,7 @@ struct LegSetup {
   uint32_t statistics;    // index of the leg's slot in the state segment
   uint32_t ssrc;          // random: the leg's own, while it has passed on nobody else's
   uint32_t rtp_handle;    // of the worker's port `port_index`, from Port::Bind
-  uint32_t rtcp_handle;   // unused under rtcp-mux
+  uint32_t rtcp_handle;   // kNoHandle while only rtcp-mux was ever planned
   uint8_t port_index;     // 0 .. kPortsPerWorkerMax - 1
   uint8_t reserved[7];
   char cname[kCnameLength];  // random, of the session (RFC 7022); not terminated

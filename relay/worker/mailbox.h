@@ -13,8 +13,8 @@
 #include <memory>
 #include <type_traits>
 
-#include "relay/abi/event.h"
 #include "relay/abi/ring.h"
+#include "relay/abi/segment.h"
 #include "relay/limits.h"
 #include "relay/session/leg_setup.h"
 
@@ -23,7 +23,8 @@ namespace relay::worker {
 enum class OrderKind : uint32_t {
   kNone = 0,
   kOpenLeg = 1,    // `leg` is a free slot; `setup`
-  kUpdateLeg = 2,  // `setup`, whole; the local endpoint and handles stay as they were
+  kUpdateLeg = 2,  // `setup`, whole; the local endpoint and handles stay as they were, but an
+                   // RTCP handle may join
   kCloseLeg = 3,   // with all its bridges; answered by kLegClosed, then the slot is free
   kBridge = 4,     // `listener` hears `leg`
   kUnbridge = 5,

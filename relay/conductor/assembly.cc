@@ -1,0 +1,165 @@
+#include "relay/conductor/assembly.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <cerrno>
+#include <future>
+#include <string>
+#include <utility>
+
+namespace relay::conductor {
+namespace {
+
+constexpr uint32_t kLegsPerSession = 2;  // on average; what the leg memory is taken for
+
+uint64_t Random() {
+  uint64_t number = 0;
+  while (getrandom(&number, sizeof number, 0) != sizeof number) {
+  }
+  return number;
+}
+
+// Wall clock since 1970 less CLOCK_MONOTONIC.
+int64_t WallOffset() {
+  timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  const TimeNs now = static_cast<TimeNs>(wall.tv_sec) * kSecond + static_cast<TimeNs>(wall.tv_nsec);
+  return static_cast<int64_t>(now) - static_cast<int64_t>(MonotonicNow());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Assembly>> Assembly::Make(AssemblyConfig config, uint16_t workers,
+                                                         const MakePort& make_port) {
+  std::unique_ptr<Assembly> assembly(new Assembly);
+  assembly->config_ = std::move(config);
+  absl::Status status = assembly->MakeMemory(workers);
+  if (status.ok()) status = assembly->MakeWorkers(workers, make_port);
+  if (status.ok()) status = assembly->MakeConductor();
+  if (!status.ok()) return status;
+  return assembly;
+}
+
+Assembly::~Assembly() {
+  Stop();
+}
+
+absl::Status Assembly::MakeMemory(uint16_t workers) {
+  legs_per_worker_ = (config_.sessions_max * kLegsPerSession + workers - 1) / workers;
+  const uint32_t legs_max = legs_per_worker_ * workers;
+  absl::StatusOr<StateSegment> state =
+      StateSegment::Create({.addresses = config_.addresses,
+                            .placement = abi::EvenPlacement(abi::PlacementKind::kSockets, workers),
+                            .workers = workers,
+                            .client_slots = config_.client_slots,
+                            .sessions_max = config_.sessions_max,
+                            .legs_max = legs_max,
+                            .instance = Random(),
+                            .started_ns = MonotonicNow()});
+  if (!state.ok()) return state.status();
+  state_ = *std::move(state);
+  absl::StatusOr<abi::Descriptor> legs =
+      MakeSealedMemfd("tandem-legs", legs_max * sizeof(session::Leg));
+  if (!legs.ok()) return legs.status();
+  legs_fd_ = *std::move(legs);
+  if (!legs_.Map(legs_fd_.get(), legs_max * sizeof(session::Leg), PROT_READ | PROT_WRITE)) {
+    return absl::ErrnoToStatus(errno, "mapping the legs");
+  }
+  report_fd_ = abi::Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!report_fd_.valid()) return absl::ErrnoToStatus(errno, "eventfd");
+  if (absl::Status kept = config_.keeper.Keep("state", state_.fd()); !kept.ok()) return kept;
+  return config_.keeper.Keep("legs", legs_fd_.get());
+}
+
+absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) {
+  for (const abi::LocalAddress& address : config_.addresses) {
+    ranges_.push_back({.first = address.port_first, .last = address.port_last});
+  }
+  for (uint16_t i = 0; i < workers; ++i) {
+    absl::StatusOr<std::unique_ptr<port::Port>> port = make_port(state_.counters(i));
+    if (!port.ok()) return port.status();
+    ports_.push_back(*std::move(port));
+    port_pointers_.push_back(ports_.back().get());
+  }
+  for (uint16_t i = 0; i < workers; ++i) {
+    const uint32_t first_leg = i * legs_per_worker_;
+    links_.push_back(std::make_unique<WorkerLink>(port_pointers_[i], first_leg, legs_per_worker_,
+                                                  state_.own_counters()));
+    worker::WorkerConfig config;
+    config.index = i;
+    config.cpu = config_.cpus.empty() ? -1 : config_.cpus[i];
+    config.ports = {&port_pointers_[i], 1};
+    config.ranges = ranges_;
+    config.legs = {legs_.At<session::Leg>(0) + first_leg, legs_per_worker_};
+    config.counters = state_.counters(i);
+    config.statistics = state_.statistics();
+    config.orders = links_[i]->orders();
+    config.reports = links_[i]->reports();
+    config.report_fd = report_fd_.get();
+    config.seed = Random();
+    config.wall_offset_ns = WallOffset();
+    workers_.push_back(std::make_unique<worker::Worker>(config));
+    links_[i]->set_wake([worker = workers_.back().get()] { worker->Wake(); });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Assembly::MakeConductor() {
+  absl::StatusOr<Greeter> greeter = Greeter::Open(config_.door);
+  if (!greeter.ok()) return greeter.status();
+  conductor_ =
+      std::make_unique<Conductor>(ConductorConfig{.state = &state_,
+                                                  .keeper = &config_.keeper,
+                                                  .workers = links_,
+                                                  .report_fd = report_fd_.get(),
+                                                  .signal_fd = config_.signal_fd,
+                                                  .journal_bytes_max = config_.journal_bytes_max,
+                                                  .latch_window_ms = config_.latch_window_ms,
+                                                  .drain_timeout_s = config_.drain_timeout_s},
+                                  *std::move(greeter));
+  return conductor_->Start();
+}
+
+absl::Status Assembly::Attach() {
+  for (const auto& worker : workers_) {
+    if (absl::Status status = worker->Attach(); !status.ok()) return status;
+  }
+  state_.Publish();
+  return absl::OkStatus();
+}
+
+absl::Status Assembly::Start() {
+  std::vector<std::future<absl::Status>> attached;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    std::promise<absl::Status> promise;
+    attached.push_back(promise.get_future());
+    threads_.emplace_back([this, i, done = std::move(promise)]() mutable {
+      pthread_setname_np(pthread_self(), ("worker-" + std::to_string(i)).c_str());
+      const absl::Status status = workers_[i]->Attach();
+      done.set_value(status);
+      if (status.ok()) workers_[i]->Run(stop_);
+    });
+  }
+  absl::Status all;
+  for (auto& each : attached) all.Update(each.get());
+  if (!all.ok()) return all;
+  state_.Publish();
+  return config_.keeper.Notify("READY=1");
+}
+
+void Assembly::Stop() {
+  stop_.store(true, std::memory_order_release);
+  for (size_t i = 0; i < threads_.size(); ++i) workers_[i]->Wake();
+  threads_.clear();
+}
+
+bool Assembly::Step(TimeNs now) {
+  const bool alive = conductor_->Turn(now);
+  for (const auto& worker : workers_) worker->RunOnce(now);
+  return alive;
+}
+
+}  // namespace relay::conductor

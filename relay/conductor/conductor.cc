@@ -1,0 +1,421 @@
+#include "relay/conductor/conductor.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace relay::conductor {
+namespace {
+
+constexpr size_t kObserversMax = 64;
+constexpr int kEpollEvents = 64;
+constexpr TimeNs kStoppingTime = kSecond;  // for the workers to give the last totals
+constexpr int kIdleMs = 100;               // keeps the heartbeat going
+constexpr int kWaitingMs = 1;              // something found no room and is tried again
+
+abi::Event MakeEvent(abi::EventKind kind, uint64_t session, uint8_t leg) {
+  abi::Event event{};
+  event.kind = kind;
+  event.session = session;
+  event.leg = leg;
+  return event;
+}
+
+abi::Event Answer(const abi::Command& command, const Finding& finding) {
+  abi::Event event =
+      MakeEvent(finding.ok() ? abi::EventKind::kCommandDone : abi::EventKind::kCommandRefused,
+                command.session, abi::kNoLeg);
+  event.request = command.request;
+  if (!finding.ok()) {
+    event.length = sizeof event.body.refused;
+    event.body.refused = {
+        .refusal = finding.refusal, .field = finding.field, .detail = finding.detail};
+  }
+  return event;
+}
+
+}  // namespace
+
+Conductor::Conductor(const ConductorConfig& config, Greeter greeter)
+    : config_(config),
+      greeter_(std::move(greeter)),
+      slots_(config.state->header().client_slots, config.state->addresses()),
+      networks_(config.state->header().client_slots),
+      directory_(*config.state, config.state->header().sessions_max,
+                 config.state->header().legs_max),
+      factory_({.state = config.state,
+                .directory = &directory_,
+                .workers = config.workers,
+                .latch_window_ms = config.latch_window_ms}) {}
+
+absl::Status Conductor::Start() {
+  epoll_fd_ = abi::Descriptor(epoll_create1(EPOLL_CLOEXEC));
+  const bool watched =
+      epoll_fd_.valid() && Watch(greeter_.listen_fd(), Source::kDoor, 0, EPOLLIN) &&
+      (config_.report_fd < 0 || Watch(config_.report_fd, Source::kReports, 0, EPOLLIN)) &&
+      (config_.signal_fd < 0 || Watch(config_.signal_fd, Source::kSignal, 0, EPOLLIN));
+  return watched ? absl::OkStatus() : absl::ErrnoToStatus(errno, "conductor's epoll");
+}
+
+bool Conductor::Turn(TimeNs now) {
+  config_.state->header().heartbeat.store(++turns_, std::memory_order_relaxed);
+  Notice(now);
+  greeter_.Expire(now);
+  TakeReports(now);
+  EndOverdue(now);
+  TakeCommands(now);
+  Advance(now);
+  FlushAll(now);
+  return stage_ != Stage::kStopped;
+}
+
+void Conductor::Run() {
+  while (Turn(MonotonicNow())) {
+    pollfd ready{epoll_fd_.get(), POLLIN, 0};
+    poll(&ready, 1, TimeoutMs(MonotonicNow()));
+  }
+}
+
+int Conductor::TimeoutMs(TimeNs now) const {
+  if (commands_left_) return 0;
+  if (stage_ == Stage::kStopping || Congested()) return kWaitingMs;
+  TimeNs wait_ns = kIdleMs * kMillisecond;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].attached() && slots_[i].backlog() > 0) return kWaitingMs;
+  }
+  for (const TimeNs end : {directory_.next_deadline(), stage_end_ns_}) {
+    if (end != 0) wait_ns = std::min(wait_ns, end > now ? end - now : 0);
+  }
+  return static_cast<int>((wait_ns + kMillisecond - 1) / kMillisecond);
+}
+
+// ---- who comes and goes -----------------------------------------------------------------------
+
+bool Conductor::Watch(int fd, Source source, uint32_t value, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = static_cast<uint64_t>(source) << 32 | value;
+  return epoll_ctl(epoll_fd_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+// Closing is not enough where the other process holds the same open file.
+void Conductor::Unwatch(int fd) {
+  epoll_ctl(epoll_fd_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void Conductor::Notice(TimeNs now) {
+  epoll_event events[kEpollEvents];
+  const int count = epoll_wait(epoll_fd_.get(), events, kEpollEvents, 0);
+  for (int i = 0; i < count; ++i) {
+    const auto source = static_cast<Source>(events[i].data.u64 >> 32);
+    const auto value = static_cast<uint32_t>(events[i].data.u64);
+    const int fd = static_cast<int>(value);
+    switch (source) {
+      case Source::kDoor: {
+        const int guest = greeter_.Admit(now);
+        if (guest >= 0) Watch(guest, Source::kGuest, static_cast<uint32_t>(guest), EPOLLIN);
+        break;
+      }
+      case Source::kGuest:
+        if (std::optional<Greeter::Visitor> visitor = greeter_.Read(fd)) {
+          Unwatch(fd);  // it is watched as something else from here on
+          visitor->hello.role == abi::Role::kClient ? Welcome(*std::move(visitor))
+                                                    : WelcomeObserver(*std::move(visitor));
+        }
+        break;
+      case Source::kClient: {
+        // A client has nothing to say here: readable means gone, or not speaking the contract.
+        ClientSlot& slot = slots_[value];
+        if (slot.attached()) ClientGone(slot, "its process ended", now);
+        break;
+      }
+      case Source::kObserver:
+        std::erase_if(observers_,
+                      [fd](const abi::Descriptor& observer) { return observer.get() == fd; });
+        break;
+      case Source::kReports: {
+        uint64_t ignored;
+        [[maybe_unused]] const ssize_t n = read(config_.report_fd, &ignored, sizeof ignored);
+        break;
+      }
+      case Source::kSignal:
+        TakeSignal(now);
+        break;
+      case Source::kCommands:
+        break;  // edge-triggered and never read: the client may have made it blocking
+    }
+  }
+}
+
+void Conductor::Welcome(Greeter::Visitor visitor) {
+  const abi::Hello& hello = visitor.hello;
+  const ClientSlots::Choice choice =
+      slots_.Choose(hello.owner_cookie, [this](uint16_t slot) { return directory_.LiveOf(slot); });
+  if (choice.status != abi::WelcomeStatus::kOk) {
+    SendRefusal(visitor.socket.get(), choice.status);
+    return;
+  }
+  ClientSlot& slot = *choice.slot;
+  if (!choice.resumed) {
+    slot.Forget(config_.keeper);
+    networks_[slot.number()].Clear();
+  }
+  const std::string name(hello.name, strnlen(hello.name, sizeof hello.name));
+  const absl::Status status =
+      slot.Prepare(hello.owner_cookie, name,
+                   std::min(hello.journal_bytes, config_.journal_bytes_max), config_.keeper);
+  if (!status.ok()) {
+    spdlog::error("client slot {}: {}", slot.number(), status.ToString());
+    slot.Leave(turns_);
+    SendRefusal(visitor.socket.get(), abi::WelcomeStatus::kNoSlot);
+    return;
+  }
+  abi::Welcome welcome{};
+  welcome.magic = abi::kMagic;
+  welcome.layout_version = abi::kLayoutVersion;
+  welcome.layout_hash = abi::LayoutHash();
+  welcome.client_slot = slot.number();
+  welcome.resumed = choice.resumed ? 1 : 0;
+  welcome.descriptors = abi::kClientDescriptors;
+  welcome.journal_bytes = slot.journal_bytes();
+  const int descriptors[] = {
+      config_.state->read_only_fd(), slot.client_fd(),   slot.answer_fd(), slot.journal_fd(),
+      slot.command_event(),          slot.answer_event()};
+  const int socket = visitor.socket.get();
+  if (!Watch(socket, Source::kClient, slot.number(), EPOLLIN) ||
+      !Watch(slot.command_event(), Source::kCommands, slot.number(), EPOLLIN | EPOLLET) ||
+      !SendWelcome(socket, welcome, descriptors)) {
+    Unwatch(slot.command_event());
+    slot.Leave(turns_);
+    return;
+  }
+  slot.Attached(std::move(visitor.socket));
+  spdlog::info("client slot {}: '{}' {}, {} sessions live", slot.number(), slot.name(),
+               choice.resumed ? "came back" : "attached", directory_.LiveOf(slot.number()));
+}
+
+void Conductor::WelcomeObserver(Greeter::Visitor visitor) {
+  if (observers_.size() == kObserversMax) {
+    SendRefusal(visitor.socket.get(), abi::WelcomeStatus::kNoSlot);
+    return;
+  }
+  abi::Welcome welcome{};
+  welcome.magic = abi::kMagic;
+  welcome.layout_version = abi::kLayoutVersion;
+  welcome.layout_hash = abi::LayoutHash();
+  welcome.descriptors = abi::kObserverDescriptors;
+  const int state = config_.state->read_only_fd();
+  const int fd = visitor.socket.get();
+  if (!SendWelcome(fd, welcome, {&state, 1})) return;
+  if (!Watch(fd, Source::kObserver, static_cast<uint32_t>(fd), EPOLLIN)) return;
+  observers_.push_back(std::move(visitor.socket));
+}
+
+void Conductor::ClientGone(ClientSlot& slot, const char* why, TimeNs now) {
+  // What it had published is still done: a client may say goodbye and end at once.
+  abi::Command command;
+  for (uint64_t i = 0; i < abi::kCommandRingCapacity; ++i) {
+    if (slot.TakeLast(&command) != abi::RingResult::kOk) break;
+    Execute(slot, command, now);
+  }
+  Unwatch(slot.command_event());
+  Unwatch(slot.socket());
+  slot.Leave(turns_);
+  spdlog::info("client slot {}: '{}' is gone ({}), {} sessions go on", slot.number(), slot.name(),
+               why, directory_.LiveOf(slot.number()));
+}
+
+void Conductor::TakeSignal(TimeNs now) {
+  signalfd_siginfo info;
+  while (read(config_.signal_fd, &info, sizeof info) == sizeof info) {
+    spdlog::info("signal {} from process {}", strsignal(static_cast<int>(info.ssi_signo)),
+                 info.ssi_pid);
+    Terminate(now);
+  }
+}
+
+// ---- reports ----------------------------------------------------------------------------------
+
+void Conductor::TakeReports(TimeNs now) {
+  for (uint16_t worker = 0; worker < config_.workers.size(); ++worker) {
+    worker::Report report;
+    while (config_.workers[worker]->reports()->Take(&report)) TakeReport(worker, report, now);
+  }
+}
+
+void Conductor::TakeReport(uint16_t worker, const worker::Report& report, TimeNs now) {
+  const uint32_t leg = config_.workers[worker]->first_leg() + report.leg;
+  LegControl& control = directory_.leg(leg);
+  if (control.phase == LegControl::Phase::kFree || control.generation != report.generation) return;
+  const Session& session = directory_.session(control.session);
+  const auto tell = [&](abi::EventKind kind, auto set_body) {
+    // A leg that the client has closed is silent until its totals are there.
+    if (control.phase != LegControl::Phase::kOpen) return;
+    abi::Event event = MakeEvent(kind, session.number, control.number);
+    set_body(event);
+    slots_[session.client_slot].Emit(event);
+  };
+  switch (report.kind) {
+    case worker::ReportKind::kLegUpdated:
+      std::erase_if(control.retired, [&](const LegControl::Retired& retired) {
+        return retired.plan_version <= report.plan_version;
+      });
+      break;
+    case worker::ReportKind::kSourceLearned:
+      tell(abi::EventKind::kSourceLearned, [&](abi::Event& event) {
+        event.length = sizeof event.body.source;
+        event.body.source = report.body.source;
+      });
+      break;
+    case worker::ReportKind::kMediaTimeout:
+      tell(abi::EventKind::kMediaTimeout, [&](abi::Event& event) {
+        event.length = sizeof event.body.timeout;
+        event.body.timeout = report.body.timeout;
+      });
+      break;
+    case worker::ReportKind::kMediaResumed:
+      tell(abi::EventKind::kMediaResumed, [](abi::Event&) {});
+      break;
+    case worker::ReportKind::kLegClosed:
+      LegClosed(worker, leg, report.body.statistics, now);
+      break;
+    case worker::ReportKind::kNone:
+      break;
+  }
+}
+
+void Conductor::LegClosed(uint16_t worker, uint32_t leg, const abi::LegStatistics& statistics,
+                          TimeNs now) {
+  const LegControl& control = directory_.leg(leg);
+  const uint32_t index = control.session;
+  const Session& session = directory_.session(index);
+  ClientSlot& slot = slots_[session.client_slot];
+  abi::Event event = MakeEvent(abi::EventKind::kLegEnded, session.number, control.number);
+  event.length = sizeof event.body.statistics;
+  event.body.statistics = statistics;
+  slot.Emit(event);
+  factory_.Release(worker, leg);
+  const bool last = std::all_of(std::begin(session.legs), std::end(session.legs),
+                                [](uint32_t each) { return each == kNobody; });
+  if (!last) return;
+  event = MakeEvent(abi::EventKind::kSessionEnded, session.number, abi::kNoLeg);
+  event.length = sizeof event.body.ended;
+  event.body.ended = {
+      .reason = session.reason, .reserved = {}, .duration_ns = now - session.opened_ns};
+  slot.Emit(event);
+  directory_.Free(index);
+}
+
+// ---- commands ---------------------------------------------------------------------------------
+
+bool Conductor::Congested() const {
+  return std::any_of(config_.workers.begin(), config_.workers.end(),
+                     [](const auto& link) { return link->congested(); });
+}
+
+void Conductor::TakeCommands(TimeNs now) {
+  commands_left_ = false;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    ClientSlot& slot = slots_[i];
+    if (!slot.attached()) continue;
+    abi::Command command;
+    size_t taken = 0;
+    abi::RingResult result = abi::RingResult::kEmpty;
+    while (taken < kCommandDrainMax && !Congested() &&
+           (result = slot.Take(&command)) == abi::RingResult::kOk) {
+      slot.Emit(Answer(command, Execute(slot, command, now)));
+      ++taken;
+    }
+    commands_left_ = commands_left_ || taken == kCommandDrainMax;
+    if (result == abi::RingResult::kBroken) {
+      spdlog::warn("client slot {}: its command cursor cannot be true; cut off", slot.number());
+      ClientGone(slot, "broken ring", now);
+    }
+  }
+}
+
+Finding Conductor::Execute(ClientSlot& slot, const abi::Command& command, TimeNs now) {
+  const Finding finding =
+      CheckCommand(command, {.addresses = config_.state->addresses(), .leases = slot.leases()});
+  if (!finding.ok()) return finding;
+  NetworkSets& networks = networks_[slot.number()];
+  const Asker asker{
+      .client_slot = slot.number(), .owner_cookie = slot.cookie(), .networks = &networks};
+  switch (command.kind) {
+    case abi::CommandKind::kLegOpen:
+      return factory_.OpenLeg(asker, command, now);
+    case abi::CommandKind::kLegUpdate:
+      return factory_.UpdateLeg(asker, command);
+    case abi::CommandKind::kBridge:
+      return factory_.Bridge(asker, command);
+    case abi::CommandKind::kUnbridge:
+      return factory_.Unbridge(asker, command);
+    case abi::CommandKind::kLegClose:
+      return factory_.CloseLeg(asker, command);
+    case abi::CommandKind::kSessionClose:
+      return factory_.CloseSession(asker, command);
+    case abi::CommandKind::kNetworkSet:
+      if (networks.Define(command.body.network_set)) return {};
+      return {.refusal = abi::Refusal::kBadNetworkSet,
+              .field = kBodyOffset + offsetof(abi::NetworkSetCommand, count)};
+    case abi::CommandKind::kNone:
+      break;
+  }
+  return {.refusal = abi::Refusal::kUnknownKind};
+}
+
+// ---- time -------------------------------------------------------------------------------------
+
+void Conductor::EndOverdue(TimeNs now) {
+  while (const std::optional<uint32_t> index = directory_.TakeOverdue(now)) {
+    factory_.End(*index, abi::EndReason::kLengthReached);
+  }
+}
+
+void Conductor::Terminate(TimeNs now) {
+  factory_.set_draining();
+  config_.state->header().draining.store(1, std::memory_order_relaxed);
+  if (stage_ == Stage::kServing) {
+    stage_ = Stage::kDraining;
+    stage_end_ns_ = now + config_.drain_timeout_s * kSecond;
+    spdlog::info("draining: {} sessions left, {} s at most", directory_.live(),
+                 config_.drain_timeout_s);
+  } else if (stage_ == Stage::kDraining) {
+    stage_end_ns_ = now;
+  }
+}
+
+void Conductor::Advance(TimeNs now) {
+  if (stage_ == Stage::kServing || stage_ == Stage::kStopped) return;
+  if (stage_ == Stage::kDraining && directory_.live() > 0 && now >= stage_end_ns_) {
+    spdlog::info("ending {} sessions", directory_.live());
+    for (const uint32_t index : directory_.Live()) {
+      factory_.End(index, abi::EndReason::kRelayStopping);
+    }
+    stage_ = Stage::kStopping;
+    stage_end_ns_ = now + kStoppingTime;
+  }
+  if (directory_.live() == 0 || (stage_ == Stage::kStopping && now >= stage_end_ns_)) {
+    stage_ = Stage::kStopped;
+  }
+}
+
+void Conductor::FlushAll(TimeNs now) {
+  for (const auto& link : config_.workers) link->Flush();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].Flush()) {
+      spdlog::warn("client slot {}: its event cursor cannot be true; cut off", i);
+      ClientGone(slots_[i], "broken ring", now);
+    }
+  }
+}
+
+}  // namespace relay::conductor

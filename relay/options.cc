@@ -1,0 +1,272 @@
+#include "relay/options.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace relay {
+namespace {
+
+absl::string_view View(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+absl::Status Wrong(absl::string_view what) {
+  return absl::InvalidArgumentError(what);
+}
+
+bool ParseAddress(const std::string& text, abi::Address* address) {
+  in_addr v4;
+  in6_addr v6;
+  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) {
+    const auto* b = reinterpret_cast<const uint8_t*>(&v4);
+    *address = abi::Address::Ipv4(b[0], b[1], b[2], b[3]);
+    return true;
+  }
+  if (inet_pton(AF_INET6, text.c_str(), &v6) != 1) return false;
+  std::memcpy(address->bytes.data(), &v6, sizeof v6);
+  return true;
+}
+
+absl::Status ParsePorts(std::string_view text, abi::LocalAddress* address) {
+  const std::vector<std::string> ends = absl::StrSplit(View(text), '-');
+  uint64_t first = 0;
+  uint64_t last = 0;
+  if (ends.size() != 2 || !ReadNumber(ends[0], 1024, 65535, &first).ok() ||
+      !ReadNumber(ends[1], 1024, 65535, &last).ok()) {
+    return Wrong("needs ports as FIRST-LAST, each from 1024 to 65535");
+  }
+  if (first % 2 != 0 || last % 2 != 1 || first > last) {
+    return Wrong("needs an even first port and an odd, greater last one: whole RTP/RTCP pairs");
+  }
+  address->port_first = static_cast<uint16_t>(first);
+  address->port_last = static_cast<uint16_t>(last);
+  return absl::OkStatus();
+}
+
+template <typename Choice>
+std::function<absl::Status(std::string_view)> OneOf(
+    Choice* target, std::vector<std::pair<std::string, Choice>> choices) {
+  return [target, choices](std::string_view text) {
+    std::string all;
+    for (const auto& [name, choice] : choices) {
+      if (name == text) {
+        *target = choice;
+        return absl::OkStatus();
+      }
+      absl::StrAppend(&all, all.empty() ? "" : ", ", name);
+    }
+    return Wrong(absl::StrCat("is none of ", all));
+  };
+}
+
+std::function<absl::Status(std::string_view)> CpusInto(std::vector<uint16_t>* cpus) {
+  return [cpus](std::string_view text) {
+    for (const absl::string_view part : absl::StrSplit(View(text), ',')) {
+      const std::vector<std::string> ends = absl::StrSplit(part, '-');
+      uint64_t first = 0;
+      uint64_t last = 0;
+      if (ends.size() > 2 || !ReadNumber(ends.front(), 0, 1023, &first).ok() ||
+          !ReadNumber(ends.back(), first, 1023, &last).ok()) {
+        return Wrong("is not a list of CPUs like 2,3 or 4-7");
+      }
+      for (uint64_t cpu = first; cpu <= last; ++cpu) cpus->push_back(static_cast<uint16_t>(cpu));
+    }
+    return absl::OkStatus();
+  };
+}
+
+std::function<absl::Status(std::string_view)> TextInto(std::string* target) {
+  return [target](std::string_view text) {
+    if (text.empty()) return Wrong("is empty");
+    *target = std::string(text);
+    return absl::OkStatus();
+  };
+}
+
+std::function<absl::Status(std::string_view)> Switch(bool* target) {
+  return [target](std::string_view) {
+    *target = true;
+    return absl::OkStatus();
+  };
+}
+
+std::function<absl::Status(std::string_view)> ListenInto(std::vector<abi::LocalAddress>* listen) {
+  return [listen](std::string_view text) {
+    absl::StatusOr<abi::LocalAddress> address = ParseListen(text);
+    if (!address.ok()) return address.status();
+    listen->push_back(*address);
+    return absl::OkStatus();
+  };
+}
+
+// Numbers the interface names in the order of their appearance: what Endpoint::interface means.
+void NumberInterfaces(std::vector<abi::LocalAddress>* listen) {
+  std::vector<std::string> names;
+  for (abi::LocalAddress& address : *listen) {
+    const std::string name(address.interface_name,
+                           strnlen(address.interface_name, sizeof address.interface_name));
+    const auto found = std::find(names.begin(), names.end(), name);
+    address.interface = static_cast<uint16_t>(found - names.begin());
+    if (found == names.end()) names.push_back(name);
+  }
+}
+
+absl::Status Check(const Options& options) {
+  if (options.listen.size() > abi::kLocalAddressesMax) {
+    return Wrong(absl::StrCat("relay: --listen: more than ", abi::kLocalAddressesMax,
+                              " addresses; start a second relay for the rest"));
+  }
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    const abi::LocalAddress& one = options.listen[i];
+    if ((one.port_last - one.port_first + 1) / 2 < options.client_slots) {
+      return Wrong(absl::StrCat("relay: --listen ", ListenText(one), ": fewer port pairs than the ",
+                                options.client_slots, " --client-slots; give it a wider range"));
+    }
+    for (size_t j = 0; j < i; ++j) {
+      const abi::LocalAddress& other = options.listen[j];
+      if (one.address == other.address && one.interface == other.interface &&
+          one.port_first <= other.port_last && other.port_first <= one.port_last) {
+        return Wrong(absl::StrCat("relay: --listen ", ListenText(one), " overlaps ",
+                                  ListenText(other), "; give each address its ports once"));
+      }
+    }
+  }
+  if (!options.cpus.empty() && options.cpus.size() != options.workers) {
+    return Wrong(absl::StrCat("relay: --cpus names ", options.cpus.size(), " CPUs for ",
+                              options.workers, " --workers; name one for each"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+CommandLine OptionsTable(Options* o) {
+  std::vector<OptionRow> rows = {
+      {"--listen", "ADDRESS[@INTERFACE][:FIRST-LAST]", "127.0.0.1:10000-39999",
+       "A local address with the UDP ports the relay owns there; IPv6 in brackets. With an "
+       "interface, its sockets are bound to it.",
+       true, ListenInto(&o->listen)},
+      {"--socket", "PATH", o->socket_path, "Unix socket on which clients and observers attach.",
+       false, TextInto(&o->socket_path)},
+      {"--group", "NAME", "",
+       "Group whose members may attach besides root and the relay's own user.", false,
+       TextInto(&o->group)},
+      {"--workers", "N", "1", absl::StrCat("Media threads, 1 to ", abi::kWorkersMax, "."), false,
+       NumberInto(&o->workers, 1, abi::kWorkersMax)},
+      {"--cpus", "LIST", "", "CPUs of the workers in their order, like 2,3 or 4-7; one for each.",
+       false, CpusInto(&o->cpus)},
+      {"--port", "uring|memory", "uring",
+       "Where packets enter and leave: the kernel's sockets, or nowhere (memory, for trials).",
+       false,
+       OneOf<PortKind>(&o->port, {{"uring", PortKind::kUring}, {"memory", PortKind::kMemory}})},
+      {"--port-engine", "auto|uring|mmsg", "auto",
+       "How the uring port talks to the kernel; auto takes recvmmsg/sendmmsg where io_uring is "
+       "forbidden.",
+       false,
+       OneOf<PortEngine>(&o->port_engine, {{"auto", PortEngine::kAuto},
+                                           {"uring", PortEngine::kUring},
+                                           {"mmsg", PortEngine::kMmsg}})},
+      {"--sessions", "N", absl::StrCat(kSessionsDefault),
+       absl::StrCat("Calls at a time, 1 to ", kSessionsMax,
+                    "; all memory is taken at start, for two legs a call."),
+       false, NumberInto(&o->sessions, 1, kSessionsMax)},
+      {"--client-slots", "N", absl::StrCat(o->client_slots),
+       absl::StrCat("Clients at a time, 1 to ", abi::kClientSlotsMax,
+                    "; the port ranges are split evenly among them."),
+       false, NumberInto(&o->client_slots, 1, abi::kClientSlotsMax)},
+      {"--journal-bytes", "N", absl::StrCat(o->journal_bytes),
+       absl::StrCat("The largest journal a client may ask for, up to ", kJournalBytesMax, "."),
+       false, NumberInto(&o->journal_bytes, 0, kJournalBytesMax)},
+      {"--latch-window", "MILLISECONDS", absl::StrCat(o->latch_window_ms),
+       "How long a leg behind NAT may choose its source, where its plan does not say; 100 to "
+       "60000.",
+       false, NumberInto(&o->latch_window_ms, 100, 60000)},
+      {"--receive-buffer", "BYTES", absl::StrCat(o->receive_buffer),
+       "Receive buffer of each socket (SO_RCVBUF), 4096 to 16777216.", false,
+       NumberInto(&o->receive_buffer, 4096, 16u << 20)},
+      {"--drain-timeout", "SECONDS", absl::StrCat(o->drain_timeout_s),
+       "How long SIGTERM waits for the last call, 0 to 86400; a second signal ends it at once.",
+       false, NumberInto(&o->drain_timeout_s, 0, 86400)},
+      {"--log-level", "debug|info|warn|error", o->log_level, "What is written to standard error.",
+       false,
+       OneOf<std::string>(
+           &o->log_level,
+           {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}})},
+      {"--help", "", "", "Prints this list and ends.", false, Switch(&o->help)},
+      {"--print-options-markdown", "", "", "Prints this list as in docs/options.md and ends.",
+       false, Switch(&o->print_options_markdown)},
+  };
+  return CommandLine("relay",
+                     "Carries the media of calls. It does what its clients say on the "
+                     "command ring and knows no SIP.",
+                     std::move(rows));
+}
+
+absl::StatusOr<Options> ParseOptions(std::span<const char* const> arguments) {
+  Options options;
+  if (absl::Status status = OptionsTable(&options).Parse(arguments); !status.ok()) return status;
+  if (options.listen.empty()) options.listen.push_back(*ParseListen("127.0.0.1"));
+  NumberInterfaces(&options.listen);
+  if (absl::Status status = Check(options); !status.ok()) return status;
+  return options;
+}
+
+absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text) {
+  abi::LocalAddress result{};
+  result.port_first = kPortFirstDefault;
+  result.port_last = kPortLastDefault;
+  std::string host;
+  std::string_view rest;
+  if (text.substr(0, 1) == "[") {
+    const size_t end = text.find(']');
+    if (end == std::string_view::npos) return Wrong("lacks the ']' behind its IPv6 address");
+    host = std::string(text.substr(1, end - 1));
+    rest = text.substr(end + 1);
+  } else {
+    const size_t end = std::min(text.find_first_of("@:"), text.size());
+    host = std::string(text.substr(0, end));
+    rest = text.substr(end);
+  }
+  if (!ParseAddress(host, &result.address) || result.address.IsUnspecified()) {
+    return Wrong("needs a numeric address of this host first, like 192.0.2.1 or [2001:db8::1]");
+  }
+  if (rest.substr(0, 1) == "@") {
+    const size_t end = std::min(rest.find(':'), rest.size());
+    const std::string_view name = rest.substr(1, end - 1);
+    if (name.empty() || name.size() >= sizeof result.interface_name) {
+      return Wrong("needs an interface name of 1 to 15 characters behind '@'");
+    }
+    std::memcpy(result.interface_name, name.data(), name.size());
+    rest = rest.substr(end);
+  }
+  if (rest.substr(0, 1) == ":") {
+    if (absl::Status status = ParsePorts(rest.substr(1), &result); !status.ok()) return status;
+  } else if (!rest.empty()) {
+    return Wrong("must look like ADDRESS[@INTERFACE][:FIRST-LAST]");
+  }
+  return result;
+}
+
+std::string AddressText(const abi::Address& address) {
+  char text[INET6_ADDRSTRLEN];
+  const bool v4 = address.IsIpv4();
+  inet_ntop(v4 ? AF_INET : AF_INET6, address.bytes.data() + (v4 ? 12 : 0), text, sizeof text);
+  return text;
+}
+
+std::string ListenText(const abi::LocalAddress& address) {
+  const std::string host = AddressText(address.address);
+  const std::string name(address.interface_name,
+                         strnlen(address.interface_name, sizeof address.interface_name));
+  return absl::StrCat(address.address.IsIpv4() ? host : absl::StrCat("[", host, "]"),
+                      name.empty() ? "" : absl::StrCat("@", name), ":", address.port_first, "-",
+                      address.port_last);
+}
+
+}  // namespace relay

@@ -1,0 +1,49 @@
+// What the person who starts the relay may choose.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "relay/abi/segment.h"
+#include "relay/command_line.h"
+#include "relay/limits.h"
+
+namespace relay {
+
+enum class PortKind : uint8_t { kUring, kMemory };
+enum class PortEngine : uint8_t { kAuto, kUring, kMmsg };
+
+struct Options {
+  std::vector<abi::LocalAddress> listen;  // empty on the command line = 127.0.0.1:10000-39999
+  std::string socket_path = "/run/tandem/relay.sock";
+  uint16_t workers = 1;
+  std::vector<uint16_t> cpus;  // of the workers in their order; empty = not pinned
+  PortKind port = PortKind::kUring;
+  PortEngine port_engine = PortEngine::kAuto;
+  uint32_t sessions = kSessionsDefault;
+  uint16_t client_slots = 1;
+  uint32_t journal_bytes = 64u << 20;  // the most one client gets
+  uint32_t latch_window_ms = 3000;     // for plans that leave it to the relay
+  uint32_t receive_buffer = 65536;     // SO_RCVBUF of each socket
+  uint32_t drain_timeout_s = 7200;
+  std::string group;  // empty = root and the relay's own user only
+  std::string log_level = "info";
+  bool help = false;
+  bool print_options_markdown = false;
+};
+
+// The table, writing into `options`.
+CommandLine OptionsTable(Options* options);
+
+// Parses and checks what concerns several options at once.
+absl::StatusOr<Options> ParseOptions(std::span<const char* const> arguments);
+
+// ADDRESS[@interface][:first-last], IPv6 addresses in brackets. The interface's index is left 0.
+absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text);
+// The same text again, ports included.
+std::string ListenText(const abi::LocalAddress& address);
+std::string AddressText(const abi::Address& address);
+
+}  // namespace relay

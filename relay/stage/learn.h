@@ -1,0 +1,52 @@
+// Whom the relay believes: is this source the leg's far party?
+//
+// Called for each RTP packet, after it was authenticated where there is something to authenticate.
+// Nearly always the source is the one that was believed last, and nothing else is looked at.
+//
+//   kOff        any source inside the leg's networks; we send to the signalled address only
+//   kSignalled  the signalled address and port, which must lie inside the networks
+//   kLatch      the signalled address wins at once and for good. Else, inside a window after the
+//               plan, the first source with kSteadyPackets packets in a row of one SSRC and one
+//               payload type and with consecutive sequence numbers; then it is locked. Until then
+//               its packets are not forwarded, and nothing is sent to it.
+//
+// A source that spoofs an address outside the networks is never watched. RTCP teaches nothing.
+#pragma once
+
+#include "relay/abi/endpoint.h"
+#include "relay/clock.h"
+#include "relay/session/leg.h"
+#include "relay/stage/verdict.h"
+#include "relay/wire/rtp.h"
+
+namespace relay::stage {
+
+inline constexpr uint8_t kSteadyPackets = 4;
+inline constexpr TimeNs kLatchWindowDefault = 1 * kSecond;
+
+struct Belief {
+  Verdict verdict;  // kForwarded: believed
+  bool learned;     // a latch chose a source with this packet
+};
+
+// `source` is another one than the gate knows.
+Belief BelieveStranger(session::Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp,
+                       TimeNs now);
+
+// Interface and VLAN are not compared: the local endpoint implies them.
+inline bool SameSource(const abi::Endpoint& a, const abi::Endpoint& b) {
+  return a.port == b.port && a.address == b.address;
+}
+
+inline Belief Believe(session::Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp,
+                      TimeNs now) {
+  if (SameSource(source, leg.gate.source)) return {Verdict::kForwarded, false};
+  return BelieveStranger(leg, source, rtp, now);
+}
+
+// Applies the learning part of a plan; `first` when the leg is new. leg.path.networks is the plan's
+// already. A latched source stays over an update that changes neither mode, address nor networks
+// so that it would not be believed, and does not ask to learn again.
+void StartLearning(session::Leg& leg, const abi::LegPlan& plan, bool first, TimeNs now);
+
+}  // namespace relay::stage

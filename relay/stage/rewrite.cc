@@ -1,0 +1,70 @@
+#include "relay/stage/rewrite.h"
+
+#include <algorithm>
+
+namespace relay::stage {
+namespace {
+
+using session::Leg;
+using session::Out;
+
+// Between the last packet of one source and the first of the next lies at least this, so that
+// timestamps grow: one packet of the usual length.
+constexpr uint64_t kGapMin = 20 * kMillisecond;
+// Nobody knows the far party's clock rate when it has sent formats without one.
+constexpr uint32_t kClockRateDefault = 8000;
+
+bool SameFormat(const abi::Format& a, const abi::Format& b) {
+  if (a.codec != b.codec) return false;
+  if (a.codec == abi::Codec::kOpaque) return a.payload_type == b.payload_type;
+  return a.clock_rate_hz == b.clock_rate_hz;
+}
+
+}  // namespace
+
+uint32_t TimestampUnits(const Leg& leg, uint64_t span_ns) {
+  uint32_t rate = 0;
+  for (uint8_t i = 0; i < leg.path.format_count; ++i) {
+    const abi::Format& format = leg.formats[i];
+    if (rate == 0 || format.payload_type == leg.out.payload_type) rate = format.clock_rate_hz;
+  }
+  if (rate == 0) rate = kClockRateDefault;
+  return static_cast<uint32_t>(span_ns / kMillisecond * rate / 1000);
+}
+
+uint64_t SinceSent(const Out& out, TimeNs now) {
+  const uint32_t tick = static_cast<uint32_t>(now >> session::kSentTickShift);
+  return uint64_t{(tick - out.sent_tick) & 0xffffff} << session::kSentTickShift;
+}
+
+void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
+  Out& out = far.out;
+  if (!(out.flags & session::kOutStarted)) {
+    out.flags |= session::kOutStarted;
+    out.ssrc = rtp->ssrc;
+    out.sequence_offset = 0;
+    out.timestamp_offset = 0;
+    out.sequence_last = static_cast<uint16_t>(rtp->sequence - 1);
+    out.timestamp_last = rtp->timestamp;
+  } else {
+    const uint64_t gap = std::max(SinceSent(out, now), uint64_t{kGapMin});
+    out.sequence_offset = static_cast<uint16_t>(out.sequence_last + 1 - rtp->sequence);
+    out.timestamp_offset = out.timestamp_last + TimestampUnits(far, gap) - rtp->timestamp;
+    out.flags |= session::kOutRewritten;
+    rtp->marker = true;
+  }
+  out.source_ssrc = rtp->ssrc;
+}
+
+void MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {
+  std::fill_n(map, 8, session::kNoPayloadType);
+  for (uint8_t i = 0; i < speaker.path.format_count; ++i) {
+    for (uint8_t j = 0; j < listener.path.format_count; ++j) {
+      if (!SameFormat(speaker.formats[i], listener.formats[j])) continue;
+      map[i] = listener.formats[j].payload_type;
+      break;
+    }
+  }
+}
+
+}  // namespace relay::stage

@@ -1,0 +1,59 @@
+// What a packet is called on the other side: payload type and identity (SSRC, sequence number,
+// timestamp).
+//
+// Identity passes unchanged while the far party hears one source. When the source changes (another
+// SSRC, another speaker by a new bridge), the far party's stream goes on as one stream: its SSRC
+// stays, the sequence continues without a break, timestamps go on by the time that passed, and the
+// first packet carries the marker, as after a silence.
+#pragma once
+
+#include <bit>
+#include <cstring>
+
+#include "relay/clock.h"
+#include "relay/session/leg.h"
+#include "relay/wire/rtp.h"
+
+namespace relay::stage {
+
+// Index of a payload type in the gate's list, or 8. All eight bytes at once: a byte of `match` is
+// zero where they are equal, and the lowest such byte is found exactly.
+inline unsigned FormatIndex(const session::Gate& gate, uint8_t payload_type) {
+  uint64_t types;
+  std::memcpy(&types, gate.payload_types, sizeof(types));
+  const uint64_t match = types ^ (0x0101010101010101u * payload_type);
+  const uint64_t zero = (match - 0x0101010101010101u) & ~match & 0x8080808080808080u;
+  return static_cast<unsigned>(std::countr_zero(zero)) / 8;
+}
+
+// The far party's stream gets another source with this packet.
+void ChangeSource(session::Leg& far, wire::Rtp* rtp, TimeNs now);
+
+// Turns what the near party called a packet into what the far party knows it as.
+inline void Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, TimeNs now) {
+  session::Out& out = far.out;
+  if (rtp->ssrc != out.source_ssrc || !(out.flags & session::kOutStarted)) {
+    ChangeSource(far, rtp, now);
+  }
+  rtp->payload_type = payload_type;
+  rtp->ssrc = out.ssrc;
+  rtp->sequence = static_cast<uint16_t>(rtp->sequence + out.sequence_offset);
+  rtp->timestamp += out.timestamp_offset;
+  if (static_cast<int16_t>(rtp->sequence - out.sequence_last) > 0) {
+    out.sequence_last = rtp->sequence;
+    out.timestamp_last = rtp->timestamp;
+    out.sent_tick = static_cast<uint32_t>(now >> session::kSentTickShift) & 0xffffff;
+  }
+  out.payload_type = payload_type;
+}
+
+// Timestamp units of a leg's stream in `span_ns`, by the clock rate of what it sends.
+uint32_t TimestampUnits(const session::Leg& leg, uint64_t span_ns);
+// Time since the newest packet was sent, exact to 1.05 ms.
+uint64_t SinceSent(const session::Out& out, TimeNs now);
+
+// Speaker's payload types to the listener's, by equal codec and clock rate; opaque ones by equal
+// number. `map` has one entry for each of the speaker's formats; kNoPayloadType = not shared.
+void MapPayloadTypes(const session::Leg& speaker, const session::Leg& listener, uint8_t map[8]);
+
+}  // namespace relay::stage

@@ -1,0 +1,220 @@
+// A packet's way. Read Process first: three passes over a burst, so that the lines a packet needs
+// are on their way from memory while its neighbours are worked on. Then the two halves:
+//
+//   Inbound    what it is -> who sent it -> what was lost -> what it carries -> who hears it
+//   Outbound   may the listener have it -> what it is called there -> by which port it leaves
+//
+// All branching is here; stages do straight work. What is born inside the relay (RTCP) enters at
+// the outbound half.
+#include "relay/worker/pipeline.h"
+
+#include <array>
+#include <cassert>
+#include <cstring>
+
+#include "relay/stage/learn.h"
+#include "relay/stage/reception.h"
+#include "relay/stage/report.h"
+#include "relay/stage/rewrite.h"
+#include "relay/wire/demux.h"
+
+namespace relay::worker {
+
+using port::Packet;
+using session::kNoLeg;
+using session::Leg;
+using stage::Verdict;
+
+void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
+  std::array<Arrival, kBurstMax> arrivals;
+  assert(packets.size() <= kBurstMax);
+
+  for (const Packet& packet : packets) state_.table.Prefetch(packet.local);
+  for (size_t i = 0; i < packets.size(); ++i) {
+    arrivals[i].leg = state_.table.Find(packets[i].local);
+    if (arrivals[i].leg == kNoLeg) continue;
+    __builtin_prefetch(&legs_[arrivals[i].leg].gate);
+    __builtin_prefetch(&legs_[arrivals[i].leg].reception);
+  }
+
+  for (size_t i = 0; i < packets.size(); ++i) {
+    arrivals[i].verdict = Inbound(packets[i], arrivals[i], now);
+    if (arrivals[i].verdict != Verdict::kForwarded) continue;
+    const uint32_t listener = legs_[arrivals[i].leg].gate.listeners[0];
+    if (listener != kNoLeg) __builtin_prefetch(&legs_[listener].out, 1);
+  }
+
+  uint64_t forwarded = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    if (arrivals[i].verdict != Verdict::kForwarded) continue;
+    arrivals[i].verdict = Outbound(packets[i], arrivals[i], now);
+    forwarded += arrivals[i].verdict == Verdict::kForwarded;
+  }
+  state_.counters->Add(abi::Counter::kForwarded, forwarded);
+  if (forwarded != packets.size()) Refuse(packets, {arrivals.data(), packets.size()});
+}
+
+// ---- inbound ------------------------------------------------------------------------------------
+
+Verdict Pipeline::Inbound(const Packet& packet, Arrival& arrival, TimeNs now) {
+  if (packet.checksum == port::Checksum::kBad) return Verdict::kBadChecksum;
+  if (arrival.leg == kNoLeg) return Verdict::kNoLeg;
+
+  const wire::Protocol protocol = wire::Classify(packet.data, packet.length);
+  if (protocol == wire::Protocol::kRtcp) return InboundRtcp(packet, arrival.leg, now);
+  if (protocol != wire::Protocol::kRtp) return stage::RefusalOf(protocol);
+  if (packet.local.port % 2 != 0) return Verdict::kUnknownProtocol;  // RTP to the RTCP port
+  const wire::RtpFault fault = wire::ParseRtp(packet.data, packet.length, &arrival.rtp);
+  if (fault != wire::RtpFault::kNone) return stage::RefusalOf(fault);
+
+  Leg& near = legs_[arrival.leg];
+  const stage::Belief belief = stage::Believe(near, packet.remote, arrival.rtp, now);
+  if (belief.verdict != Verdict::kForwarded) return belief.verdict;
+  if (belief.learned || (near.gate.flags & session::kGateSilent)) {
+    NoteEvents(arrival.leg, belief.learned);
+  }
+
+  const stage::Receipt receipt =
+      stage::Receive(near, arrival.rtp, packet.length, packet.arrival_ns);
+  if (receipt == stage::Receipt::kDuplicate) return Verdict::kDuplicate;
+  if (receipt == stage::Receipt::kNewSource) state_.counters->Add(abi::Counter::kSsrcChanges);
+
+  const unsigned format = stage::FormatIndex(near.gate, arrival.rtp.payload_type);
+  if (format == abi::kFormatsPerLeg) return Verdict::kUnknownPayloadType;
+  if (!(near.gate.flags & session::kGateReceives)) return Verdict::kNotReceiving;
+  if (near.gate.listeners[0] == kNoLeg) return Verdict::kHeld;
+  arrival.format = static_cast<uint8_t>(format);
+  arrival.payload_type_out = near.gate.payload_types_out[format];
+  return Verdict::kForwarded;
+}
+
+Verdict Pipeline::InboundRtcp(const Packet& packet, uint32_t slot, TimeNs now) {
+  Leg& near = legs_[slot];
+  const bool mux = (near.gate.flags & session::kGateRtcpMux) != 0;
+  if (!mux && packet.local.port % 2 == 0) return Verdict::kUnknownPayloadType;
+  const std::span<const uint8_t> compound(packet.data, packet.length);
+  const Verdict verdict = stage::ReceiveRtcp(near, packet.remote, compound, now);
+  if (verdict != Verdict::kForwarded) return verdict;
+
+  const uint32_t listener = near.gate.listeners[0];
+  if (listener == kNoLeg || !IsPlainPair(slot, listener)) return Verdict::kConsumed;
+  Leg& far = legs_[listener];
+  if (!stage::IdentityPasses(near, far)) return Verdict::kConsumed;
+  std::array<uint8_t, stage::kRtcpLengthMax> translated;
+  const size_t length = stage::TranslateReport(near, far, compound, translated);
+  if (length == 0) return Verdict::kConsumed;
+  const Verdict sent = OutboundRtcp(far, {translated.data(), length}, now);
+  // The original ends here in any case: what went out is another packet.
+  return sent == Verdict::kForwarded ? Verdict::kConsumed : sent;
+}
+
+// ---- outbound -----------------------------------------------------------------------------------
+
+Verdict Pipeline::Outbound(const Packet& packet, const Arrival& arrival, TimeNs now) {
+  const session::Gate& gate = legs_[arrival.leg].gate;
+  if (gate.listeners[1] != kNoLeg) return Fork(packet, arrival, now);
+  return Deliver(packet, arrival.rtp, legs_[gate.listeners[0]], arrival.payload_type_out, now);
+}
+
+// The later listeners get copies; the first gets the packet itself, last, because it is changed.
+Verdict Pipeline::Fork(const Packet& packet, const Arrival& arrival, TimeNs now) {
+  Leg& near = legs_[arrival.leg];
+  for (size_t i = 1; i < abi::kListenersPerLeg && near.gate.listeners[i] != kNoLeg; ++i) {
+    Leg& far = legs_[near.gate.listeners[i]];
+    Packet copy;
+    if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) {
+      state_.counters->Add(abi::Counter::kNoBuffer);
+      continue;
+    }
+    std::memcpy(copy.data, packet.data, packet.length);
+    copy.length = packet.length;
+    copy.tailroom = static_cast<uint16_t>(copy.tailroom - packet.length);
+    copy.arrival_ns = packet.arrival_ns;
+    copy.checksum = port::Checksum::kUnknown;
+    const uint8_t payload_type = near.bridges.payload_types_out[i - 1][arrival.format];
+    const Verdict verdict = Deliver(copy, arrival.rtp, far, payload_type, now);
+    if (verdict != Verdict::kForwarded) copy.owner->Release({&copy, 1});
+  }
+  return Deliver(packet, arrival.rtp, legs_[near.gate.listeners[0]], arrival.payload_type_out, now);
+}
+
+// kForwarded: the buffer is the departures' now; else still the caller's.
+Verdict Pipeline::Deliver(const Packet& packet, wire::Rtp rtp, Leg& far, uint8_t payload_type,
+                          TimeNs now) {
+  session::Out& out = far.out;
+  if (payload_type == session::kNoPayloadType) return Verdict::kNoSharedFormat;
+  if (!(out.flags & session::kOutSends)) return Verdict::kHeld;
+  if (out.remote_port == 0) return Verdict::kNoRemote;
+
+  stage::Rewrite(far, payload_type, &rtp, now);
+  wire::WriteRtp(packet.data, rtp);
+  out.sent_packets += 1;
+  out.sent_bytes += packet.length;
+
+  Packet& departure = state_.departures.Add(out.port_index);
+  departure = packet;
+  departure.local = out.local;
+  departure.handle = out.handle;
+  departure.remote = out.Remote();
+  departure.dscp = out.dscp;
+  return Verdict::kForwarded;
+}
+
+Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, TimeNs now) {
+  const stage::RtcpPath path = stage::RtcpPathOf(far);
+  if (path.remote.port == 0 || path.handle == session::kNoHandle) return Verdict::kNoRemote;
+  Packet packet;
+  if (!state_.departures.port(far.out.port_index)->Allocate(&packet)) return Verdict::kNoBuffer;
+  std::memcpy(packet.data, compound.data(), compound.size());
+  packet.length = static_cast<uint32_t>(compound.size());
+  packet.tailroom = static_cast<uint16_t>(packet.tailroom - compound.size());
+  packet.arrival_ns = now;
+  packet.local = path.local;
+  packet.handle = path.handle;
+  packet.remote = path.remote;
+  packet.checksum = port::Checksum::kUnknown;
+  packet.dscp = far.out.dscp;
+  far.rtcp.sent += 1;
+  state_.departures.Add(far.out.port_index) = packet;
+  return Verdict::kForwarded;
+}
+
+// ---- around the two halves ----------------------------------------------------------------------
+
+bool Pipeline::IsPlainPair(uint32_t a, uint32_t b) const {
+  const auto only = [this](uint32_t leg, uint32_t other) {
+    const Leg& one = legs_[leg];
+    return one.gate.listeners[0] == other && one.gate.listeners[1] == kNoLeg &&
+           one.bridges.speakers[0] == other && one.bridges.speakers[1] == kNoLeg;
+  };
+  return only(a, b) && only(b, a);
+}
+
+// Counts what was not forwarded, and gives its buffers back. All are of one owner.
+void Pipeline::Refuse(std::span<const Packet> packets, std::span<const Arrival> arrivals) {
+  std::array<Packet, kBurstMax> refused;
+  size_t count = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const Verdict verdict = arrivals[i].verdict;
+    if (verdict == Verdict::kForwarded) continue;
+    state_.counters->Add(stage::CounterOf(verdict));
+    if (arrivals[i].leg != kNoLeg && verdict != Verdict::kConsumed) {
+      legs_[arrivals[i].leg].gate.dropped += 1;
+    }
+    refused[count++] = packets[i];
+  }
+  refused[0].owner->Release({refused.data(), count});
+}
+
+void Pipeline::NoteEvents(uint32_t slot, bool learned) {
+  if (learned) {
+    state_.counters->Add(abi::Counter::kSourcesLearned);
+    state_.outbox.Note(slot, session::kReportLearned);
+  }
+  session::Gate& gate = legs_[slot].gate;
+  if (!(gate.flags & session::kGateSilent)) return;
+  gate.flags = static_cast<uint8_t>(gate.flags & ~session::kGateSilent);
+  state_.outbox.Note(slot, session::kReportResumed);
+}
+
+}  // namespace relay::worker

@@ -1,0 +1,183 @@
+#include "relay/worker/roster.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <span>
+
+#include "relay/stage/learn.h"
+#include "relay/stage/report.h"
+#include "relay/stage/rewrite.h"
+
+namespace relay::worker {
+namespace {
+
+using session::kNoLeg;
+using session::Leg;
+
+static_assert(session::kNoHandle == port::kNoHandle);
+
+// Lists of slots are filled from the front and ended by kNoLeg.
+bool Join(std::span<uint32_t> list, uint32_t slot) {
+  for (uint32_t& entry : list) {
+    if (entry == slot) return true;
+    if (entry != kNoLeg) continue;
+    entry = slot;
+    return true;
+  }
+  return false;
+}
+
+void Leave(std::span<uint32_t> list, uint32_t slot) {
+  const auto end = std::remove(list.begin(), list.end(), slot);
+  std::fill(end, list.end(), kNoLeg);
+}
+
+void SetFlag(uint8_t* flags, uint8_t flag, bool on) {
+  *flags = static_cast<uint8_t>(on ? *flags | flag : *flags & ~flag);
+}
+
+void ApplyFormats(Leg& leg, const abi::LegPlan& plan) {
+  leg.path.format_count = plan.format_count;
+  std::copy_n(plan.formats, abi::kFormatsPerLeg, leg.formats);
+  std::fill_n(leg.gate.payload_types, abi::kFormatsPerLeg, session::kNoPayloadType);
+  for (uint8_t i = 0; i < plan.format_count; ++i) {
+    leg.gate.payload_types[i] = plan.formats[i].payload_type;
+  }
+  // The clock rate of the type heard last may be another one now.
+  leg.reception.payload_type = session::kNoPayloadType;
+}
+
+void ApplyDirection(Leg& leg, const abi::LegPlan& plan, TimeNs now) {
+  const bool receives = (plan.direction & abi::kLegReceives) != 0;
+  const bool received = (leg.gate.flags & session::kGateReceives) != 0;
+  SetFlag(&leg.gate.flags, session::kGateReceives, receives);
+  SetFlag(&leg.gate.flags, session::kGateRtcpMux, plan.rtcp_mux != 0);
+  uint8_t out_flags = static_cast<uint8_t>(leg.out.flags);
+  SetFlag(&out_flags, session::kOutSends, (plan.direction & abi::kLegSends) != 0);
+  SetFlag(&out_flags, session::kOutRtcpMux, plan.rtcp_mux != 0);
+  leg.out.flags = out_flags;
+  leg.out.dscp = plan.dscp & 0x3f;
+
+  // Silence is measured while the far party is expected to speak: hold suspends it.
+  leg.timing.media_timeout_ns = plan.media_timeout_ms * kMillisecond;
+  if (receives && !received) leg.timing.silence_from_ns = now;
+}
+
+}  // namespace
+
+void Roster::Obey(const Order& order, TimeNs now) {
+  switch (order.kind) {
+    case OrderKind::kOpenLeg:
+      return Open(order.leg, order.setup, now);
+    case OrderKind::kUpdateLeg:
+      return Update(order.leg, order.setup, now);
+    case OrderKind::kCloseLeg:
+      return Close(order.leg);
+    case OrderKind::kBridge:
+      return Bridge(order.leg, order.listener);
+    case OrderKind::kUnbridge:
+      return Unbridge(order.leg, order.listener);
+    case OrderKind::kNone:
+      break;
+  }
+  assert(false && "the conductor gives no such order");
+}
+
+void Roster::Open(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
+  assert(slot < state_.legs.size() && !state_.legs[slot].gate.open);
+  Leg& leg = state_.legs[slot];
+  leg = Leg{};
+  leg.gate.open = 1;
+  std::fill_n(leg.gate.listeners, abi::kListenersPerLeg, kNoLeg);
+  std::fill_n(leg.gate.payload_types_out, abi::kFormatsPerLeg, session::kNoPayloadType);
+  std::fill_n(leg.bridges.speakers, session::kSpeakersPerLeg, kNoLeg);
+  leg.out.local = setup.plan.local;
+  leg.out.handle = setup.rtp_handle;
+  leg.out.port_index = setup.port_index & 3;
+  leg.path.rtcp_handle = session::kNoHandle;
+  leg.path.generation = setup.generation;
+  leg.path.statistics = setup.statistics;
+  leg.rtcp.ssrc = setup.ssrc;
+  std::copy_n(setup.cname, session::kCnameLength, leg.rtcp.cname);
+
+  state_.departures.port(leg.out.port_index)->Adopt(setup.rtp_handle);
+  Apply(slot, setup, true, now);
+  [[maybe_unused]] const bool inserted = state_.table.Insert(setup.plan.local, slot);
+  assert(inserted);
+
+  // Spread over the second, so that legs opened together are not all counted together.
+  leg.timing.statistics_ns = now + (kSecond * (state_.Random() >> 8) >> 24);
+  leg.rtcp.next_ns = now + stage::NextReportAfter(state_.Random()) / 2;  // RFC 3550 section 6.2
+  state_.wheel.Set(slot, leg.timing.statistics_ns);
+  state_.counters->Add(abi::Counter::kLegsOpened);
+}
+
+void Roster::Update(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
+  if (!IsOpen(slot)) return;
+  Apply(slot, setup, false, now);
+  MapListeners(slot);
+  for (const uint32_t speaker : state_.legs[slot].bridges.speakers) {
+    if (speaker != kNoLeg) MapListeners(speaker);
+  }
+  state_.outbox.Note(slot, session::kReportUpdated);
+}
+
+void Roster::Apply(uint32_t slot, const session::LegSetup& setup, bool first, TimeNs now) {
+  Leg& leg = state_.legs[slot];
+  leg.path.networks = setup.networks;
+  leg.path.plan_version = setup.plan_version;
+  if (leg.path.rtcp_handle == session::kNoHandle && setup.rtcp_handle != session::kNoHandle) {
+    leg.path.rtcp_handle = setup.rtcp_handle;
+    state_.departures.port(leg.out.port_index)->Adopt(setup.rtcp_handle);
+  }
+  stage::StartLearning(leg, setup.plan, first, now);
+  ApplyFormats(leg, setup.plan);
+  ApplyDirection(leg, setup.plan, now);
+}
+
+void Roster::Close(uint32_t slot) {
+  if (!IsOpen(slot)) return;
+  Leg& leg = state_.legs[slot];
+  for (const uint32_t listener : leg.gate.listeners) {
+    if (listener != kNoLeg) Leave(state_.legs[listener].bridges.speakers, slot);
+  }
+  for (const uint32_t speaker : leg.bridges.speakers) {
+    if (speaker == kNoLeg) continue;
+    Leave(state_.legs[speaker].gate.listeners, slot);
+    MapListeners(speaker);
+  }
+  state_.table.Erase(leg.out.local);
+  state_.wheel.Cancel(slot);
+  port::Port* port = state_.departures.port(leg.out.port_index);
+  port->Drop(leg.out.handle);
+  if (leg.path.rtcp_handle != session::kNoHandle) port->Drop(leg.path.rtcp_handle);
+  leg.gate.open = 0;
+  state_.counters->Add(abi::Counter::kLegsClosed);
+  state_.outbox.Note(slot, session::kReportClosed);
+}
+
+void Roster::Bridge(uint32_t speaker, uint32_t listener) {
+  if (!IsOpen(speaker) || !IsOpen(listener)) return;
+  if (!Join(state_.legs[speaker].gate.listeners, listener)) return;
+  Join(state_.legs[listener].bridges.speakers, speaker);
+  MapListeners(speaker);
+}
+
+void Roster::Unbridge(uint32_t speaker, uint32_t listener) {
+  if (!IsOpen(speaker) || !IsOpen(listener)) return;
+  Leave(state_.legs[speaker].gate.listeners, listener);
+  Leave(state_.legs[listener].bridges.speakers, speaker);
+  MapListeners(speaker);
+}
+
+void Roster::MapListeners(uint32_t speaker) {
+  Leg& leg = state_.legs[speaker];
+  std::fill_n(leg.gate.payload_types_out, abi::kFormatsPerLeg, session::kNoPayloadType);
+  for (size_t i = 0; i < abi::kListenersPerLeg && leg.gate.listeners[i] != kNoLeg; ++i) {
+    uint8_t* map = i == 0 ? leg.gate.payload_types_out : leg.bridges.payload_types_out[i - 1];
+    stage::MapPayloadTypes(leg, state_.legs[leg.gate.listeners[i]], map);
+  }
+}
+
+}  // namespace relay::worker

@@ -1,0 +1,46 @@
+// What a worker owns, for the parts of it that work on the same things: the pipeline on packets,
+// the roster on orders, the timekeeper on timers.
+#pragma once
+
+#include <cstdint>
+
+#include "relay/abi/counters.h"
+#include "relay/session/leg.h"
+#include "relay/session/session_table.h"
+#include "relay/worker/departures.h"
+#include "relay/worker/outbox.h"
+#include "relay/worker/timer_wheel.h"
+#include "relay/worker/worker.h"
+
+namespace relay::worker {
+
+struct State {
+  explicit State(const WorkerConfig& worker_config)
+      : config(worker_config),
+        legs(worker_config.legs),
+        counters(worker_config.counters),
+        table(worker_config.ranges),
+        wheel(worker_config.legs),
+        outbox(worker_config.legs, worker_config.reports),
+        departures(worker_config.ports, worker_config.counters),
+        random(worker_config.seed | 1) {}
+
+  // xorshift64*: for spreading timers, nothing secret.
+  uint32_t Random() {
+    random ^= random >> 12;
+    random ^= random << 25;
+    random ^= random >> 27;
+    return static_cast<uint32_t>((random * 0x2545f4914f6cdd1du) >> 32);
+  }
+
+  const WorkerConfig config;
+  const std::span<session::Leg> legs;
+  abi::CounterBlock* const counters;
+  session::SessionTable table;
+  TimerWheel wheel;
+  Outbox outbox;
+  Departures departures;
+  uint64_t random;
+};
+
+}  // namespace relay::worker
