@@ -58,7 +58,8 @@ namespace relay::abi {
   X(kSourcesLearned, "sources_learned", "latches that chose a source")                      \
   X(kMediaTimeouts, "media_timeouts", "silences reported")                                  \
   X(kSsrcChanges, "ssrc_changes", "far parties that changed their SSRC")                    \
-  X(kMailboxFull, "mailbox_full", "times the conductor had to wait for a worker")
+  X(kMailboxFull, "mailbox_full", "times the conductor had to wait for a worker")           \
+  X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")
 
 enum class Counter : uint16_t {
 #define X(id, name, sentence) id,

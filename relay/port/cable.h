@@ -13,13 +13,14 @@
 
 namespace relay::port {
 
+// A datagram, or a frame: then `bytes` says it all, and the fields above `length` are not in use.
 struct CableSlot {
   abi::Endpoint source;
   abi::Endpoint destination;
-  TimeNs arrival_ns;  // 0: when it is taken out
-  uint32_t length;
   Checksum checksum;
   uint8_t dscp;
+  uint32_t length;
+  TimeNs arrival_ns;  // 0: when it is taken out
   uint8_t bytes[kBufferSize];
 };
 

@@ -1,11 +1,85 @@
 #include "relay/port/memory.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 
 namespace relay::port {
+namespace {
+
+constexpr wire::MacAddress kOwnMac = {0x02, 0, 0, 0, 0, 1};
+constexpr wire::MacAddress kFarMac = {0x02, 0, 0, 0, 0, 2};
+
+// What is in a slot of either kind.
+struct Contents {
+  abi::Endpoint source;
+  abi::Endpoint destination;
+  std::span<const uint8_t> payload;
+  Checksum checksum;
+  uint8_t dscp;
+};
+
+Checksum ChecksumOf(wire::UdpChecksum checksum) {
+  switch (checksum) {
+    case wire::UdpChecksum::kGood:
+      return Checksum::kGood;
+    case wire::UdpChecksum::kBad:
+      return Checksum::kBad;
+    case wire::UdpChecksum::kPartial:
+      return Checksum::kPartial;
+    case wire::UdpChecksum::kAbsent:
+      break;
+  }
+  return Checksum::kUnknown;
+}
+
+// Nothing when it is a frame that is refused; that is counted.
+std::optional<Contents> Open(const CableSlot& slot, bool is_frame, abi::CounterBlock* counters) {
+  if (!is_frame) {
+    return Contents{.source = slot.source,
+                    .destination = slot.destination,
+                    .payload = {slot.bytes, slot.length},
+                    .checksum = slot.checksum,
+                    .dscp = slot.dscp};
+  }
+  const std::span<const uint8_t> bytes(slot.bytes, slot.length);
+  wire::Frame frame;
+  const wire::FrameVerdict verdict = wire::ReadFrame(bytes, wire::IpChecksum::kVerify, &frame);
+  if (verdict != wire::FrameVerdict::kUdp) {
+    if (counters != nullptr) counters->Add(wire::CounterOf(verdict));
+    return std::nullopt;
+  }
+  const Checksum checksum = ChecksumOf(wire::VerifyUdp(bytes, frame));
+  if (checksum == Checksum::kBad) {
+    if (counters != nullptr) counters->Add(abi::Counter::kBadChecksum);
+    return std::nullopt;
+  }
+  return Contents{.source = frame.source,
+                  .destination = frame.destination,
+                  .payload = bytes.subspan(frame.payload_offset, frame.payload_length),
+                  .checksum = checksum,
+                  .dscp = frame.dscp};
+}
+
+// Puts the datagram that the slot describes on the cable as a frame. Its headers are written where
+// the payload lies, as a raw port does, so `headroom` is needed.
+bool Enframe(CableSlot& slot, std::span<uint8_t> payload, size_t headroom, bool outward) {
+  const wire::Envelope envelope{.to = outward ? kFarMac : kOwnMac,
+                                .from = outward ? kOwnMac : kFarMac,
+                                .source = slot.source,
+                                .destination = slot.destination,
+                                .dscp = slot.dscp,
+                                .udp_checksum = slot.checksum != Checksum::kPartial};
+  if (wire::HeaderLength(envelope) > headroom) return false;
+  const size_t length = wire::WriteHeaders(envelope, payload);
+  slot.length = static_cast<uint32_t>(length + payload.size());
+  std::memcpy(slot.bytes, payload.data() - length, slot.length);
+  return true;
+}
+
+}  // namespace
 
 MemoryPort::MemoryPort(const MemoryOptions& options)
     : options_(options),
@@ -55,21 +129,27 @@ size_t MemoryPort::Receive(std::span<Packet> packets, TimeNs now) {
 }
 
 bool MemoryPort::Arrive(const CableSlot& slot, TimeNs now, Packet* packet) {
-  const std::optional<abi::LocalEndpoint> local = LocalOf(slot.destination);
+  const std::optional<Contents> contents = Open(slot, frames(), options_.counters);
+  if (!contents) return false;
+  const std::optional<abi::LocalEndpoint> local = LocalOf(contents->destination);
   const Handle handle = local ? HandleOf(*local) : kNoHandle;
   if (!local || (handle == kNoHandle && !options_.deliver_unbound)) {
     Count(abi::Counter::kNotOurs);
     return false;
   }
-  std::memcpy(packet->data, slot.bytes, slot.length);
-  packet->length = slot.length;
-  packet->tailroom = static_cast<uint16_t>(packet->tailroom - slot.length);
+  if (contents->payload.size() > kPayloadMax) {
+    Count(abi::Counter::kTooLong);
+    return false;
+  }
+  std::ranges::copy(contents->payload, packet->data);
+  packet->length = static_cast<uint32_t>(contents->payload.size());
+  packet->tailroom = static_cast<uint16_t>(packet->tailroom - packet->length);
   packet->arrival_ns = slot.arrival_ns != 0 ? slot.arrival_ns : now;
   packet->local = *local;
   packet->handle = handle;
-  packet->remote = slot.source;
-  packet->checksum = slot.checksum;
-  packet->dscp = slot.dscp;
+  packet->remote = contents->source;
+  packet->checksum = contents->checksum;
+  packet->dscp = contents->dscp;
   return true;
 }
 
@@ -91,15 +171,24 @@ bool MemoryPort::Depart(const Packet& packet) {
     --fail_sends_;
     return false;
   }
-  CableSlot* slot = packet.length <= kPayloadMax + kTailroom ? out_->Reserve() : nullptr;
+  const abi::Endpoint source = AddressOf(packet.local);
+  if (packet.length > kPayloadMax + kTailroom ||
+      source.address.IsIpv4() != packet.remote.address.IsIpv4()) {
+    return false;
+  }
+  CableSlot* slot = out_->Reserve();
   if (slot == nullptr) return false;
-  slot->source = AddressOf(packet.local);
+  slot->source = source;
   slot->destination = packet.remote;
-  slot->arrival_ns = 0;
-  slot->length = packet.length;
   slot->checksum = Checksum::kGood;
   slot->dscp = packet.dscp;
-  std::memcpy(slot->bytes, packet.data, packet.length);
+  slot->length = packet.length;
+  slot->arrival_ns = 0;
+  if (!frames()) {
+    std::memcpy(slot->bytes, packet.data, packet.length);
+  } else if (!Enframe(*slot, {packet.data, packet.length}, packet.headroom, true)) {
+    return false;
+  }
   out_->Commit();
   return true;
 }
@@ -156,10 +245,15 @@ void MemoryPort::Adopt(Handle handle) {
 }
 
 void MemoryPort::Drop(Handle handle) {
-  const std::lock_guard lock(mutex_);
   const abi::LocalEndpoint local = bindings_[handle].local;
-  if (handle_of_[local.address] != nullptr) (*handle_of_[local.address])[local.port] = kNoHandle;
-  taken_.erase(Key(local));
+  const auto& page = handle_of_[local.address];
+  if (page != nullptr) (*page)[local.port] = kNoHandle;
+  Unbind(handle);
+}
+
+void MemoryPort::Unbind(Handle handle) {
+  const std::lock_guard lock(mutex_);
+  taken_.erase(Key(bindings_[handle].local));
   handles_free_.push_back(handle);
 }
 
@@ -203,18 +297,29 @@ void MemoryPort::Wake() {
 // ---- the far side -------------------------------------------------------------------------------
 
 bool MemoryPort::Inject(const Datagram& datagram) {
-  CableSlot* slot = datagram.payload.size() <= kPayloadMax ? in_->Reserve() : nullptr;
-  if (slot == nullptr) return false;
-  slot->source = datagram.remote;
+  abi::Endpoint destination;
   {
     const std::lock_guard lock(mutex_);
-    slot->destination = AddressOf(datagram.local);
+    destination = AddressOf(datagram.local);
   }
-  slot->arrival_ns = datagram.arrival_ns;
-  slot->length = static_cast<uint32_t>(datagram.payload.size());
+  if (datagram.payload.size() > kPayloadMax ||
+      destination.address.IsIpv4() != datagram.remote.address.IsIpv4()) {
+    return false;
+  }
+  CableSlot* slot = in_->Reserve();
+  if (slot == nullptr) return false;
+  slot->source = datagram.remote;
+  slot->destination = destination;
   slot->checksum = datagram.checksum;
   slot->dscp = datagram.dscp;
+  slot->length = static_cast<uint32_t>(datagram.payload.size());
+  slot->arrival_ns = datagram.arrival_ns;
   std::ranges::copy(datagram.payload, slot->bytes);
+  if (frames()) {
+    std::vector<uint8_t> room(kHeadroom + datagram.payload.size());
+    std::ranges::copy(datagram.payload, room.begin() + kHeadroom);
+    Enframe(*slot, std::span(room).subspan(kHeadroom), kHeadroom, false);
+  }
   in_->Commit();
   return true;
 }
@@ -222,18 +327,38 @@ bool MemoryPort::Inject(const Datagram& datagram) {
 std::optional<Datagram> MemoryPort::Collect() {
   const CableSlot* slot = out_->Front();
   if (slot == nullptr) return std::nullopt;
+  const std::optional<Contents> contents = Open(*slot, frames(), nullptr);
+  assert(contents && "what this port writes can be read");
   Datagram datagram{.local = {},
-                    .remote = slot->destination,
-                    .payload = {slot->bytes, slot->bytes + slot->length},
+                    .remote = contents->destination,
+                    .payload = {contents->payload.begin(), contents->payload.end()},
                     .arrival_ns = slot->arrival_ns,
-                    .checksum = slot->checksum,
-                    .dscp = slot->dscp};
+                    .checksum = contents->checksum,
+                    .dscp = contents->dscp};
   {
     const std::lock_guard lock(mutex_);
-    datagram.local = LocalOf(slot->source).value_or(abi::LocalEndpoint{});
+    datagram.local = LocalOf(contents->source).value_or(abi::LocalEndpoint{});
   }
   out_->Advance();
   return datagram;
+}
+
+bool MemoryPort::InjectFrame(std::span<const uint8_t> frame, TimeNs arrival_ns) {
+  CableSlot* slot = frame.size() <= kBufferSize ? in_->Reserve() : nullptr;
+  if (slot == nullptr) return false;
+  slot->length = static_cast<uint32_t>(frame.size());
+  slot->arrival_ns = arrival_ns;
+  std::ranges::copy(frame, slot->bytes);
+  in_->Commit();
+  return true;
+}
+
+std::optional<std::vector<uint8_t>> MemoryPort::CollectFrame() {
+  const CableSlot* slot = out_->Front();
+  if (slot == nullptr) return std::nullopt;
+  std::vector<uint8_t> frame(slot->bytes, slot->bytes + slot->length);
+  out_->Advance();
+  return frame;
 }
 
 }  // namespace relay::port

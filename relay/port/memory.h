@@ -22,6 +22,7 @@
 #include "relay/port/buffer_pool.h"
 #include "relay/port/cable.h"
 #include "relay/port/port.h"
+#include "relay/wire/frame.h"
 
 namespace relay::port {
 
@@ -48,6 +49,9 @@ class Outside {
 };
 
 struct MemoryOptions {
+  // kFrames: Ethernet frames go over the cable, read and written as a raw port does it.
+  enum class Carries : uint8_t { kDatagrams, kFrames };
+  Carries carries = Carries::kDatagrams;
   uint32_t buffers = 4096;
   uint32_t cable_slots = 1024;  // datagrams under way in each direction; a power of two
   uint32_t handles_max = 65536;
@@ -77,13 +81,16 @@ class MemoryPort final : public Port {
   void Wait(TimeNs timeout_ns) override;
   void Wake() override;
   absl::StatusOr<Handle> Bind(abi::LocalEndpoint local, const abi::Endpoint& as) override;
-  void Unbind(Handle handle) override { Drop(handle); }
+  void Unbind(Handle handle) override;
 
   // ---- the far side ----
 
   // False when the cable is full or the payload is longer than kPayloadMax.
   bool Inject(const Datagram& datagram);
   std::optional<Datagram> Collect();  // the oldest sent datagram
+  // The same with frames as they are, for a port that carries them.
+  bool InjectFrame(std::span<const uint8_t> frame, TimeNs arrival_ns = 0);
+  std::optional<std::vector<uint8_t>> CollectFrame();
 
   // ---- faults (worker's thread) ----
 
@@ -103,6 +110,7 @@ class MemoryPort final : public Port {
     abi::Endpoint as;
   };
 
+  bool frames() const { return options_.carries == MemoryOptions::Carries::kFrames; }
   bool Arrive(const CableSlot& slot, TimeNs now, Packet* packet);
   bool Depart(const Packet& packet);
   Handle HandleOf(abi::LocalEndpoint local) const;

@@ -79,7 +79,10 @@ TEST(MemoryPort, RefusedSendsAreCountedAndTheirBuffersComeBack) {
   abi::CounterBlock counters{};
   MemoryPort port({.buffers = 4, .counters = &counters});
   std::array<Packet, 3> packets;
-  for (Packet& packet : packets) ASSERT_TRUE(port.Allocate(&packet));
+  for (Packet& packet : packets) {
+    ASSERT_TRUE(port.Allocate(&packet));
+    packet.remote = kRemote;
+  }
   port.FailSends(2);
   EXPECT_EQ(port.Send(packets), 1u);
   EXPECT_EQ(counters.Read(abi::Counter::kSendFailed), 2u);
@@ -138,6 +141,37 @@ TEST(MemoryPort, APairCarriesDatagramsBothWays) {
   ASSERT_EQ(left->Receive(packets, 6), 1u);
   EXPECT_EQ(packets[0].data[0], 9);
   left->Release({packets.data(), 1});
+}
+
+TEST(MemoryPort, FramesThatAreRefusedMoveTheirCounter) {
+  abi::CounterBlock counters{};
+  MemoryPort port({.carries = MemoryOptions::Carries::kFrames, .counters = &counters});
+  std::array<Packet, kBurstMax> packets;
+  // What one port sends is a frame that another may be given, with or without damage.
+  Packet packet;
+  ASSERT_TRUE(port.Allocate(&packet));
+  packet.length = 3;
+  packet.local = {.address = 7, .port = 9};
+  packet.remote = port.AddressOf(kLocal);
+  ASSERT_EQ(port.Send({&packet, 1}), 1u);
+  const std::vector<uint8_t> good = port.CollectFrame().value();
+  ASSERT_TRUE(port.InjectFrame(good));
+  ASSERT_EQ(ReceiveAll(port, packets), 1u);
+  EXPECT_EQ(packets[0].checksum, Checksum::kGood);
+  port.Release({packets.data(), 1});
+
+  const auto counted = [&](size_t offset, uint8_t flip, abi::Counter counter) {
+    std::vector<uint8_t> bad = good;
+    bad[offset] = static_cast<uint8_t>(bad[offset] ^ flip);
+    const uint64_t before = counters.Read(counter);
+    return port.InjectFrame(bad) && ReceiveAll(port, packets) == 0 &&
+           counters.Read(counter) == before + 1;
+  };
+  EXPECT_TRUE(counted(14, 0x20, abi::Counter::kBadFrame));     // IP version
+  EXPECT_TRUE(counted(26, 0x01, abi::Counter::kBadChecksum));  // IP source
+  EXPECT_TRUE(counted(43, 0x01, abi::Counter::kBadChecksum));  // payload
+  EXPECT_TRUE(counted(13, 0x06, abi::Counter::kNotOurs));      // ARP
+  EXPECT_EQ(port.buffers_free(), 4096u);
 }
 
 class CountingOutside final : public Outside {

@@ -1,0 +1,48 @@
+// What the port suite needs of a network: one of these for each kind of port.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/port/port.h"
+
+namespace relay::port {
+
+struct Heard {
+  std::vector<uint8_t> payload;
+  abi::Endpoint from;  // as the far party sees it
+  uint8_t dscp;
+};
+
+// A port of one kind together with a far party that talks to it.
+class FarSide {
+ public:
+  virtual ~FarSide() = default;
+
+  virtual Port& port() = 0;
+  virtual abi::CounterBlock& counters() = 0;
+  virtual abi::Endpoint own_address() const = 0;  // what local address 0 stands for
+  virtual uint32_t buffers_free() const = 0;
+  virtual uint32_t bound() const = 0;
+
+  // A new socket of the far party: who it is.
+  virtual abi::Endpoint Open() = 0;
+  virtual void Say(const abi::Endpoint& from, uint16_t to_port, std::vector<uint8_t> payload,
+                   uint8_t dscp = 0) = 0;
+  // The next datagram that came to `at`; waits a second for it.
+  virtual std::optional<Heard> Hear(const abi::Endpoint& at) = 0;
+};
+
+// Where ports differ, as the suite must know it (docs/ports.md).
+struct PortTraits {
+  const char* name;
+  bool kernel_sockets;  // a taken port is refused for other processes too; errors come late
+  std::unique_ptr<FarSide> (*make)(uint32_t buffers);
+};
+
+extern const std::vector<PortTraits> kPortKinds;
+
+}  // namespace relay::port
