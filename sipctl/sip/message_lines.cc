@@ -112,24 +112,23 @@ std::string_view LongName(std::string_view name) {
   return known == nullptr ? name : known->whole;
 }
 
-void SplitLines(std::string_view bytes, MessageLines* lines) {
-  // The head ends at the first empty line; both spellings of a line's end are looked for.
-  size_t head_size = bytes.size();
-  size_t body_at = bytes.size();
-  bool ended = false;
-  for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
+size_t HeadSize(std::string_view bytes, size_t from) {
+  for (size_t at = bytes.find('\n', from); at != bytes.npos; at = bytes.find('\n', at + 1)) {
     size_t next = at + 1;
     if (next < bytes.size() && bytes[next] == '\r') ++next;
-    if (next < bytes.size() && bytes[next] == '\n') {
-      head_size = at + 1;
-      body_at = next + 1;
-      ended = true;
-      break;
-    }
+    if (next < bytes.size() && bytes[next] == '\n') return next + 1;
   }
+  return std::string_view::npos;
+}
+
+void SplitLines(std::string_view bytes, MessageLines* lines) {
+  size_t head_size = HeadSize(bytes);
+  const bool ended = head_size != std::string_view::npos;
+  if (!ended) head_size = bytes.size();
+  lines->rest = bytes.substr(head_size);
+  if (ended) head_size = bytes.rfind('\n', head_size - 2) + 1;  // without the empty line
   lines->head.assign(bytes.data(), head_size);
   lines->head.push_back('\n');  // so that every value has room for its NUL
-  lines->rest = bytes.substr(body_at);
   lines->fields.reserve(24);
 
   char* const data = lines->head.data();

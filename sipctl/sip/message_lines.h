@@ -58,6 +58,11 @@ struct MessageLines {
   std::string wrong;
 };
 
+// The size of start line and header fields with the empty line that ends them, found from `from`
+// on; npos if the empty line is not there. Whoever cuts messages out of a stream must agree with
+// whoever reads them, so both ask here.
+size_t HeadSize(std::string_view bytes, size_t from = 0);
+
 // A lone LF ends a line as CR LF does; a lone CR or a NUL in the head is wrong.
 void SplitLines(std::string_view bytes, MessageLines* lines);
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,14 @@ struct SocketAddress {
 std::string ToString(const SocketAddress& address);
 absl::StatusOr<SocketAddress> ParseSocketAddress(
     std::string_view text);  // 1.2.3.4:5060, [::1]:5060
+
+std::string AddressText(const relay::abi::Address& address);             // IPv6 without brackets
+std::optional<relay::abi::Address> ParseAddress(std::string_view text);  // brackets allowed
+
+// What the receiver of a request writes into its topmost Via: `received` where the sent-by is a
+// name or another address (RFC 3261 section 18.2.1), and both where `rport` was asked for
+// (RFC 3581 section 4).
+void FillReceived(const SocketAddress& source, Via* top);
 
 // The road a message came by, or is to take. Responses and in-dialog requests prefer the
 // `connection`; when that is gone, a new one to `remote` is opened from the same listener.
