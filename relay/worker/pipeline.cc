@@ -119,23 +119,27 @@ Verdict Pipeline::Outbound(const Packet& packet, const Arrival& arrival, TimeNs 
 // The later listeners get copies; the first gets the packet itself, last, because it is changed.
 Verdict Pipeline::Fork(const Packet& packet, const Arrival& arrival, TimeNs now) {
   Leg& near = legs_[arrival.leg];
+  bool heard = false;
   for (size_t i = 1; i < abi::kListenersPerLeg && near.gate.listeners[i] != kNoLeg; ++i) {
     Leg& far = legs_[near.gate.listeners[i]];
     Packet copy;
-    if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) {
-      state_.counters->Add(abi::Counter::kNoBuffer);
-      continue;
-    }
+    if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) continue;
     std::memcpy(copy.data, packet.data, packet.length);
     copy.length = packet.length;
     copy.tailroom = static_cast<uint16_t>(copy.tailroom - packet.length);
     copy.arrival_ns = packet.arrival_ns;
-    copy.checksum = port::Checksum::kUnknown;
     const uint8_t payload_type = near.bridges.payload_types_out[i - 1][arrival.format];
-    const Verdict verdict = Deliver(copy, arrival.rtp, far, payload_type, now);
-    if (verdict != Verdict::kForwarded) copy.owner->Release({&copy, 1});
+    if (Deliver(copy, arrival.rtp, far, payload_type, now) == Verdict::kForwarded) {
+      heard = true;
+    } else {
+      copy.owner->Release({&copy, 1});
+    }
   }
-  return Deliver(packet, arrival.rtp, legs_[near.gate.listeners[0]], arrival.payload_type_out, now);
+  const Verdict verdict =
+      Deliver(packet, arrival.rtp, legs_[near.gate.listeners[0]], arrival.payload_type_out, now);
+  if (verdict == Verdict::kForwarded || !heard) return verdict;
+  packet.owner->Release({&packet, 1});
+  return Verdict::kForwarded;
 }
 
 // kForwarded: the buffer is the departures' now; else still the caller's.
@@ -172,7 +176,6 @@ Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, Time
   packet.local = path.local;
   packet.handle = path.handle;
   packet.remote = path.remote;
-  packet.checksum = port::Checksum::kUnknown;
   packet.dscp = far.out.dscp;
   far.rtcp.sent += 1;
   state_.departures.Add(far.out.port_index) = packet;

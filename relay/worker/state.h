@@ -2,6 +2,8 @@
 // the roster on orders, the timekeeper on timers.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "relay/abi/counters.h"
@@ -19,11 +21,16 @@ struct State {
       : config(worker_config),
         legs(worker_config.legs),
         counters(worker_config.counters),
+        port_count(worker_config.ports.size()),
         table(worker_config.ranges),
         wheel(worker_config.legs),
         outbox(worker_config.legs, worker_config.reports),
         departures(worker_config.ports, worker_config.counters),
-        random(worker_config.seed | 1) {}
+        random(worker_config.seed | 1) {
+    std::copy(config.ports.begin(), config.ports.end(), port_list.begin());
+  }
+
+  std::span<port::Port* const> ports() const { return {port_list.data(), port_count}; }
 
   // xorshift64*: for spreading timers, nothing secret.
   uint32_t Random() {
@@ -36,6 +43,8 @@ struct State {
   const WorkerConfig config;
   const std::span<session::Leg> legs;
   abi::CounterBlock* const counters;
+  const size_t port_count;
+  std::array<port::Port*, kPortsPerWorkerMax> port_list;
   session::SessionTable table;
   TimerWheel wheel;
   Outbox outbox;

@@ -20,8 +20,9 @@
 
 namespace relay::worker {
 
-// Everything a worker needs, owned by the caller and outliving the worker. `legs` is zeroed memory;
-// the worker faults it in on its own thread.
+// Everything a worker needs, owned by the caller and outliving the worker (the lists of ports and
+// ranges are copied). `legs` is zeroed memory, best at the start of a page; the worker faults it in
+// on its own thread.
 struct WorkerConfig {
   uint16_t index = 0;
   int cpu = -1;  // pinned to it; -1 = not pinned

@@ -1,0 +1,339 @@
+// The pipeline as a table: a sentence, a packet in, its verdict, the packet out. Then who hears
+// whom, and what becomes of the far party's stream.
+#include "relay/worker/pipeline.h"
+
+#include "relay/wire/bytes.h"
+#include "tests/relay/worker/office.h"
+
+namespace relay::worker {
+namespace {
+
+using tests::support::Digit;
+using tests::support::ReceiverReport;
+
+// Leg 0 is the trunk (PCMA 8, events 101), leg 1 the PBX (PCMU 0, PCMA 8, events 96).
+class Call : public Office {
+ protected:
+  Call() {
+    Open(0, SetupFor(0, kTrunk, {kPcma, EventFormat(101)}));
+    Open(1, SetupFor(1, kPbx, {kPcmu, kPcma, EventFormat(96)}));
+    Join(0, 1);
+  }
+};
+
+struct Row {
+  const char* sentence;
+  uint32_t leg;
+  abi::Endpoint from;
+  Bytes in;
+  const char* verdict;
+  Bytes out;  // empty: nothing leaves
+};
+
+const Bytes kPcmaPacket = RtpPacket{.payload_type = 8}.Build();
+const Bytes kExtension{0xbe, 0xde, 0, 1, 1, 2, 3, 4};
+const Bytes kLadenPacket =
+    RtpPacket{.payload_type = 8, .contributors = {1, 2}, .extension = kExtension, .padding = 4}
+        .Build();
+const abi::Endpoint kTrunkOtherPort{.address = kTrunk.address, .port = 30002};
+
+const Row kRows[] = {
+    {"speech passes as it is", 0, kTrunk, kPcmaPacket, "forwarded", kPcmaPacket},
+    {"the marker passes", 0, kTrunk, RtpPacket{.payload_type = 8, .marker = true}.Build(),
+     "forwarded", RtpPacket{.payload_type = 8, .marker = true}.Build()},
+    {"an event takes the listener's payload type", 0, kTrunk,
+     RtpPacket{.payload_type = 101, .payload = Digit(5, false, 160)}.Build(), "forwarded",
+     RtpPacket{.payload_type = 96, .payload = Digit(5, false, 160)}.Build()},
+    {"and on the way back, too", 1, kPbx,
+     RtpPacket{.payload_type = 96, .payload = Digit(11, true, 800)}.Build(), "forwarded",
+     RtpPacket{.payload_type = 101, .payload = Digit(11, true, 800)}.Build()},
+    {"contributing sources, extension and padding pass", 0, kTrunk, kLadenPacket, "forwarded",
+     kLadenPacket},
+    {"a packet without payload passes", 0, kTrunk,
+     RtpPacket{.payload_type = 8, .payload = {}}.Build(), "forwarded",
+     RtpPacket{.payload_type = 8, .payload = {}}.Build()},
+    {"a codec the listener has not",
+     1,
+     kPbx,
+     RtpPacket{.payload_type = 0}.Build(),
+     "no_shared_format",
+     {}},
+    {"a payload type nobody agreed on",
+     0,
+     kTrunk,
+     RtpPacket{.payload_type = 3}.Build(),
+     "unknown_payload_type",
+     {}},
+    {"another address", 0, kStranger, kPcmaPacket, "wrong_source", {}},
+    {"the right address, another port", 0, kTrunkOtherPort, kPcmaPacket, "wrong_source", {}},
+    {"an empty datagram", 0, kTrunk, {}, "unknown_protocol", {}},
+    {"eleven bytes", 0, kTrunk, {0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0}, "too_short", {}},
+    {"more contributors than there is room for",
+     0,
+     kTrunk,
+     {0x8f, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1},
+     "too_short",
+     {}},
+    {"an extension longer than the packet",
+     0,
+     kTrunk,
+     {0x90, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0xbe, 0xde, 0xff, 0xff},
+     "too_short",
+     {}},
+    {"padding longer than the payload",
+     0,
+     kTrunk,
+     {0xa0, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 9},
+     "bad_padding",
+     {}},
+    {"padding of length zero",
+     0,
+     kTrunk,
+     {0xa0, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7, 0},
+     "bad_padding",
+     {}},
+    {"RTP of version 3", 0, kTrunk, RtpPacket{.version = 3}.Build(), "bad_version", {}},
+    {"a STUN binding request",
+     0,
+     kTrunk,
+     {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+     "stun",
+     {}},
+    {"a DTLS ClientHello", 0, kTrunk, {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, "dtls", {}},
+    {"T.38 over UDPTL", 0, kTrunk, {0, 5, 2, 0xc0, 0x01, 0x80, 0, 0}, "udptl", {}},
+    {"ZRTP", 0, kTrunk, {0x10, 0, 0, 1, 'Z', 'R', 'T', 'P'}, "unknown_protocol", {}},
+    {"RTCP on the RTP port without mux", 0, kTrunk, ReceiverReport(1), "unknown_payload_type", {}},
+};
+
+// Each row meets a fresh call.
+class PipelineTable : public Call, public testing::WithParamInterface<Row> {};
+
+TEST_P(PipelineTable, Row) {
+  const Row& row = GetParam();
+  SCOPED_TRACE(row.sentence);
+  EXPECT_EQ(Send(row.leg, row.from, row.in), row.verdict);
+  const std::optional<port::Datagram> sent = Sent();
+  ASSERT_EQ(sent.has_value(), !row.out.empty());
+  if (!sent) return;
+  EXPECT_EQ(sent->payload, row.out);
+  EXPECT_EQ(sent->local, LocalOf(1 - row.leg));
+  EXPECT_EQ(sent->remote, row.leg == 0 ? kPbx : kTrunk);
+  EXPECT_EQ(sent->dscp, 46);
+  EXPECT_FALSE(Sent());
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, PipelineTable, testing::ValuesIn(kRows));
+
+TEST_F(Call, APortWithoutALegAndABadChecksumAreCountedApart) {
+  EXPECT_EQ(Send(9, kTrunk, RtpPacket{}), "no_leg");
+  EXPECT_EQ(SendTo({.address = 1, .port = 10000}, kTrunk, kPcmaPacket), "no_leg");
+  EXPECT_EQ(SendTo(LocalOf(0), kTrunk, kPcmaPacket, port::Checksum::kBad), "bad_checksum");
+  EXPECT_FALSE(Sent());
+}
+
+TEST_F(Call, RtpToTheRtcpPortIsNotMedia) {
+  EXPECT_EQ(SendRtcp(0, kTrunk, kPcmaPacket), "unknown_protocol");
+}
+
+TEST_F(Call, ADuplicateGoesOutOnce) {
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 5}), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 5}), "duplicate");
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 6}), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 5}), "duplicate");
+  EXPECT_EQ(legs[0].gate.dropped, 2u);
+}
+
+TEST_F(Call, EveryPacketMovesOneVerdictAlsoInAMixedBurst) {
+  for (uint16_t i = 0; i < 40; ++i) {
+    const Bytes speech = RtpPacket{.payload_type = 8, .sequence = i}.Build();
+    ASSERT_TRUE(first.Inject({.local = LocalOf(i % 5 == 0 ? 9 : 0),
+                              .remote = kTrunk,
+                              .payload = i % 4 == 0 ? Bytes{22, 1, 1} : speech}));
+  }
+  Cycle();
+  uint64_t verdicts = 0;
+  for (const uint64_t value : Verdicts()) verdicts += value;
+  EXPECT_EQ(verdicts, 40u);
+  EXPECT_EQ(counters.Read(abi::Counter::kReceivedPackets), 40u);
+  EXPECT_EQ(counters.Read(abi::Counter::kNoLeg), 8u);
+  EXPECT_EQ(counters.Read(abi::Counter::kDtls), 8u);
+  EXPECT_EQ(counters.Read(abi::Counter::kForwarded), 24u);
+  EXPECT_EQ(counters.Read(abi::Counter::kSentPackets), 24u);
+}
+
+TEST_F(Call, AFullBurstToOneListenerKeepsItsOrder) {
+  for (uint16_t i = 0; i < kBurstMax; ++i) {
+    ASSERT_TRUE(first.Inject({.local = LocalOf(0),
+                              .remote = kTrunk,
+                              .payload = RtpPacket{.payload_type = 8, .sequence = i}.Build()}));
+  }
+  Cycle();
+  for (uint16_t i = 0; i < kBurstMax; ++i) EXPECT_EQ(wire::Load16(&Sent()->payload[2]), i);
+}
+
+// ---- who hears whom -----------------------------------------------------------------------------
+
+TEST_F(Call, HoldStopsWhatItNames) {
+  Update(1, [](abi::LegPlan& plan) { plan.direction = abi::kLegReceives; });
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "held");
+  EXPECT_EQ(Send(1, kPbx, kPcmaPacket), "forwarded");
+  Update(1, [](abi::LegPlan& plan) { plan.direction = abi::kLegSends; });
+  EXPECT_EQ(Send(1, kPbx, RtpPacket{.payload_type = 8, .sequence = 2}), "not_receiving");
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 2}), "forwarded");
+  Update(1, [](abi::LegPlan& plan) { plan.direction = abi::kLegReceives | abi::kLegSends; });
+  EXPECT_EQ(Send(1, kPbx, RtpPacket{.payload_type = 8, .sequence = 3}), "forwarded");
+}
+
+TEST_F(Call, WithoutABridgePacketsAreHeld) {
+  Unhear(0, 1);
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "held");
+  EXPECT_EQ(Send(1, kPbx, kPcmaPacket), "forwarded");
+}
+
+TEST_F(Call, AListenerWithoutAnAddressGetsNothing) {
+  Update(1, [](abi::LegPlan& plan) { plan.remote_rtp = {}; });
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "no_remote");
+}
+
+TEST_F(Call, AForkHearsTheSamePacketUnderItsOwnNames) {
+  Open(2, SetupFor(2, kBot, {kPcma, EventFormat(110)}));
+  Hear(0, 2);
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 101}), "forwarded");
+  const std::optional<port::Datagram> copy = Sent();
+  const std::optional<port::Datagram> original = Sent();
+  ASSERT_TRUE(copy && original);
+  EXPECT_EQ(copy->remote, kBot);
+  EXPECT_EQ(copy->payload, RtpPacket{.payload_type = 110}.Build());
+  EXPECT_EQ(original->remote, kPbx);
+  EXPECT_EQ(original->payload, RtpPacket{.payload_type = 96}.Build());
+  EXPECT_FALSE(Sent());
+
+  Unhear(0, 1);  // the bot moves up
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 101, .sequence = 2}), "forwarded");
+  EXPECT_EQ(Sent()->payload, (RtpPacket{.payload_type = 110, .sequence = 2}.Build()));
+  EXPECT_FALSE(Sent());
+}
+
+TEST_F(Call, AForkIsForwardedWhenAnyListenerGotIt) {
+  Open(2, SetupFor(2, kBot, {kPcma, EventFormat(110)}));
+  Hear(0, 2);
+  Update(1, [](abi::LegPlan& plan) { plan.direction = 0; });
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Sent()->remote, kBot);
+  EXPECT_FALSE(Sent());
+}
+
+TEST_F(Call, AForkWithoutABufferStillServesTheFirstListener) {
+  Open(2, SetupFor(2, kBot));
+  Hear(0, 2);
+  ASSERT_TRUE(first.Inject({.local = LocalOf(0), .remote = kTrunk, .payload = kPcmaPacket}));
+  // There is a buffer for the packet itself, none for its copy.
+  std::vector<port::Packet> taken(buffers - 1);
+  for (port::Packet& packet : taken) ASSERT_TRUE(first.Allocate(&packet));
+  Cycle();
+  first.Release(taken);
+  EXPECT_EQ(counters.Read(abi::Counter::kForwarded), 1u);
+  EXPECT_EQ(Sent()->remote, kPbx);
+  EXPECT_FALSE(Sent());
+}
+
+TEST_F(Call, APacketMayLeaveByAnotherPort) {
+  session::LegSetup setup = SetupFor(2, kBot);
+  setup.port_index = 1;
+  Open(2, setup);
+  Part(0, 1);
+  Join(0, 2);
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  EXPECT_FALSE(Sent(0));
+  EXPECT_EQ(Sent(1)->remote, kBot);
+  EXPECT_EQ(Send(2, kBot, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Sent(0)->remote, kTrunk);
+}
+
+TEST_F(Call, Ipv4AndIpv6PartiesTalkToEachOther) {
+  const abi::Endpoint six{.address = {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9}},
+                          .port = 6000};
+  Open(2, SetupFor(2, six));
+  Part(0, 1);
+  Join(0, 2);
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Sent()->remote, six);
+  EXPECT_EQ(Send(2, six, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Sent()->remote, kTrunk);
+}
+
+// ---- one stream for the far party ---------------------------------------------------------------
+
+TEST_F(Call, AReBridgeContinuesTheFarPartysStream) {
+  RtpPacket trunk{.payload_type = 8, .sequence = 65535, .timestamp = 1000, .ssrc = 0xaaaa};
+  RtpPacket bot{.payload_type = 8, .sequence = 700, .timestamp = 5, .ssrc = 0xbbbb};
+  EXPECT_EQ(Send(0, kTrunk, trunk), "forwarded");
+  Discard();
+  Open(2, SetupFor(2, kBot));
+  Part(0, 1);
+  Hear(2, 1);
+  clock.Advance(100 * kMillisecond);
+  EXPECT_EQ(Send(2, kBot, bot), "forwarded");
+  Bytes out = Sent()->payload;
+  EXPECT_EQ(wire::Load32(&out[8]), 0xaaaau);
+  EXPECT_EQ(wire::Load16(&out[2]), 0u);
+  const uint32_t timestamp = wire::Load32(&out[4]);
+  EXPECT_NEAR(timestamp, 1000 + 800, 9);
+  EXPECT_EQ(out[1], 0x80 | 8);
+
+  bot.sequence += 1;
+  bot.timestamp += 160;
+  EXPECT_EQ(Send(2, kBot, bot), "forwarded");
+  out = Sent()->payload;
+  EXPECT_EQ(wire::Load32(&out[8]), 0xaaaau);
+  EXPECT_EQ(wire::Load16(&out[2]), 1u);
+  EXPECT_EQ(wire::Load32(&out[4]), timestamp + 160);
+  EXPECT_EQ(out[1], 8);
+
+  // And back to the first speaker, whose numbers have gone on meanwhile.
+  Unhear(2, 1);
+  Join(0, 1);
+  trunk.sequence = 9;
+  trunk.timestamp += 1600;
+  EXPECT_EQ(Send(0, kTrunk, trunk), "forwarded");
+  out = Sent()->payload;
+  EXPECT_EQ(wire::Load32(&out[8]), 0xaaaau);
+  EXPECT_EQ(wire::Load16(&out[2]), 2u);
+  EXPECT_EQ(wire::Load32(&out[4]), timestamp + 160 + 160);
+}
+
+TEST_F(Call, ASourceThatChangesItsSsrcIsOneStreamForTheListener) {
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 10, .ssrc = 1}), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 9000, .ssrc = 2}),
+            "forwarded");
+  Sent();
+  const Bytes out = Sent()->payload;
+  EXPECT_EQ(wire::Load32(&out[8]), 1u);
+  EXPECT_EQ(wire::Load16(&out[2]), 11u);
+  EXPECT_EQ(counters.Read(abi::Counter::kSsrcChanges), 1u);
+}
+
+TEST_F(Call, ResumeByTheSameSourceKeepsItsIdentity) {
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 10}), "forwarded");
+  Part(0, 1);
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 11}), "held");
+  Join(0, 1);
+  const RtpPacket next{.payload_type = 8, .sequence = 12, .timestamp = 9999};
+  EXPECT_EQ(Send(0, kTrunk, next), "forwarded");
+  Sent();
+  EXPECT_EQ(Sent()->payload, next.Build());
+}
+
+// Rule T2: not into the call, not into anybody's log of digits.
+TEST_F(Call, AnInjectedDigitReachesNobody) {
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  Discard();
+  for (uint16_t i = 0; i < 20; ++i) {
+    const RtpPacket digit{.payload_type = 101, .sequence = i, .payload = Digit(9, true, 800)};
+    EXPECT_EQ(Send(0, kStranger, digit), "wrong_source");
+  }
+  EXPECT_FALSE(Sent());
+}
+
+}  // namespace
+}  // namespace relay::worker
