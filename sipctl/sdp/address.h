@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sipctl::sdp {
@@ -17,6 +18,11 @@ struct IpAddress {
 
   bool operator==(const IpAddress&) const = default;
   auto operator<=>(const IpAddress&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H state, const IpAddress& address) {
+    return H::combine_contiguous(std::move(state), address.bytes.data(), address.bytes.size());
+  }
 
   bool IsIpv4() const;
   bool IsUnspecified() const;  // 0.0.0.0 or ::

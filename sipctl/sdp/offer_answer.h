@@ -114,7 +114,8 @@ class OfferAnswer {
   // FailedPrecondition when no offer of the peer is open; InvalidArgument when nothing of
   // `local.codecs` was offered: Reject() and answer 488. After kUnchanged use RepeatAnswer.
   absl::StatusOr<Description> MakeAnswer(const LocalMedia& local);
-  // The answer to a refresh: our last description again, same version.
+  // The answer to a refresh: the agreed session again; the version in o= moves only if the text
+  // has to.
   absl::StatusOr<Description> RepeatAnswer();
   Result ReceiveAnswer(const Description& answer, Binding binding);
 
@@ -127,6 +128,8 @@ class OfferAnswer {
   const std::optional<MediaPlan>& plan() const { return plan_; }
   // Our half of the agreed session, to be repeated in the 200 after a 183.
   const std::optional<Description>& local() const { return local_; }
+  // What it was made from: MakeOffer(*local_media()) is a session refresh.
+  const std::optional<LocalMedia>& local_media() const { return local_media_; }
 
   // Of the peer's open offer, empty in other states.
   const std::vector<Format>& offered_formats() const { return offered_.formats; }
@@ -148,15 +151,17 @@ class OfferAnswer {
     bool rtcp_mux = false;
   };
 
-  Result Understand(const Description& description, bool is_answer, Remote* remote) const;
-  Result Locate(const Media& media, Remote* remote) const;
-  Description Compose(const std::vector<Media>& media);
-  Media ComposeAudio(const LocalMedia& local, const std::vector<Format>& formats,
-                     std::string_view protocol, bool rtcp_mux) const;
+  Result Understand(const Description& description, Remote* remote) const;
+  Result Choose(const Description& description, Remote* remote) const;
+  Result Locate(const Description& description, const Media& media, Remote* remote) const;
+  Result CheckAddress(const IpAddress& address, uint16_t line) const;
+  bool Reachable(const IpAddress& address) const;
+
   std::vector<Format> FormatsToOffer(const LocalMedia& local) const;
-  MediaPlan Plan(const LocalMedia& local, const Remote& remote,
-                 const std::vector<Format>& local_formats, bool rtcp_mux) const;
-  void Settle(Description local, Remote remote, MediaPlan plan);
+  std::vector<Format> FormatsToAnswer(const LocalMedia& local) const;
+  Description Compose(const LocalMedia& local, std::vector<Media> media);
+  MediaPlan Plan(const LocalMedia& local, const Remote& remote, bool rtcp_mux) const;
+  void Settle(Description local, LocalMedia local_media, Remote remote, MediaPlan plan);
 
   MediaPolicy policy_;
   uint64_t session_id_;
@@ -165,14 +170,15 @@ class OfferAnswer {
 
   // The agreed session.
   std::optional<Description> local_;
+  std::optional<LocalMedia> local_media_;
   std::optional<Remote> remote_;
   std::optional<MediaPlan> plan_;
 
-  // The open exchange.
-  Remote offered_;                    // kRemoteOffer
-  std::optional<Description> offer_;  // kLocalOffer
-  std::vector<Format> offer_formats_;
+  // The open exchange: in kRemoteOffer what the peer offered, in kLocalOffer what we did.
+  Remote offered_;
+  Description offer_;
   LocalMedia offer_media_;
+  std::vector<Format> offer_formats_;
   std::optional<MediaPlan> plan_before_;  // to go back to when a previewed offer is rejected
 };
 
