@@ -9,7 +9,7 @@
 namespace sipctl::sip {
 namespace {
 
-using namespace client_action;  // NOLINT
+using Do = ClientAction;
 
 ClientEvent EventOf(int status) {
   if (status < 200) return ClientEvent::kProvisional;
@@ -204,14 +204,15 @@ void ClientSide::Step(TransactionId id, ClientEvent event, Message* response, co
   Act(id, *transaction, step.actions, response);
 
   const bool internal = transaction->method == Method::kCancel;
-  const bool report = (step.actions & (kReportTimeout | kReportTransport)) != 0 && !internal;
+  const bool report =
+      (step.actions & (Do::kReportTimeout | Do::kReportTransport)) != 0 && !internal;
   std::string request;
   if (report) request = std::move(transaction->bytes);
   const Method method = transaction->method;
   const Flow used = transaction->flow;
 
   bool over = step.next == ClientState::kTerminated;
-  if ((step.actions & kStartLinger) != 0) {
+  if ((step.actions & Do::kStartLinger) != 0) {
     const TimeMs linger =
         ClientLinger(transaction->invite(), step.next, reliable, context_.timer_values());
     over = linger == 0;
@@ -225,32 +226,33 @@ void ClientSide::Step(TransactionId id, ClientEvent event, Message* response, co
   // Last, since the TU may call back into the layer.
   if (report) {
     Report(id, request, method, used,
-           (step.actions & kReportTimeout) != 0 ? ResponseOrigin::kTimeout
-                                                : ResponseOrigin::kTransport);
-  } else if ((step.actions & kPass) != 0 && !internal) {
+           (step.actions & Do::kReportTimeout) != 0 ? ResponseOrigin::kTimeout
+                                                    : ResponseOrigin::kTransport);
+  } else if ((step.actions & Do::kPass) != 0 && !internal) {
     context_.user->OnResponse(id, std::move(*response), *flow, ResponseOrigin::kNetwork);
-  } else if (response != nullptr && (step.actions & kPass) == 0) {
+  } else if (response != nullptr && (step.actions & Do::kPass) == 0) {
     ++context_.counters.retransmissions_in;
   }
 }
 
 void ClientSide::Act(TransactionId id, Transaction& transaction, uint8_t actions,
                      const Message* response) {
-  if ((actions & kStopTimers) != 0) {
+  if ((actions & Do::kStopTimers) != 0) {
     context_.timers->Cancel(&transaction.repeat);
     context_.timers->Cancel(&transaction.end);
   }
-  if ((actions & kAcknowledge) != 0) AcknowledgeFailure(transaction, *response);
-  if ((actions & kStartLinger) != 0) {
+  if ((actions & Do::kAcknowledge) != 0) AcknowledgeFailure(transaction, *response);
+  if ((actions & Do::kStartLinger) != 0) {
     // From here on only an ACK may have to be sent again.
-    if ((actions & kAcknowledge) == 0) std::string().swap(transaction.bytes);
+    if ((actions & Do::kAcknowledge) == 0) std::string().swap(transaction.bytes);
     transaction.extra.reset();
   }
-  if ((actions & kRetransmit) != 0) {
+  if ((actions & Do::kRetransmit) != 0) {
     StartRepeat(id, transaction);
     Transmit(id, transaction);
   }
-  const bool proceeding = transaction.state == ClientState::kProceeding && (actions & kPass) != 0;
+  const bool proceeding =
+      transaction.state == ClientState::kProceeding && (actions & Do::kPass) != 0;
   if (proceeding && transaction.cancel_wanted && !transaction.cancel_sent) {
     SendCancel(id, transaction);
   }

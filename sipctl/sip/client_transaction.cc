@@ -7,7 +7,7 @@ namespace {
 
 using State = ClientState;
 using Event = ClientEvent;
-using namespace client_action;  // NOLINT: the tables below are to be read beside the RFC
+using Do = ClientAction;
 
 constexpr ClientStep Stay(State state, uint8_t actions = 0) {
   return {state, actions};
@@ -23,32 +23,34 @@ ClientStep StepInviteClient(State state, Event event) {
         case Event::kProvisional:
           // Only the first one has timers to stop: a CANCEL's end (9.1) runs on through others.
           return {State::kProceeding,
-                  static_cast<uint8_t>(state == State::kCalling ? kPass | kStopTimers : kPass)};
+                  static_cast<uint8_t>(state == State::kCalling ? Do::kPass | Do::kStopTimers
+                                                                : Do::kPass)};
         case Event::kSuccess:
-          return {State::kAccepted, kPass | kStopTimers | kStartLinger};
+          return {State::kAccepted, Do::kPass | Do::kStopTimers | Do::kStartLinger};
         case Event::kFailure:
-          return {State::kCompleted, kPass | kAcknowledge | kStopTimers | kStartLinger};
+          return {State::kCompleted,
+                  Do::kPass | Do::kAcknowledge | Do::kStopTimers | Do::kStartLinger};
         case Event::kTimeout:
-          return {State::kTerminated, kReportTimeout | kStopTimers};
+          return {State::kTerminated, Do::kReportTimeout | Do::kStopTimers};
         case Event::kRepeat:
-          return Stay(state, state == State::kCalling ? kRetransmit : 0);
+          return Stay(state, state == State::kCalling ? Do::kRetransmit : 0);
         case Event::kTransportError:
           // In Proceeding the peer has the request; it will open a connection for its answer.
           if (state == State::kProceeding) return Stay(state);
-          return {State::kTerminated, kReportTransport | kStopTimers};
+          return {State::kTerminated, Do::kReportTransport | Do::kStopTimers};
         case Event::kLingered:
           return Stay(state);
       }
       break;
     case State::kAccepted:
-      if (event == Event::kSuccess) return Stay(state, kPass);
+      if (event == Event::kSuccess) return Stay(state, Do::kPass);
       if (event == Event::kLingered) return {State::kTerminated, 0};
       return Stay(state);
     case State::kCompleted:
-      if (event == Event::kFailure) return Stay(state, kAcknowledge);
+      if (event == Event::kFailure) return Stay(state, Do::kAcknowledge);
       if (event == Event::kLingered) return {State::kTerminated, 0};
       // The ACK could not be sent. The TU has had its final answer: nothing to report.
-      if (event == Event::kTransportError) return {State::kTerminated, kStopTimers};
+      if (event == Event::kTransportError) return {State::kTerminated, Do::kStopTimers};
       return Stay(state);
     case State::kTerminated:
       break;
@@ -62,16 +64,16 @@ ClientStep StepNonInviteClient(State state, Event event) {
     case State::kProceeding:
       switch (event) {
         case Event::kProvisional:
-          return {State::kProceeding, kPass};
+          return {State::kProceeding, Do::kPass};
         case Event::kSuccess:
         case Event::kFailure:
-          return {State::kCompleted, kPass | kStopTimers | kStartLinger};
+          return {State::kCompleted, Do::kPass | Do::kStopTimers | Do::kStartLinger};
         case Event::kRepeat:
-          return Stay(state, kRetransmit);
+          return Stay(state, Do::kRetransmit);
         case Event::kTimeout:
-          return {State::kTerminated, kReportTimeout | kStopTimers};
+          return {State::kTerminated, Do::kReportTimeout | Do::kStopTimers};
         case Event::kTransportError:
-          return {State::kTerminated, kReportTransport | kStopTimers};
+          return {State::kTerminated, Do::kReportTransport | Do::kStopTimers};
         case Event::kLingered:
           return Stay(state);
       }

@@ -27,17 +27,17 @@ enum class ClientEvent : uint8_t {
 };
 inline constexpr int kClientEvents = 7;
 
-namespace client_action {
-enum : uint8_t {
-  kPass = 1 << 0,             // the response goes to the TU
-  kRetransmit = 1 << 1,       // the request again
-  kAcknowledge = 1 << 2,      // the ACK of a failure: built once, the same bytes after
-  kReportTimeout = 1 << 3,    // a 408 of our own to the TU
-  kReportTransport = 1 << 4,  // a 503 of our own to the TU
-  kStopTimers = 1 << 5,       // no more repetition, no more timeout
-  kStartLinger = 1 << 6,      // Timer D, K or M by ClientLinger
+struct ClientAction {
+  enum : uint8_t {
+    kPass = 1 << 0,             // the response goes to the TU
+    kRetransmit = 1 << 1,       // the request again
+    kAcknowledge = 1 << 2,      // the ACK of a failure: built once, the same bytes after
+    kReportTimeout = 1 << 3,    // a 408 of our own to the TU
+    kReportTransport = 1 << 4,  // a 503 of our own to the TU
+    kStopTimers = 1 << 5,       // no more repetition, no more timeout
+    kStartLinger = 1 << 6,      // Timer D, K or M by ClientLinger
+  };
 };
-}
 
 struct ClientStep {
   ClientState next = ClientState::kTerminated;

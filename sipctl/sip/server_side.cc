@@ -9,7 +9,7 @@
 namespace sipctl::sip {
 namespace {
 
-using namespace server_action;  // NOLINT
+using Do = ServerAction;
 
 ServerEvent EventOf(int status) {
   if (status < 200) return ServerEvent::kProvisional;
@@ -201,7 +201,7 @@ void ServerSide::Step(TransactionId id, ServerEvent event, Message* message, con
   Act(id, *transaction, step.actions, message);
 
   bool over = step.next == ServerState::kTerminated;
-  if ((step.actions & kStartLinger) != 0) {
+  if ((step.actions & Do::kStartLinger) != 0) {
     const TimeMs linger =
         ServerLinger(step.next, IsReliable(transaction->flow.protocol), context_.timer_values());
     context_.timers->Cancel(&transaction->end);
@@ -212,13 +212,13 @@ void ServerSide::Step(TransactionId id, ServerEvent event, Message* message, con
   if (over) Erase(id, *transaction);
 
   // Last, since the TU may call back into the layer.
-  if ((step.actions & kPassAck) != 0) {
+  if ((step.actions & Do::kPassAck) != 0) {
     context_.user->OnAck(id, std::move(*message), *flow);
   } else if (event == ServerEvent::kAck && step.actions == 0) {
     ++context_.counters.retransmissions_in;
-  } else if ((step.actions & kReportNoAck) != 0) {
+  } else if ((step.actions & Do::kReportNoAck) != 0) {
     context_.user->OnServerFailure(id, ServerFailure::kNoAck);
-  } else if ((step.actions & kReportTransport) != 0) {
+  } else if ((step.actions & Do::kReportTransport) != 0) {
     ++context_.counters.transport_failures;
     context_.user->OnServerFailure(id, ServerFailure::kTransport);
   }
@@ -226,16 +226,16 @@ void ServerSide::Step(TransactionId id, ServerEvent event, Message* message, con
 
 void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t actions,
                      const Message* message) {
-  if ((actions & kStopRepeat) != 0) context_.timers->Cancel(&transaction.repeat);
-  if ((actions & kStartTimeout) != 0) {
+  if ((actions & Do::kStopRepeat) != 0) context_.timers->Cancel(&transaction.repeat);
+  if ((actions & Do::kStartTimeout) != 0) {
     context_.timers->Cancel(&transaction.end);
     transaction.end = context_.timers->After(context_.timer_values().timeout(), [this, id] {
       Step(id, ServerEvent::kTimeout, nullptr, nullptr);
     });
   }
-  if ((actions & (kReportNoAck | kCountNoAck)) != 0) ++context_.counters.no_ack;
-  if ((actions & kForgetResponse) != 0) std::string().swap(transaction.bytes);
-  if ((actions & kSend) != 0) {
+  if ((actions & (Do::kReportNoAck | Do::kCountNoAck)) != 0) ++context_.counters.no_ack;
+  if ((actions & Do::kForgetResponse) != 0) std::string().swap(transaction.bytes);
+  if ((actions & Do::kSend) != 0) {
     transaction.bytes = Encode(*message);
     transaction.bytes.shrink_to_fit();
     if (transaction.state == ServerState::kAccepted) {
@@ -243,11 +243,11 @@ void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t action
     }
     Transmit(id, transaction);
   }
-  if ((actions & kResend) != 0 && !transaction.bytes.empty()) {
+  if ((actions & Do::kResend) != 0 && !transaction.bytes.empty()) {
     ++context_.counters.retransmissions_out;
     Transmit(id, transaction);
   }
-  if ((actions & kStartRepeat) != 0) StartRepeat(id, transaction);
+  if ((actions & Do::kStartRepeat) != 0) StartRepeat(id, transaction);
 }
 
 void ServerSide::StartRepeat(TransactionId id, Transaction& transaction) {

@@ -7,7 +7,7 @@ namespace {
 
 using State = ServerState;
 using Event = ServerEvent;
-using namespace server_action;  // NOLINT: the tables below are to be read beside the RFC
+using Do = ServerAction;
 
 constexpr ServerStep Stay(State state, uint16_t actions = 0) {
   return {state, actions};
@@ -16,15 +16,15 @@ constexpr ServerStep Stay(State state, uint16_t actions = 0) {
 ServerStep StepAccepted(Event event) {
   switch (event) {
     case Event::kAck:
-      return {State::kAcknowledged, kPassAck | kStopRepeat | kForgetResponse};
+      return {State::kAcknowledged, Do::kPassAck | Do::kStopRepeat | Do::kForgetResponse};
     case Event::kSuccess:
-      return Stay(State::kAccepted, kSend);
+      return Stay(State::kAccepted, Do::kSend);
     case Event::kRepeat:
-      return Stay(State::kAccepted, kResend | kStartRepeat);
+      return Stay(State::kAccepted, Do::kResend | Do::kStartRepeat);
     case Event::kTimeout:
-      return {State::kTerminated, kReportNoAck | kStopRepeat};
+      return {State::kTerminated, Do::kReportNoAck | Do::kStopRepeat};
     case Event::kTransportError:
-      return Stay(State::kAccepted, kReportTransport);
+      return Stay(State::kAccepted, Do::kReportTransport);
     default:
       return Stay(State::kAccepted);
   }
@@ -33,15 +33,15 @@ ServerStep StepAccepted(Event event) {
 ServerStep StepCompletedInvite(Event event) {
   switch (event) {
     case Event::kRequest:
-      return Stay(State::kCompleted, kResend);
+      return Stay(State::kCompleted, Do::kResend);
     case Event::kAck:
-      return {State::kConfirmed, kStopRepeat | kStartLinger | kForgetResponse};
+      return {State::kConfirmed, Do::kStopRepeat | Do::kStartLinger | Do::kForgetResponse};
     case Event::kRepeat:
-      return Stay(State::kCompleted, kResend | kStartRepeat);
+      return Stay(State::kCompleted, Do::kResend | Do::kStartRepeat);
     case Event::kTimeout:
-      return {State::kTerminated, kStopRepeat | kCountNoAck};
+      return {State::kTerminated, Do::kStopRepeat | Do::kCountNoAck};
     case Event::kTransportError:
-      return Stay(State::kCompleted, kReportTransport);
+      return Stay(State::kCompleted, Do::kReportTransport);
     default:
       return Stay(State::kCompleted);
   }
@@ -54,15 +54,15 @@ ServerStep StepInviteServer(State state, Event event) {
     case State::kProceeding:
       switch (event) {
         case Event::kRequest:
-          return Stay(state, kResend);
+          return Stay(state, Do::kResend);
         case Event::kProvisional:
-          return Stay(state, kSend);
+          return Stay(state, Do::kSend);
         case Event::kSuccess:
-          return {State::kAccepted, kSend | kStartRepeat | kStartTimeout};
+          return {State::kAccepted, Do::kSend | Do::kStartRepeat | Do::kStartTimeout};
         case Event::kFailure:
-          return {State::kCompleted, kSend | kStartRepeat | kStartTimeout};
+          return {State::kCompleted, Do::kSend | Do::kStartRepeat | Do::kStartTimeout};
         case Event::kTransportError:
-          return Stay(state, kReportTransport);
+          return Stay(state, Do::kReportTransport);
         default:
           return Stay(state);
       }
@@ -88,27 +88,27 @@ ServerStep StepNonInviteServer(State state, Event event) {
     case State::kProceeding:
       switch (event) {
         case Event::kRequest:
-          return Stay(state, state == State::kProceeding ? kResend : 0);
+          return Stay(state, state == State::kProceeding ? Do::kResend : 0);
         case Event::kProvisional:
-          return {State::kProceeding, kSend};
+          return {State::kProceeding, Do::kSend};
         case Event::kSuccess:
         case Event::kFailure:
-          return {State::kCompleted, kSend | kStartLinger};
+          return {State::kCompleted, Do::kSend | Do::kStartLinger};
         case Event::kTransportError:
           // In Trying nothing was sent that could fail.
           if (state == State::kTrying) return Stay(state);
-          return {State::kTerminated, kReportTransport};
+          return {State::kTerminated, Do::kReportTransport};
         default:
           return Stay(state);
       }
     case State::kCompleted:
       switch (event) {
         case Event::kRequest:
-          return Stay(state, kResend);
+          return Stay(state, Do::kResend);
         case Event::kLingered:
           return {State::kTerminated, 0};
         case Event::kTransportError:
-          return {State::kTerminated, kReportTransport};
+          return {State::kTerminated, Do::kReportTransport};
         default:
           return Stay(state);
       }

@@ -42,21 +42,21 @@ enum class ServerEvent : uint8_t {
 };
 inline constexpr int kServerEvents = 9;
 
-namespace server_action {
-enum : uint16_t {
-  kSend = 1 << 0,             // keep and send this response
-  kResend = 1 << 1,           // the kept response, if there is one
-  kPassAck = 1 << 2,          // the ACK goes to the TU
-  kStartRepeat = 1 << 3,      // ServerRepeatInterval, if the transport needs it
-  kStopRepeat = 1 << 4,       //
-  kStartTimeout = 1 << 5,     // Timer H, L: 64*T1
-  kStartLinger = 1 << 6,      // Timer I, J by ServerLinger, instead of Timer H
-  kForgetResponse = 1 << 7,   // its bytes are not needed any more
-  kReportNoAck = 1 << 8,      // to the TU
-  kReportTransport = 1 << 9,  // to the TU
-  kCountNoAck = 1 << 10,      // a failure without ACK concerns nobody but the statistics
+struct ServerAction {
+  enum : uint16_t {
+    kSend = 1 << 0,             // keep and send this response
+    kResend = 1 << 1,           // the kept response, if there is one
+    kPassAck = 1 << 2,          // the ACK goes to the TU
+    kStartRepeat = 1 << 3,      // ServerRepeatInterval, if the transport needs it
+    kStopRepeat = 1 << 4,       //
+    kStartTimeout = 1 << 5,     // Timer H, L: 64*T1
+    kStartLinger = 1 << 6,      // Timer I, J by ServerLinger, instead of Timer H
+    kForgetResponse = 1 << 7,   // its bytes are not needed any more
+    kReportNoAck = 1 << 8,      // to the TU
+    kReportTransport = 1 << 9,  // to the TU
+    kCountNoAck = 1 << 10,      // a failure without ACK concerns nobody but the statistics
+  };
 };
-}
 
 struct ServerStep {
   ServerState next = ServerState::kTerminated;

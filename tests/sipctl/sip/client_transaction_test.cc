@@ -12,7 +12,7 @@ namespace {
 
 using S = ClientState;
 using E = ClientEvent;
-using namespace client_action;  // NOLINT
+using Do = ClientAction;
 
 struct Row {
   const char* where;
@@ -23,51 +23,54 @@ struct Row {
 };
 
 const std::vector<Row> kInvite = {
-    {"fig 5: 1xx, 1xx to TU", S::kCalling, E::kProvisional, S::kProceeding, kPass | kStopTimers},
-    {"6026: 2xx to TU", S::kCalling, E::kSuccess, S::kAccepted, kPass | kStopTimers | kStartLinger},
+    {"fig 5: 1xx, 1xx to TU", S::kCalling, E::kProvisional, S::kProceeding,
+     Do::kPass | Do::kStopTimers},
+    {"6026: 2xx to TU", S::kCalling, E::kSuccess, S::kAccepted,
+     Do::kPass | Do::kStopTimers | Do::kStartLinger},
     {"fig 5: 300-699, ACK sent, resp. to TU", S::kCalling, E::kFailure, S::kCompleted,
-     kPass | kAcknowledge | kStopTimers | kStartLinger},
-    {"fig 5: Timer A fires, INVITE sent", S::kCalling, E::kRepeat, S::kCalling, kRetransmit},
+     Do::kPass | Do::kAcknowledge | Do::kStopTimers | Do::kStartLinger},
+    {"fig 5: Timer A fires, INVITE sent", S::kCalling, E::kRepeat, S::kCalling, Do::kRetransmit},
     {"fig 5: Timer B fires, inform TU", S::kCalling, E::kTimeout, S::kTerminated,
-     kReportTimeout | kStopTimers},
+     Do::kReportTimeout | Do::kStopTimers},
     {"fig 5: transport err., inform TU", S::kCalling, E::kTransportError, S::kTerminated,
-     kReportTransport | kStopTimers},
-    {"fig 5: 1xx to TU", S::kProceeding, E::kProvisional, S::kProceeding, kPass},
+     Do::kReportTransport | Do::kStopTimers},
+    {"fig 5: 1xx to TU", S::kProceeding, E::kProvisional, S::kProceeding, Do::kPass},
     {"6026: 2xx to TU", S::kProceeding, E::kSuccess, S::kAccepted,
-     kPass | kStopTimers | kStartLinger},
+     Do::kPass | Do::kStopTimers | Do::kStartLinger},
     {"fig 5: 300-699, ACK sent, resp. to TU", S::kProceeding, E::kFailure, S::kCompleted,
-     kPass | kAcknowledge | kStopTimers | kStartLinger},
+     Do::kPass | Do::kAcknowledge | Do::kStopTimers | Do::kStartLinger},
     {"9.1: 64*T1 after CANCEL", S::kProceeding, E::kTimeout, S::kTerminated,
-     kReportTimeout | kStopTimers},
-    {"6026: 2xx to TU", S::kAccepted, E::kSuccess, S::kAccepted, kPass},
+     Do::kReportTimeout | Do::kStopTimers},
+    {"6026: 2xx to TU", S::kAccepted, E::kSuccess, S::kAccepted, Do::kPass},
     {"6026: Timer M fires", S::kAccepted, E::kLingered, S::kTerminated, 0},
-    {"fig 5: 300-699, ACK sent", S::kCompleted, E::kFailure, S::kCompleted, kAcknowledge},
+    {"fig 5: 300-699, ACK sent", S::kCompleted, E::kFailure, S::kCompleted, Do::kAcknowledge},
     // The figure informs the TU, which has had its final answer already.
-    {"fig 5: transport err.", S::kCompleted, E::kTransportError, S::kTerminated, kStopTimers},
+    {"fig 5: transport err.", S::kCompleted, E::kTransportError, S::kTerminated, Do::kStopTimers},
     {"fig 5: Timer D fires", S::kCompleted, E::kLingered, S::kTerminated, 0},
 };
 
 const std::vector<Row> kNonInvite = {
-    {"fig 6: 1xx, resp. to TU", S::kCalling, E::kProvisional, S::kProceeding, kPass},
+    {"fig 6: 1xx, resp. to TU", S::kCalling, E::kProvisional, S::kProceeding, Do::kPass},
     {"fig 6: 200-699, resp. to TU", S::kCalling, E::kSuccess, S::kCompleted,
-     kPass | kStopTimers | kStartLinger},
+     Do::kPass | Do::kStopTimers | Do::kStartLinger},
     {"fig 6: 200-699, resp. to TU", S::kCalling, E::kFailure, S::kCompleted,
-     kPass | kStopTimers | kStartLinger},
-    {"fig 6: Timer E fires, send request", S::kCalling, E::kRepeat, S::kCalling, kRetransmit},
+     Do::kPass | Do::kStopTimers | Do::kStartLinger},
+    {"fig 6: Timer E fires, send request", S::kCalling, E::kRepeat, S::kCalling, Do::kRetransmit},
     {"fig 6: Timer F, inform TU", S::kCalling, E::kTimeout, S::kTerminated,
-     kReportTimeout | kStopTimers},
+     Do::kReportTimeout | Do::kStopTimers},
     {"fig 6: transport err., inform TU", S::kCalling, E::kTransportError, S::kTerminated,
-     kReportTransport | kStopTimers},
-    {"fig 6: 1xx, resp. to TU", S::kProceeding, E::kProvisional, S::kProceeding, kPass},
+     Do::kReportTransport | Do::kStopTimers},
+    {"fig 6: 1xx, resp. to TU", S::kProceeding, E::kProvisional, S::kProceeding, Do::kPass},
     {"fig 6: 200-699, resp. to TU", S::kProceeding, E::kSuccess, S::kCompleted,
-     kPass | kStopTimers | kStartLinger},
+     Do::kPass | Do::kStopTimers | Do::kStartLinger},
     {"fig 6: 200-699, resp. to TU", S::kProceeding, E::kFailure, S::kCompleted,
-     kPass | kStopTimers | kStartLinger},
-    {"fig 6: Timer E fires, send request", S::kProceeding, E::kRepeat, S::kProceeding, kRetransmit},
+     Do::kPass | Do::kStopTimers | Do::kStartLinger},
+    {"fig 6: Timer E fires, send request", S::kProceeding, E::kRepeat, S::kProceeding,
+     Do::kRetransmit},
     {"fig 6: Timer F, inform TU", S::kProceeding, E::kTimeout, S::kTerminated,
-     kReportTimeout | kStopTimers},
+     Do::kReportTimeout | Do::kStopTimers},
     {"fig 6: transport err., inform TU", S::kProceeding, E::kTransportError, S::kTerminated,
-     kReportTransport | kStopTimers},
+     Do::kReportTransport | Do::kStopTimers},
     {"fig 6: Timer K fires", S::kCompleted, E::kLingered, S::kTerminated, 0},
 };
 

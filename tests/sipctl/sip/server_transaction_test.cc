@@ -12,7 +12,7 @@ namespace {
 
 using S = ServerState;
 using E = ServerEvent;
-using namespace server_action;  // NOLINT
+using Do = ServerAction;
 
 struct Row {
   const char* where;
@@ -23,51 +23,54 @@ struct Row {
 };
 
 const std::vector<Row> kInvite = {
-    {"fig 7: INVITE, send response", S::kProceeding, E::kRequest, S::kProceeding, kResend},
-    {"fig 7: 101-199 from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, kSend},
+    {"fig 7: INVITE, send response", S::kProceeding, E::kRequest, S::kProceeding, Do::kResend},
+    {"fig 7: 101-199 from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, Do::kSend},
     {"6026: 2xx from TU, send; 13.3.1.4: repeat", S::kProceeding, E::kSuccess, S::kAccepted,
-     kSend | kStartRepeat | kStartTimeout},
+     Do::kSend | Do::kStartRepeat | Do::kStartTimeout},
     {"fig 7: 300-699 from TU, send", S::kProceeding, E::kFailure, S::kCompleted,
-     kSend | kStartRepeat | kStartTimeout},
+     Do::kSend | Do::kStartRepeat | Do::kStartTimeout},
     {"6026: transport error, inform TU", S::kProceeding, E::kTransportError, S::kProceeding,
-     kReportTransport},
+     Do::kReportTransport},
     {"6026: ACK to TU", S::kAccepted, E::kAck, S::kAcknowledged,
-     kPassAck | kStopRepeat | kForgetResponse},
-    {"6026: 2xx from TU, send", S::kAccepted, E::kSuccess, S::kAccepted, kSend},
-    {"13.3.1.4: repeat the 2xx", S::kAccepted, E::kRepeat, S::kAccepted, kResend | kStartRepeat},
+     Do::kPassAck | Do::kStopRepeat | Do::kForgetResponse},
+    {"6026: 2xx from TU, send", S::kAccepted, E::kSuccess, S::kAccepted, Do::kSend},
+    {"13.3.1.4: repeat the 2xx", S::kAccepted, E::kRepeat, S::kAccepted,
+     Do::kResend | Do::kStartRepeat},
     {"6026: Timer L; 13.3.1.4: no ACK in 64*T1", S::kAccepted, E::kTimeout, S::kTerminated,
-     kReportNoAck | kStopRepeat},
+     Do::kReportNoAck | Do::kStopRepeat},
     {"6026: transport error, inform TU", S::kAccepted, E::kTransportError, S::kAccepted,
-     kReportTransport},
+     Do::kReportTransport},
     {"6026: Timer L", S::kAcknowledged, E::kTimeout, S::kTerminated, 0},
-    {"fig 7: INVITE, send response", S::kCompleted, E::kRequest, S::kCompleted, kResend},
+    {"fig 7: INVITE, send response", S::kCompleted, E::kRequest, S::kCompleted, Do::kResend},
     {"fig 7: ACK", S::kCompleted, E::kAck, S::kConfirmed,
-     kStopRepeat | kStartLinger | kForgetResponse},
+     Do::kStopRepeat | Do::kStartLinger | Do::kForgetResponse},
     {"fig 7: Timer G fires, send response", S::kCompleted, E::kRepeat, S::kCompleted,
-     kResend | kStartRepeat},
+     Do::kResend | Do::kStartRepeat},
     {"6026: Timer H fires, -", S::kCompleted, E::kTimeout, S::kTerminated,
-     kStopRepeat | kCountNoAck},
+     Do::kStopRepeat | Do::kCountNoAck},
     {"6026: transport error, inform TU", S::kCompleted, E::kTransportError, S::kCompleted,
-     kReportTransport},
+     Do::kReportTransport},
     {"fig 7: Timer I fires", S::kConfirmed, E::kLingered, S::kTerminated, 0},
 };
 
 const std::vector<Row> kNonInvite = {
-    {"fig 8: 1xx from TU, send", S::kTrying, E::kProvisional, S::kProceeding, kSend},
-    {"fig 8: 200-699 from TU, send", S::kTrying, E::kSuccess, S::kCompleted, kSend | kStartLinger},
-    {"fig 8: 200-699 from TU, send", S::kTrying, E::kFailure, S::kCompleted, kSend | kStartLinger},
-    {"fig 8: request, send response", S::kProceeding, E::kRequest, S::kProceeding, kResend},
-    {"fig 8: 1xx from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, kSend},
+    {"fig 8: 1xx from TU, send", S::kTrying, E::kProvisional, S::kProceeding, Do::kSend},
+    {"fig 8: 200-699 from TU, send", S::kTrying, E::kSuccess, S::kCompleted,
+     Do::kSend | Do::kStartLinger},
+    {"fig 8: 200-699 from TU, send", S::kTrying, E::kFailure, S::kCompleted,
+     Do::kSend | Do::kStartLinger},
+    {"fig 8: request, send response", S::kProceeding, E::kRequest, S::kProceeding, Do::kResend},
+    {"fig 8: 1xx from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, Do::kSend},
     {"fig 8: 200-699 from TU, send", S::kProceeding, E::kSuccess, S::kCompleted,
-     kSend | kStartLinger},
+     Do::kSend | Do::kStartLinger},
     {"fig 8: 200-699 from TU, send", S::kProceeding, E::kFailure, S::kCompleted,
-     kSend | kStartLinger},
+     Do::kSend | Do::kStartLinger},
     {"fig 8: transport err., inform TU", S::kProceeding, E::kTransportError, S::kTerminated,
-     kReportTransport},
-    {"fig 8: request, send response", S::kCompleted, E::kRequest, S::kCompleted, kResend},
+     Do::kReportTransport},
+    {"fig 8: request, send response", S::kCompleted, E::kRequest, S::kCompleted, Do::kResend},
     {"fig 8: Timer J fires", S::kCompleted, E::kLingered, S::kTerminated, 0},
     {"fig 8: transport err., inform TU", S::kCompleted, E::kTransportError, S::kTerminated,
-     kReportTransport},
+     Do::kReportTransport},
 };
 
 void CheckAll(ServerStep (*step)(S, E), const std::vector<Row>& rows) {
