@@ -1,4 +1,4 @@
-// The io_uring engine. The only file of the ports that knows liburing.
+// The io_uring engine. With uring_buffers.h the only file of the ports that knows liburing.
 //
 //   receive   one multishot recvmsg a socket; the kernel takes a buffer from our ring of buffers
 //   for
@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <liburing.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,21 +21,12 @@
 
 #include "absl/status/status.h"
 #include "relay/port/engine.h"
+#include "relay/port/uring_buffers.h"
 
 namespace relay::port {
 namespace {
 
 constexpr unsigned kSubmissions = 512;
-constexpr int kBufferGroup = 0;
-
-// A received buffer: recvmsg_out 16 | address 28 | control 48 | payload at kHeadroom.
-constexpr size_t kBesidePayload =
-    sizeof(io_uring_recvmsg_out) + sizeof(sockaddr_in6) + kControlLength;
-constexpr size_t kReceiveOffset = kHeadroom - kBesidePayload;
-static_assert(kBesidePayload <= kHeadroom);
-// Control messages are read in place.
-static_assert((kReceiveOffset + kBesidePayload - kControlLength) % alignof(cmsghdr) == 0);
-
 // What a completion belongs to, in its user data: kind in the top byte, handle below.
 enum class Kind : uint8_t { kReceive = 1, kSend, kCancel, kWake, kNothing };
 
@@ -52,7 +42,8 @@ constexpr Handle HandleOf(uint64_t tag) {
 
 class UringEngine final : public Engine {
  public:
-  explicit UringEngine(const EngineParts& parts) : parts_(parts) {
+  explicit UringEngine(const EngineParts& parts)
+      : parts_(parts), buffers_(parts.pool, parts.receive_window) {
     message_.msg_namelen = sizeof(sockaddr_in6);
     message_.msg_controllen = kControlLength;
     unarmed_.reserve(parts.sockets.size());
@@ -70,13 +61,12 @@ class UringEngine final : public Engine {
   void Drop(Handle handle) override;
   void Wait(TimeNs timeout_ns) override;
   void Wake() override;
-  uint32_t buffers_held() const override { return held_; }
+  uint32_t buffers_held() const override { return buffers_.held(); }
 
  private:
   io_uring_sqe* NextSubmission();
   size_t Submit();
   size_t ForgetSends();
-  void Refill();
   void ArmAll();
   void Arm(Handle handle);
   void ArmWake();
@@ -88,9 +78,8 @@ class UringEngine final : public Engine {
   EngineParts parts_;
   io_uring ring_{};
   bool ring_open_ = false;
-  io_uring_buf_ring* buffers_ = nullptr;
-  uint32_t held_ = 0;  // buffers in the kernel's hands
-  msghdr message_{};   // what every receive asks for
+  UringBuffers buffers_;
+  msghdr message_{};  // what every receive asks for
   SocketAddress addresses_[kSubmissions];
   std::vector<Handle> unarmed_;  // their receive ended; to be armed again
   std::vector<Handle> arming_;
@@ -116,18 +105,7 @@ absl::Status UringEngine::Open() {
   result = io_uring_register_files_sparse(&ring_, parts_.sockets.size());
   if (result < 0) return absl::ErrnoToStatus(-result, "io_uring: table of files");
 
-  const size_t size = parts_.receive_window * sizeof(io_uring_buf);
-  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return absl::ErrnoToStatus(errno, "io_uring: ring of buffers");
-  buffers_ = static_cast<io_uring_buf_ring*>(memory);
-  io_uring_buf_reg registration{};
-  registration.ring_addr = reinterpret_cast<uintptr_t>(memory);
-  registration.ring_entries = parts_.receive_window;
-  registration.bgid = kBufferGroup;
-  result = io_uring_register_buf_ring(&ring_, &registration, 0);
-  if (result < 0) return absl::ErrnoToStatus(-result, "io_uring: ring of buffers");
-  io_uring_buf_ring_init(buffers_);
-
+  if (const absl::Status status = buffers_.Register(&ring_); !status.ok()) return status;
   wake_descriptor_ = eventfd(0, EFD_CLOEXEC);
   if (wake_descriptor_ < 0) return absl::ErrnoToStatus(errno, "eventfd");
   return absl::OkStatus();
@@ -135,7 +113,6 @@ absl::Status UringEngine::Open() {
 
 UringEngine::~UringEngine() {
   if (ring_open_) io_uring_queue_exit(&ring_);
-  if (buffers_ != nullptr) munmap(buffers_, parts_.receive_window * sizeof(io_uring_buf));
   if (wake_descriptor_ >= 0) close(wake_descriptor_);
 }
 
@@ -146,7 +123,7 @@ absl::Status UringEngine::AttachThread() {
     return absl::ErrnoToStatus(errno, "io_uring: enable");
   }
   ArmWake();
-  Refill();
+  buffers_.Refill();
   return absl::OkStatus();
 }
 
@@ -187,22 +164,8 @@ size_t UringEngine::ForgetSends() {
   return forgotten;
 }
 
-void UringEngine::Refill() {
-  uint32_t added = 0;
-  const int mask = io_uring_buf_ring_mask(parts_.receive_window);
-  uint32_t buffer;
-  while (held_ + added < parts_.receive_window && parts_.pool.Take(&buffer)) {
-    io_uring_buf_ring_add(buffers_, parts_.pool.At(buffer) + kReceiveOffset,
-                          kBesidePayload + kPayloadMax, static_cast<uint16_t>(buffer), mask,
-                          static_cast<int>(added));
-    ++added;
-  }
-  if (added != 0) io_uring_buf_ring_advance(buffers_, static_cast<int>(added));
-  held_ += added;
-}
-
 void UringEngine::ArmAll() {
-  if (unarmed_.empty() || held_ == 0) return;
+  if (unarmed_.empty() || buffers_.held() == 0) return;
   arming_.swap(unarmed_);  // Arm may find that one has to wait once more
   for (Handle handle : arming_) Arm(handle);
   arming_.clear();
@@ -220,7 +183,7 @@ void UringEngine::Arm(Handle handle) {
   io_uring_sqe* submission = NextSubmission();
   io_uring_prep_recvmsg_multishot(submission, static_cast<int>(handle), &message_, 0);
   submission->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
-  submission->buf_group = kBufferGroup;
+  submission->buf_group = UringBuffers::kGroup;
   submission->user_data = Tag(Kind::kReceive, handle);
   socket.armed = true;
 }
@@ -234,7 +197,7 @@ void UringEngine::ArmWake() {
 // ---- a packet's way -----------------------------------------------------------------------------
 
 size_t UringEngine::Receive(std::span<Packet> packets, TimeNs now) {
-  Refill();
+  buffers_.Refill();
   ArmAll();
   // The kernel posts completions only when asked; it says in shared memory when asking is worth it.
   const unsigned kernel_flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
@@ -280,7 +243,7 @@ bool UringEngine::Arrive(const io_uring_cqe& completion, TimeNs now, Packet* pac
   bool delivered = false;
   if ((completion.flags & IORING_CQE_F_BUFFER) != 0) {
     const uint32_t buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
-    --held_;
+    buffers_.Returned();
     delivered = Describe(socket, buffer, completion, packet);
     if (delivered) {
       packet->arrival_ns = now;
@@ -365,7 +328,7 @@ size_t UringEngine::Send(std::span<const Packet> packets) {
 
 void UringEngine::Adopt(Handle handle) {
   parts_.sockets[handle].state = SocketState::kOpen;
-  if (held_ == 0) {
+  if (buffers_.held() == 0) {
     unarmed_.push_back(handle);
   } else {
     Arm(handle);
@@ -396,7 +359,7 @@ void UringEngine::Finish(Handle handle) {
 }
 
 void UringEngine::Wait(TimeNs timeout_ns) {
-  Refill();
+  buffers_.Refill();
   ArmAll();
   if (io_uring_cq_ready(&ring_) != 0) return;
   __kernel_timespec timeout{.tv_sec = static_cast<long long>(timeout_ns / kSecond),
