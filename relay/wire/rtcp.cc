@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kSenderInfoLength = 24;  // with the SSRC
 constexpr size_t kReceiverSsrcLength = 4;
-constexpr size_t kFeedbackNamesLength = 8;
 
 bool IsReport(RtcpType type) {
   return type == RtcpType::kSenderReport || type == RtcpType::kReceiverReport;
