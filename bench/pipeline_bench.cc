@@ -1,0 +1,230 @@
+// What a packet costs between two bursts: the worker's whole cycle over a memory port that costs
+// nearly nothing, with packets of all legs in random order, so that a leg's lines are cold when
+// its packet comes.
+//
+// In each round every leg gets exactly one packet. So a packet can be made from the round and the
+// leg's number alone, and the generator touches no memory of its own but the order of the round.
+// What the generator costs is measured by itself in BM_Pipeline/generator, and is *included* in the
+// others.
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "relay/port/memory.h"
+#include "relay/wire/bytes.h"
+#include "relay/worker/worker.h"
+
+namespace relay {
+namespace {
+
+constexpr uint32_t kPairsPerAddress = (kPortLastDefault - kPortFirstDefault + 1) / 2;
+constexpr uint32_t kPayload = 172;  // 20 ms of G.711 with its RTP header
+
+abi::LocalEndpoint LocalOf(uint32_t leg) {
+  return {.address = static_cast<uint16_t>(leg / kPairsPerAddress),
+          .port = static_cast<uint16_t>(kPortFirstDefault + 2 * (leg % kPairsPerAddress))};
+}
+
+abi::Endpoint RemoteOf(uint32_t leg) {
+  return {.address = abi::Address::Ipv4(10, static_cast<uint8_t>(leg >> 16),
+                                        static_cast<uint8_t>(leg >> 8), static_cast<uint8_t>(leg)),
+          .port = 4000};
+}
+
+std::vector<uint32_t> Shuffled(uint32_t count, uint32_t seed) {
+  std::vector<uint32_t> order(count);
+  std::iota(order.begin(), order.end(), 0u);
+  std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+  return order;
+}
+
+// Gives the packets of one round after the other, and looks at nothing that is sent.
+class Generator final : public port::Outside {
+ public:
+  explicit Generator(uint32_t legs) : order_(Shuffled(legs, 1)) {}
+
+  size_t Give(port::MemoryPort& port, std::span<port::Packet> packets, TimeNs now) override {
+    if (!on_) return 0;
+    size_t count = 0;
+    for (; count < packets.size(); ++count) {
+      if (next_ == order_.size()) {
+        next_ = 0;
+        ++round_;
+      }
+      port::Packet& packet = packets[count];
+      if (!port.Allocate(&packet)) break;
+      const uint32_t leg = order_[next_++];
+      packet.data[0] = 0x80;
+      packet.data[1] = 8;
+      wire::Store16(packet.data + 2, static_cast<uint16_t>(round_));
+      wire::Store32(packet.data + 4, round_ * 160);
+      wire::Store32(packet.data + 8, leg + 1);
+      packet.length = kPayload;
+      packet.tailroom = static_cast<uint16_t>(packet.tailroom - kPayload);
+      packet.arrival_ns = now;
+      packet.local = LocalOf(leg);
+      packet.remote = RemoteOf(leg);
+      packet.checksum = port::Checksum::kGood;
+    }
+    return count;
+  }
+  void Take(std::span<const port::Packet> packets) override {
+    benchmark::DoNotOptimize(packets.data());
+  }
+
+  void set_on(bool on) { on_ = on; }
+  uint32_t round() const { return round_; }
+
+ private:
+  const std::vector<uint32_t> order_;
+  size_t next_ = 0;
+  uint32_t round_ = 0;
+  bool on_ = false;
+};
+
+// Zeroed memory at the start of a page, as a memfd would be.
+class Legs {
+ public:
+  explicit Legs(size_t count) : bytes_((count * sizeof(session::Leg) + kPage - 1) / kPage * kPage) {
+    memory_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    legs_ = {static_cast<session::Leg*>(memory_), count};
+  }
+  ~Legs() { munmap(memory_, bytes_); }
+  Legs(const Legs&) = delete;
+  Legs& operator=(const Legs&) = delete;
+
+  std::span<session::Leg> all() const { return legs_; }
+
+ private:
+  static constexpr size_t kPage = 2 << 20;
+  size_t bytes_;
+  void* memory_;
+  std::span<session::Leg> legs_;
+};
+
+session::LegSetup SetupFor(uint32_t leg, port::MemoryPort& port) {
+  session::LegSetup setup{};
+  setup.plan.local = LocalOf(leg);
+  setup.plan.direction = abi::kLegReceives | abi::kLegSends;
+  setup.plan.learning = abi::Learning::kSignalled;
+  setup.plan.rtcp_mux = 1;
+  setup.plan.remote_rtp = RemoteOf(leg);
+  setup.plan.dscp = 46;
+  setup.plan.media_timeout_ms = 30'000;
+  setup.plan.format_count = 2;
+  setup.plan.formats[0] = {8, abi::Codec::kPcma, 0, 8000};
+  setup.plan.formats[1] = {101, abi::Codec::kTelephoneEvent, 0, 8000};
+  setup.statistics = leg;
+  setup.rtp_handle = port.Bind(setup.plan.local, {}).value();
+  setup.rtcp_handle = port::kNoHandle;
+  return setup;
+}
+
+// A worker with `sessions` calls of two legs, whose slots lie in random order.
+struct Relay {
+  explicit Relay(uint32_t sessions)
+      : count(2 * sessions),
+        generator(count),
+        port({.buffers = 512, .cable_slots = 2, .handles_max = count, .outside = &generator}),
+        legs(count),
+        statistics(count),
+        ranges((count - 1) / kPairsPerAddress + 1, {kPortFirstDefault, kPortLastDefault}) {
+    port::Port* ports[] = {&port};
+    worker = std::make_unique<worker::Worker>(worker::WorkerConfig{.ports = ports,
+                                                                   .ranges = ranges,
+                                                                   .legs = legs.all(),
+                                                                   .counters = &counters,
+                                                                   .statistics = statistics.data(),
+                                                                   .orders = &orders,
+                                                                   .reports = &reports});
+    if (!worker->Attach().ok()) std::abort();
+    const std::vector<uint32_t> slots = Shuffled(count, 2);
+    for (uint32_t leg = 0; leg < count; leg += 2) {
+      Order({.kind = worker::OrderKind::kOpenLeg, .leg = slots[leg], .setup = SetupFor(leg, port)});
+      Order({.kind = worker::OrderKind::kOpenLeg,
+             .leg = slots[leg + 1],
+             .setup = SetupFor(leg + 1, port)});
+      Order({.kind = worker::OrderKind::kBridge, .leg = slots[leg], .listener = slots[leg + 1]});
+      Order({.kind = worker::OrderKind::kBridge, .leg = slots[leg + 1], .listener = slots[leg]});
+    }
+    // Two rounds: identities settle, all memory has been touched.
+    generator.set_on(true);
+    while (generator.round() < 2) worker->RunOnce(MonotonicNow());
+  }
+
+  void Order(const worker::Order& order) {
+    if (!orders.Post(order)) std::abort();
+    worker->RunOnce(MonotonicNow());
+  }
+
+  uint64_t received() const { return counters.Read(abi::Counter::kReceivedPackets); }
+  uint64_t forwarded() const { return counters.Read(abi::Counter::kForwarded); }
+
+  const uint32_t count;
+  Generator generator;
+  port::MemoryPort port;
+  Legs legs;
+  std::vector<abi::LegStatisticsSlot> statistics;
+  std::vector<session::PortRange> ranges;
+  abi::CounterBlock counters{};
+  worker::Mailbox<worker::Order> orders;
+  worker::Mailbox<worker::Report> reports;
+  std::unique_ptr<worker::Worker> worker;
+};
+
+void SetNsPerPacket(benchmark::State& state, uint64_t packets) {
+  state.SetItemsProcessed(static_cast<int64_t>(packets));
+  state.counters["ns_per_packet"] =
+      benchmark::Counter(static_cast<double>(packets) * 1e-9,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+void Plain(benchmark::State& state) {
+  Relay relay(static_cast<uint32_t>(state.range(0)));
+  const uint64_t received = relay.received();
+  for (auto _ : state) relay.worker->RunOnce(MonotonicNow());
+  SetNsPerPacket(state, relay.received() - received);
+  if (relay.forwarded() != relay.received()) state.SkipWithError("not every packet was forwarded");
+}
+
+// The same bursts without a worker.
+void GeneratorAlone(benchmark::State& state) {
+  Generator generator(2 * static_cast<uint32_t>(state.range(0)));
+  generator.set_on(true);
+  port::MemoryPort port({.buffers = 512, .cable_slots = 2, .outside = &generator});
+  std::vector<port::Packet> packets(kBurstMax);
+  uint64_t count = 0;
+  for (auto _ : state) {
+    const size_t given = port.Receive(packets, MonotonicNow());
+    port.Send({packets.data(), given});
+    count += given;
+  }
+  SetNsPerPacket(state, count);
+}
+
+void Register() {
+  for (const int64_t sessions : {1, 15'000, 60'000}) {
+    benchmark::RegisterBenchmark("BM_Pipeline/plain", Plain)->ArgName("sessions")->Arg(sessions);
+  }
+  benchmark::RegisterBenchmark("BM_Pipeline/generator", GeneratorAlone)
+      ->ArgName("sessions")
+      ->Arg(15'000);
+}
+
+}  // namespace
+}  // namespace relay
+
+int main(int argc, char** argv) {
+  relay::Register();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
