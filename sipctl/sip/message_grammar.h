@@ -42,6 +42,12 @@ constexpr char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+// RFC 3986 section 3.1.
+constexpr bool IsScheme(std::string_view text) {
+  constexpr auto kScheme = grammar::MakeTokenTable("+-.");
+  return !text.empty() && grammar::All(text, kScheme) && Lower(text[0]) >= 'a';
+}
+
 constexpr bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
                                             [](char x, char y) { return Lower(x) == Lower(y); });

@@ -141,7 +141,7 @@ void Reading::ReadField(const FieldLine& line) {
   } else if (ReadOptional(line)) {
     read_.set(bit);
   } else {
-    message_.others.push_back({std::string(line.name), std::string(line.value)});
+    message_.others.push_back({std::string(LongName(line.name)), std::string(line.value)});
   }
 }
 
@@ -154,11 +154,16 @@ void AppendItems(std::string_view value, std::vector<std::string>* out) {
   }
 }
 
+// All or nothing: a list with something else than tokens in it leaves `out` as it was.
 bool AppendTokens(std::string_view value, std::vector<std::string>* out) {
   const size_t before = out->size();
   AppendItems(value, out);
-  return std::all_of(out->begin() + static_cast<std::ptrdiff_t>(before), out->end(),
-                     [](const std::string& item) { return IsToken(item); });
+  for (size_t i = before; i < out->size(); ++i) {
+    if (IsToken((*out)[i])) continue;
+    out->resize(before);
+    return false;
+  }
+  return true;
 }
 
 bool ReadContentType(std::string_view value, Message* out) {
@@ -174,6 +179,34 @@ bool ReadContentType(std::string_view value, Message* out) {
   }
   out->content_type_parameters = value.substr(end);
   return true;
+}
+
+// The next word of `value`; words are separated by white space.
+std::string_view TakeWord(std::string_view* value) {
+  *value = Trim(*value);
+  const std::string_view word = value->substr(0, value->find_first_of(" \t"));
+  value->remove_prefix(word.size());
+  return word;
+}
+
+// Number and method (RFC 3261 section 20.16). Not left to sofia, which refuses some methods that
+// it does not know ("INg").
+bool ReadCSeq(std::string_view value, CSeq* out, std::string* method_name) {
+  const auto number = ParseNumber(TakeWord(&value), 0x7fffffffu);  // RFC 3261 section 8.1.1.5
+  const std::string_view method = TakeWord(&value);
+  if (!number || !IsToken(method) || !Trim(value).empty()) return false;
+  *out = {static_cast<uint32_t>(*number), MethodOf(method)};
+  *method_name = method;
+  return true;
+}
+
+// RFC 3262 section 7.2.
+bool ReadRAck(std::string_view value, RAck* out) {
+  std::string method_name;
+  const auto rseq = ParseNumber(TakeWord(&value), 0xffffffffu);
+  if (!rseq || !ReadCSeq(value, &out->cseq, &method_name)) return false;
+  out->rseq = static_cast<uint32_t>(*rseq);
+  return out->cseq.method != Method::kUnknown;
 }
 
 bool Reading::ReadOneAddress(std::string_view value, NameAddr* out) {
@@ -197,7 +230,7 @@ bool Reading::ReadNecessary(const FieldLine& line) {
       message_.call_id = value;
       return !value.empty() && value.find_first_of(" \t") == std::string_view::npos;
     case Field::kCSeq:
-      return values_.ReadCSeq(value, &message_.cseq, &cseq_method_);
+      return ReadCSeq(value, &message_.cseq, &cseq_method_);
     case Field::kMaxForwards: {
       const auto number = ParseNumber(value, 255);
       if (number) message_.max_forwards = static_cast<uint8_t>(*number);
@@ -248,7 +281,7 @@ bool Reading::ReadOptional(const FieldLine& line) {
       return ReadNumber(value, &message_.rseq);
     case Field::kRAck: {
       RAck rack;
-      if (!values_.ReadRAck(value, &rack)) return false;
+      if (!ReadRAck(value, &rack)) return false;
       message_.rack = rack;
       return true;
     }

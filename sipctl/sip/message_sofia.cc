@@ -74,7 +74,7 @@ bool ConvertUri(su_home_t* home, const url_t& url, Uri* out) {
   if (url.url_scheme == nullptr) return false;
   out->scheme.clear();
   for (char c : OrEmpty(url.url_scheme)) out->scheme.push_back(Lower(c));
-  if (!IsToken(out->scheme)) return false;
+  if (!IsScheme(out->scheme)) return false;
   if (url.url_type != url_sip && url.url_type != url_sips) {
     const std::string_view whole = OrEmpty(url_as_string(home, &url));
     const size_t colon = whole.find(':');
@@ -125,7 +125,8 @@ bool ConvertAddress(su_home_t* home, AddressKind kind, bool bracketed, const Add
   if (!ConvertUri(home, *parts.url, &address.uri)) return false;
   address.display_name = Unquote(OrEmpty(parts.display));
   ReadParameters(parts.parameters, &address.parameters);
-  if (!bracketed && kind != AddressKind::kFromTo) {
+  const bool is_sip = parts.url->url_type == url_sip || parts.url->url_type == url_sips;
+  if (!bracketed && is_sip && kind != AddressKind::kFromTo) {
     Parameters kept;
     for (Parameter& parameter : address.parameters) {
       const bool moves = kind == AddressKind::kRoute || IsUriParameter(parameter.name);
@@ -222,25 +223,6 @@ bool ValueReader::ReadUri(std::string_view text, Uri* out) {
   }
   const url_t* url = url_make(&home_->home, copy.c_str());
   return url != nullptr && ConvertUri(&home_->home, *url, out);
-}
-
-bool ValueReader::ReadCSeq(std::string_view value, CSeq* out, std::string* method_name) {
-  const sip_cseq_t* cseq = sip_cseq_make(&home_->home, value.data());
-  if (cseq == nullptr || !IsToken(OrEmpty(cseq->cs_method_name))) return false;
-  if (cseq->cs_seq > 0x7fffffffu) return false;  // RFC 3261 section 8.1.1.5
-  out->number = cseq->cs_seq;
-  *method_name = cseq->cs_method_name;
-  out->method = MethodOf(*method_name);
-  return true;
-}
-
-bool ValueReader::ReadRAck(std::string_view value, RAck* out) {
-  const sip_rack_t* rack = sip_rack_make(&home_->home, value.data());
-  if (rack == nullptr) return false;
-  out->rseq = rack->ra_response;
-  out->cseq.number = rack->ra_cseq;
-  out->cseq.method = MethodOf(OrEmpty(rack->ra_method_name));
-  return out->cseq.method != Method::kUnknown;
 }
 
 }  // namespace sipctl::sip

@@ -33,8 +33,6 @@ class ValueReader {
   bool ReadVias(std::string_view value, std::vector<Via>* out);
   bool ReadAddresses(AddressKind kind, std::string_view value, std::vector<NameAddr>* out);
   bool ReadUri(std::string_view text, Uri* out);
-  bool ReadCSeq(std::string_view value, CSeq* out, std::string* method_name);
-  bool ReadRAck(std::string_view value, RAck* out);
 
  private:
   struct Home;
