@@ -1,13 +1,13 @@
 #include "relay/options.h"
 
 #include <arpa/inet.h>
-#include <net/if.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "relay/address_text.h"
 
 namespace relay {
 namespace {
@@ -253,20 +253,10 @@ absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text) {
   return result;
 }
 
-std::string AddressText(const abi::Address& address) {
-  char text[INET6_ADDRSTRLEN];
-  const bool v4 = address.IsIpv4();
-  inet_ntop(v4 ? AF_INET : AF_INET6, address.bytes.data() + (v4 ? 12 : 0), text, sizeof text);
-  return text;
-}
-
-std::string ListenText(const abi::LocalAddress& address) {
-  const std::string host = AddressText(address.address);
-  const std::string name(address.interface_name,
-                         strnlen(address.interface_name, sizeof address.interface_name));
-  return absl::StrCat(address.address.IsIpv4() ? host : absl::StrCat("[", host, "]"),
-                      name.empty() ? "" : absl::StrCat("@", name), ":", address.port_first, "-",
-                      address.port_last);
+std::string OptionsText(const Options& o) {
+  return absl::StrCat("sessions ", o.sessions, ", client slots ", o.client_slots, ", latch window ",
+                      o.latch_window_ms, " ms, receive buffer ", o.receive_buffer,
+                      ", drain timeout ", o.drain_timeout_s, " s");
 }
 
 }  // namespace relay

@@ -42,8 +42,7 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> arguments);
 
 // ADDRESS[@interface][:first-last], IPv6 addresses in brackets. The interface's index is left 0.
 absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text);
-// The same text again, ports included.
-std::string ListenText(const abi::LocalAddress& address);
-std::string AddressText(const abi::Address& address);
+// The effective numbers, as one line of the log.
+std::string OptionsText(const Options& options);
 
 }  // namespace relay

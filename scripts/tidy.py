@@ -32,7 +32,7 @@ ARROWS = {
                      "relay/stage", "kernels"],
     "relay/conductor": ["relay/abi", "relay", "relay/wire", "relay/port", "relay/session",
                         "relay/stage", "relay/worker"],
-    "relay/tools": ["relay/abi"],
+    "relay/tools": ["relay/abi", "relay"],  # its command line and texts, not its parts
     "sipctl": ["relay/abi"],  # clock.h, timers.h; main, loop and options see all
     "sipctl/sip": ["relay/abi", "sipctl"],
     "sipctl/sdp": ["relay/abi", "sipctl"],

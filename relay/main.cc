@@ -1,0 +1,115 @@
+// relay: options -> shared memory and ports -> workers -> conductor, and back in that order.
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "relay/address_text.h"
+#include "relay/conductor/assembly.h"
+#include "relay/options.h"
+#include "relay/port/memory.h"
+#include "relay/port/uring.h"
+
+namespace {
+
+using relay::Options;
+using relay::conductor::Assembly;
+
+// Sockets of a worker: RTP and RTCP of two legs for its share of the calls.
+uint32_t SocketsOf(const Options& options) {
+  return options.sessions * 4 / options.workers + 4;
+}
+
+Assembly::MakePort PortMaker(const Options& options) {
+  return [options](relay::abi::CounterBlock* counters)
+             -> absl::StatusOr<std::unique_ptr<relay::port::Port>> {
+    if (options.port == relay::PortKind::kMemory) {
+      return std::make_unique<relay::port::MemoryPort>(
+          relay::port::MemoryOptions{.handles_max = SocketsOf(options), .counters = counters});
+    }
+    using Engine = relay::port::UringOptions::EngineChoice;
+    constexpr Engine kEngines[] = {Engine::kAuto, Engine::kUring, Engine::kMmsg};
+    auto port =
+        relay::port::UringPort::Make({.engine = kEngines[static_cast<int>(options.port_engine)],
+                                      .sockets_max = SocketsOf(options),
+                                      .receive_buffer_bytes = options.receive_buffer,
+                                      .counters = counters});
+    if (!port.ok()) return port.status();
+    if (!(*port)->why_not_uring().empty()) {
+      spdlog::warn("io_uring is not used: {}", (*port)->why_not_uring());
+    }
+    return *std::move(port);
+  };
+}
+
+// SIGTERM and SIGINT become readable; no thread is ever interrupted by them.
+int TakeSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void RaiseDescriptorLimit() {  // every leg is one socket or two
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+int Serve(const Options& options) {
+  spdlog::set_default_logger(spdlog::stderr_logger_st("relay"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  RaiseDescriptorLimit();
+  auto assembly = Assembly::Make({.addresses = options.listen,
+                                  .door = {.path = options.socket_path, .group = options.group},
+                                  .cpus = options.cpus,
+                                  .sessions_max = options.sessions,
+                                  .client_slots = options.client_slots,
+                                  .journal_bytes_max = options.journal_bytes,
+                                  .latch_window_ms = options.latch_window_ms,
+                                  .drain_timeout_s = options.drain_timeout_s,
+                                  .signal_fd = TakeSignals(),
+                                  .keeper = relay::conductor::Keeper::FromEnvironment()},
+                                 options.workers, PortMaker(options));
+  const absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
+  if (!status.ok()) {
+    spdlog::critical("cannot start: {}", std::string(status.message()));
+    return 1;
+  }
+  for (const auto& address : options.listen) spdlog::info("listen {}", relay::ListenText(address));
+  spdlog::info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
+               options.workers, options.workers, (*assembly)->port(0)->name());
+  spdlog::info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
+  (*assembly)->RunConductor();
+  (*assembly)->Stop();
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const absl::StatusOr<Options> options =
+      relay::ParseOptions({arguments + 1, static_cast<size_t>(count - 1)});
+  if (!options.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(options.status().message()).c_str());
+    return 2;
+  }
+  Options table;
+  if (options->help || options->print_options_markdown) {
+    const relay::CommandLine line = relay::OptionsTable(&table);
+    std::fputs((options->help ? line.Help() : line.Markdown()).c_str(), stdout);
+    return 0;
+  }
+  return Serve(*options);
+}
