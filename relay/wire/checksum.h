@@ -39,7 +39,7 @@ inline uint16_t SumOf(std::span<const uint8_t> bytes) {
     sum += words;
   }
   uint32_t rest = 0;
-  std::memcpy(&rest, at, left);
+  if (left != 0) std::memcpy(&rest, at, left);  // no bytes may have no address
   return FoldSum(sum + rest);
 }
 
