@@ -118,20 +118,8 @@ void ClientSide::FailLater(TransactionId id) {
   Transaction* transaction = transactions_.Find(id);
   context_.timers->Cancel(&transaction->repeat);
   context_.timers->Cancel(&transaction->end);
-  transaction->end = context_.timers->After(0, [this, id] {
-    Transaction* failed = transactions_.Find(id);
-    if (failed == nullptr) return;
-    failed->end = 0;
-    // An INVITE in Proceeding does not die of it (a CANCEL may not have left, the answer may still
-    // come), but then its end must not depend on the peer alone.
-    if (failed->invite() && failed->state == ClientState::kProceeding) {
-      failed->end = context_.timers->After(context_.timer_values().timeout(), [this, id] {
-        Step(id, ClientEvent::kTimeout, nullptr, nullptr);
-      });
-      return;
-    }
-    Step(id, ClientEvent::kTransportError, nullptr, nullptr);
-  });
+  transaction->end = context_.timers->After(
+      0, [this, id] { Step(id, ClientEvent::kTransportError, nullptr, nullptr); });
 }
 
 void ClientSide::FallBack(TransactionId id, Transaction& transaction) {
@@ -251,11 +239,16 @@ void ClientSide::Act(TransactionId id, Transaction& transaction, uint8_t actions
     StartRepeat(id, transaction);
     Transmit(id, transaction);
   }
-  const bool proceeding =
-      transaction.state == ClientState::kProceeding && (actions & Do::kPass) != 0;
-  if (proceeding && transaction.cancel_wanted && !transaction.cancel_sent) {
-    SendCancel(id, transaction);
-  }
+  if (transaction.state != ClientState::kProceeding || (actions & Do::kPass) == 0) return;
+  if (transaction.invite() && !transaction.cancel_sent) StartTimerC(id, transaction);
+  if (transaction.cancel_wanted && !transaction.cancel_sent) SendCancel(id, transaction);
+}
+
+// A peer that has answered provisionally and is gone must not keep the transaction for ever.
+void ClientSide::StartTimerC(TransactionId id, Transaction& transaction) {
+  context_.timers->Cancel(&transaction.end);
+  transaction.end =
+      context_.timers->After(context_.options.timer_c, [this, id] { Cancel(id, {}); });
 }
 
 // RFC 3261 section 17.1.1.3: the request's own URI, top Via, Route, From, Call-ID and CSeq number,

@@ -67,6 +67,7 @@ class ClientSide {
   void Act(TransactionId id, Transaction& transaction, uint8_t actions, const Message* response);
   void Begin(TransactionId id, Transaction& transaction);
   void Transmit(TransactionId id, Transaction& transaction);
+  void StartTimerC(TransactionId id, Transaction& transaction);
   void StartRepeat(TransactionId id, Transaction& transaction);
   void FailLater(TransactionId id);
   void AcknowledgeFailure(Transaction& transaction, const Message& response);

@@ -30,10 +30,8 @@ std::string_view NameOfMethod(const Message& request) {
 }  // namespace
 
 ServerSide::~ServerSide() {
-  transactions_.ForEach([this](TransactionId, Transaction& transaction) {
-    context_.timers->Cancel(&transaction.repeat);
-    context_.timers->Cancel(&transaction.end);
-  });
+  transactions_.ForEach(
+      [this](TransactionId, Transaction& transaction) { CancelTimers(transaction); });
 }
 
 ServerSide::Key ServerSide::HashOf(std::string_view text) const {
@@ -265,8 +263,9 @@ void ServerSide::Transmit(TransactionId id, Transaction& transaction) {
     return;
   }
   // Told later: no callback may come from inside the TU's own call.
-  context_.timers->After(0,
-                         [this, id] { Step(id, ServerEvent::kTransportError, nullptr, nullptr); });
+  context_.timers->Cancel(&transaction.failure);
+  transaction.failure = context_.timers->After(
+      0, [this, id] { Step(id, ServerEvent::kTransportError, nullptr, nullptr); });
 }
 
 void ServerSide::OnFlowBroken(const Flow& flow) {
@@ -290,9 +289,14 @@ void ServerSide::OnFlowBroken(const Flow& flow) {
   }
 }
 
-void ServerSide::Erase(TransactionId id, Transaction& transaction) {
+void ServerSide::CancelTimers(Transaction& transaction) {
   context_.timers->Cancel(&transaction.repeat);
   context_.timers->Cancel(&transaction.end);
+  context_.timers->Cancel(&transaction.failure);
+}
+
+void ServerSide::Erase(TransactionId id, Transaction& transaction) {
+  CancelTimers(transaction);
   by_branch_.erase(transaction.key);
   const auto call = by_call_.find(transaction.call);
   if (call != by_call_.end() && call->second == id) by_call_.erase(call);

@@ -48,7 +48,8 @@ class ServerSide {
     Key call;             // in by_call_, if not none
     uint64_t to_tag = 0;  // hash of that in the 2xx, which its ACK must carry
     Timers::Id repeat = 0;
-    Timers::Id end = 0;  // timeout, later linger
+    Timers::Id end = 0;      // timeout, later linger
+    Timers::Id failure = 0;  // a transport error that is to be told
     TimeMs interval = 0;
     Method method = Method::kUnknown;
     ServerState state = ServerState::kTrying;
@@ -73,6 +74,7 @@ class ServerSide {
   void Act(TransactionId id, Transaction& transaction, uint16_t actions, const Message* message);
   void Transmit(TransactionId id, Transaction& transaction);
   void StartRepeat(TransactionId id, Transaction& transaction);
+  void CancelTimers(Transaction& transaction);
   void Erase(TransactionId id, Transaction& transaction);
 
   TransactionContext& context_;

@@ -90,6 +90,10 @@ struct TransactionOptions {
   TimeMs t2 = 4000;  // longest interval between two sendings
   TimeMs t4 = 5000;  // how long a message may live in the network
 
+  // Silence after a provisional answer to INVITE, after which the layer cancels it (a proxy's Timer
+  // C, section 16.8): longer than any TU's own limit for ringing, it only catches a peer that died.
+  TimeMs timer_c = 240 * kSecondMs;
+
   // Above it new requests are answered with a stateless 503 and Send refuses with 503.
   size_t transactions_max = 1u << 20;
 };

@@ -147,10 +147,25 @@ TEST_F(TransactionLayerTest, AProvisionalStopsTheInvite) {
   layer_.Send(Request(Method::kInvite), Udp());
   const auto sent = transport_.Take();
   layer_.OnMessage(Answer(sent[0], 180), Udp());
-  Advance(10 * kTimeout);
+  Advance(239000);
   EXPECT_TRUE(transport_.Take().empty());
   EXPECT_EQ(Statuses(), std::vector<int>{180});
   EXPECT_EQ(layer_.size(), 1u);
+}
+
+TEST_F(TransactionLayerTest, APeerThatDiedWhileRingingIsGivenUpByTimerC) {
+  layer_.Send(Request(Method::kInvite), Tcp());
+  const auto sent = transport_.Take();
+  layer_.OnMessage(Answer(sent[0], 180), Tcp());
+  Advance(200000);
+  layer_.OnMessage(Answer(sent[0], 180), Tcp());  // begins anew
+  Advance(239000);
+  EXPECT_TRUE(transport_.Take().empty());
+  Advance(1000);
+  EXPECT_EQ(transport_.Take().at(0).message.method, Method::kCancel);
+  Advance(kTimeout + 1);
+  EXPECT_EQ(Statuses(), (std::vector<int>{180, 180, 408}));
+  EXPECT_EQ(layer_.size(), 0u);
 }
 
 TEST_F(TransactionLayerTest, AFailureIsAcknowledgedHopByHopAndEachTimeAlike) {

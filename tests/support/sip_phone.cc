@@ -1,0 +1,308 @@
+#include "tests/support/sip_phone.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace sipctl::sip {
+namespace {
+
+Protocol ProtocolOf(const Dialog& dialog) {
+  return dialog.flow.protocol;
+}
+
+// 10.0.0.<number>
+uint8_t NumberOf(const Uri& uri) {
+  uint32_t number = 0;
+  const size_t dot = uri.host.rfind('.');
+  if (dot == std::string::npos || !absl::SimpleAtoi(uri.host.substr(dot + 1), &number)) return 0;
+  return static_cast<uint8_t>(number);
+}
+
+}  // namespace
+
+SipPhone::SipPhone(SipNetwork* network, SipHost* host, uint8_t number, const SipHabits& habits)
+    : network_(network), host_(host), number_(number), habits_(habits) {
+  Restart();
+}
+
+void SipPhone::Restart() {
+  ++life_;
+  calls_.clear();
+  transactions_.clear();
+  TransactionOptions options;
+  options.branch_prefix = absl::StrCat("h", number_);
+  options.key = {number_, static_cast<uint64_t>(life_)};
+  layer_ = std::make_unique<TransactionLayer>(network_->timers(), host_, this, options);
+  host_->set_user(layer_.get());
+}
+
+SipPhone::Call* SipPhone::Find(const std::string& call_id) {
+  const auto found = calls_.find(call_id);
+  return found == calls_.end() ? nullptr : &found->second;
+}
+
+SipPhone::Call* SipPhone::FindByTransaction(TransactionId id, std::string* call_id) {
+  const auto found = transactions_.find(id);
+  if (found == transactions_.end()) return nullptr;
+  *call_id = found->second;
+  return Find(found->second);
+}
+
+void SipPhone::After(TimeMs delay, const std::string& call_id, void (SipPhone::*act)(Call&)) {
+  network_->timers()->After(delay, [this, call_id, act, life = life_] {
+    Call* call = Find(call_id);
+    if (life == life_ && call != nullptr && !call->ended) (this->*act)(*call);
+  });
+}
+
+NameAddr SipPhone::Contact(Protocol protocol) const {
+  NameAddr contact;
+  contact.uri.user = absl::StrCat("phone", number_);
+  contact.uri.host = absl::StrCat("10.0.0.", number_);
+  contact.uri.port = 5060;
+  if (IsReliable(protocol)) Set(&contact.uri.parameters, "transport", "tcp");
+  return contact;
+}
+
+Flow SipPhone::FlowOf(const Dialog& dialog) const {
+  Flow flow = SipHost::To(NumberOf(dialog.NextHop()), ProtocolOf(dialog));
+  flow.connection = dialog.flow.connection;
+  return flow;
+}
+
+void SipPhone::Place(uint8_t to, Protocol protocol) {
+  const std::string call_id = absl::StrCat("c", number_, "-", life_, "-", ++next_call_);
+  Message invite;
+  invite.method = Method::kInvite;
+  invite.request_uri = Uri{.host = absl::StrCat("10.0.0.", to), .port = 5060};
+  invite.from = Contact(protocol);
+  invite.from.set_tag(absl::StrCat("f", life_, "x", next_call_));
+  invite.to.uri = invite.request_uri;
+  invite.call_id = call_id;
+  invite.cseq = {1, Method::kInvite};
+  invite.contact.push_back(Contact(protocol));
+  invite.content_type = "application/sdp";
+  invite.body = "v=0\r\n";
+  Call& call = calls_[call_id];
+  call.caller = true;
+  call.forks = std::make_unique<Forks>(invite);
+  call.transaction = layer_->Send(invite, SipHost::To(to, protocol));
+  transactions_[call.transaction] = call_id;
+  const bool cancels = network_->dice()->Percent(habits_.cancel_percent);
+  After(cancels ? Until(habits_.answer_ms_max) : habits_.ring_ms_max, call_id, &SipPhone::GiveUp);
+}
+
+void SipPhone::GiveUp(Call& call) {
+  if (call.answered || call.status >= 200) return;
+  call.cancelled = true;
+  layer_->Cancel(call.transaction, "SIP;cause=487");
+}
+
+void SipPhone::OnRequest(TransactionId id, Message request, const Flow& flow) {
+  if (request.method == Method::kInvite && request.to.tag().empty()) {
+    return OnInvite(id, std::move(request), flow);
+  }
+  Call* call = Find(request.call_id);
+  if (call == nullptr || !call->dialog) return layer_->Respond(id, MakeResponse(request, 481));
+  switch (call->dialog->AcceptRequest(request, flow)) {
+    case DialogVerdict::kMismatch:
+      return layer_->Respond(id, MakeResponse(request, 481));
+    case DialogVerdict::kOldCSeq:
+      return layer_->Respond(id, MakeResponse(request, 500));
+    case DialogVerdict::kAccept:
+      break;
+  }
+  if (request.method == Method::kInvite) return OnReinvite(*call, id, request);
+  layer_->Respond(id, MakeResponse(request, 200));
+  if (request.method != Method::kBye) return;
+  // 15.1.2: requests that are still open are answered with 487.
+  if (!call->answered) {
+    call->status = 487;
+    layer_->Respond(call->transaction, MakeResponse(call->invite, 487));
+  }
+  call->ended = true;
+}
+
+void SipPhone::OnInvite(TransactionId id, Message request, const Flow& flow) {
+  const std::string call_id = request.call_id;
+  Call& call = calls_[call_id];
+  call.transaction = id;
+  transactions_[id] = call_id;
+  auto dialog = Dialog::FromRequest(request, layer_->ToTag(id), Contact(flow.protocol), flow);
+  request.body.clear();
+  call.invite = std::move(request);
+  if (!dialog.ok()) {
+    call.status = 400;
+    call.ended = true;
+    return layer_->Respond(id, MakeResponse(call.invite, 400));
+  }
+  call.dialog = *std::move(dialog);
+  if (network_->dice()->Percent(habits_.ring_percent)) {
+    After(Until(habits_.answer_ms_max / 2), call_id, &SipPhone::Ring);
+  }
+  After(Until(habits_.answer_ms_max), call_id, &SipPhone::Answer);
+}
+
+void SipPhone::Ring(Call& call) {
+  if (call.status != 0) return;
+  Message response = MakeResponse(call.invite, 180);
+  response.contact.push_back(call.dialog->local_contact);
+  layer_->Respond(call.transaction, std::move(response));
+}
+
+void SipPhone::Answer(Call& call) {
+  if (call.status != 0) return;
+  const bool busy = network_->dice()->Percent(habits_.busy_percent);
+  call.status = busy ? 486 : 200;
+  Message response = MakeResponse(call.invite, call.status);
+  if (busy) {
+    call.ended = true;
+  } else {
+    call.answered = true;
+    call.dialog->Confirm();
+    response.contact.push_back(call.dialog->local_contact);
+    response.content_type = "application/sdp";
+    response.body = "v=0\r\n";
+  }
+  layer_->Respond(call.transaction, std::move(response));
+}
+
+void SipPhone::OnCancel(TransactionId invite, Message) {
+  std::string call_id;
+  Call* call = FindByTransaction(invite, &call_id);
+  if (call == nullptr || call->transaction != invite || call->status != 0) return;
+  call->cancelled = true;
+  call->status = 487;
+  call->ended = true;
+  layer_->Respond(invite, MakeResponse(call->invite, 487));
+}
+
+void SipPhone::OnAck(TransactionId invite, Message, const Flow&) {
+  std::string call_id;
+  Call* call = FindByTransaction(invite, &call_id);
+  if (call == nullptr || call->transaction != invite) return;
+  call->confirmed = true;
+  if (!call->ended) PlanTalk(*call, call_id);
+}
+
+void SipPhone::PlanTalk(Call& call, const std::string& call_id) {
+  (void)call;
+  if (network_->dice()->Percent(habits_.reinvite_percent)) {
+    After(Until(habits_.hold_ms_max / 4), call_id, &SipPhone::Reinvite);
+  }
+  // Both will hang up; the first one does it, at times both at once.
+  After(1 + Until(habits_.hold_ms_max), call_id, &SipPhone::HangUp);
+}
+
+void SipPhone::HangUp(Call& call) {
+  if (call.bye_sent || !call.dialog) return;
+  call.bye_sent = true;
+  Bye(&*call.dialog);
+}
+
+void SipPhone::Bye(Dialog* dialog) {
+  const TransactionId id = layer_->Send(dialog->MakeRequest(Method::kBye), FlowOf(*dialog));
+  transactions_[id] = dialog->call_id;
+}
+
+void SipPhone::Reinvite(Call& call) {
+  if (call.bye_sent || call.reinvite_out != 0 || call.reinvite_in != 0) return;
+  Message request = call.dialog->MakeRequest(Method::kInvite);
+  call.reinvite_out = layer_->Send(std::move(request), FlowOf(*call.dialog));
+  transactions_[call.reinvite_out] = call.dialog->call_id;
+}
+
+void SipPhone::OnReinvite(Call& call, TransactionId id, const Message& request) {
+  transactions_[id] = request.call_id;
+  if (call.reinvite_out != 0) {  // RFC 3261 section 14.2
+    ++call.glares;
+    return layer_->Respond(id, MakeResponse(request, 491));
+  }
+  if (call.reinvite_in != 0) return layer_->Respond(id, MakeResponse(request, 500));
+  call.reinvite_in = id;
+  const std::string call_id = request.call_id;
+  network_->timers()->After(Until(200), [this, id, call_id, request, life = life_] {
+    Call* later = Find(call_id);
+    if (life != life_ || later == nullptr) return;
+    later->reinvite_in = 0;
+    Message response = MakeResponse(request, later->ended ? 487 : 200);
+    if (!later->ended) response.contact.push_back(later->dialog->local_contact);
+    layer_->Respond(id, std::move(response));
+  });
+}
+
+void SipPhone::OnResponse(TransactionId id, Message response, const Flow& flow, ResponseOrigin) {
+  std::string call_id;
+  Call* call = FindByTransaction(id, &call_id);
+  if (call == nullptr) return;
+  if (response.cseq.method == Method::kBye) {
+    if (response.status >= 200) call->ended = true;
+  } else if (id == call->transaction) {
+    OnInviteResponse(*call, id, response, flow);
+  } else {
+    OnReinviteResponse(*call, id, response);
+  }
+}
+
+void SipPhone::OnInviteResponse(Call& call, TransactionId id, const Message& response,
+                                const Flow& flow) {
+  if (response.status >= 300) {
+    call.status = response.status;
+    call.ended = true;
+    return;
+  }
+  const Forks::Update update = call.forks->OnResponse(response, flow);
+  if (response.status < 200 || update.dialog == nullptr) return;
+  call.status = 200;
+  call.answered = true;
+  call.dialog = *update.dialog;
+  const std::string call_id = response.call_id;
+  network_->timers()->After(Until(habits_.ack_delay_ms_max),
+                            [this, call_id, id, cseq = response.cseq.number,
+                             tag = std::string(response.to.tag()), flow, life = life_] {
+                              if (life == life_) Acknowledge(call_id, id, cseq, tag, flow);
+                            });
+}
+
+void SipPhone::Acknowledge(const std::string& call_id, TransactionId id, uint32_t cseq,
+                           std::string remote_tag, Flow flow) {
+  Call* call = Find(call_id);
+  if (call == nullptr || !call->dialog) return;
+  (void)remote_tag;
+  layer_->Acknowledge(id, call->dialog->MakeAck(cseq), flow);
+  if (id != call->transaction) return;
+  call->confirmed = true;
+  if (call->ended) return;
+  if (call->cancelled) {
+    HangUp(*call);  // the 2xx crossed our CANCEL
+  } else {
+    PlanTalk(*call, call_id);
+  }
+}
+
+void SipPhone::OnReinviteResponse(Call& call, TransactionId id, const Message& response) {
+  if (response.status < 200) return;
+  if (call.reinvite_out == id) call.reinvite_out = 0;
+  if (response.status < 300) {
+    call.dialog->AcceptResponse(response, call.dialog->flow);
+    ++call.reinvites;
+    Acknowledge(response.call_id, id, response.cseq.number, {}, FlowOf(*call.dialog));
+  } else if (response.status == 491 && !call.ended) {
+    ++call.glares;
+    After(call.caller ? 2100 + Until(1900) : Until(2000), response.call_id, &SipPhone::Reinvite);
+  } else if (response.status == 481 || response.status == 408) {
+    HangUp(call);  // 12.2.1.2
+  }
+}
+
+void SipPhone::OnServerFailure(TransactionId id, ServerFailure failure) {
+  std::string call_id;
+  Call* call = FindByTransaction(id, &call_id);
+  if (call == nullptr || failure != ServerFailure::kNoAck || call->ended) return;
+  if (id == call->transaction) call->no_ack = true;
+  HangUp(*call);
+}
+
+}  // namespace sipctl::sip
