@@ -178,7 +178,10 @@ bool ValueReader::ReadVias(std::string_view value, std::vector<Via>* out) {
     const std::string_view protocol = OrEmpty(via->v_protocol);
     const size_t slash = protocol.rfind('/');
     if (slash == std::string_view::npos) return false;
-    read.transport = Trim(protocol.substr(slash + 1));
+    // In capitals, as sofia itself writes the ones that it knows.
+    for (char c : Trim(protocol.substr(slash + 1))) {
+      read.transport.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+    }
     if (!IsToken(read.transport) || !ReadHost(OrEmpty(via->v_host), &read.host) ||
         !ReadPort(via->v_port, &read.port)) {
       return false;

@@ -1,0 +1,264 @@
+#include "sipctl/sip/socket_transport.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "sipctl/sip/message.h"
+
+namespace sipctl::sip {
+namespace {
+
+// The To tag of a stateless answer: the same for the repetition of a request (RFC 3261 section
+// 8.2.7), without keeping anything. FNV-1a.
+std::string StatelessTag(const Message& request) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (std::string_view part :
+       {std::string_view(request.call_id), request.via.front().branch(), request.from.tag()}) {
+    for (char c : part) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
+  }
+  return absl::StrFormat("sl%016x", hash);
+}
+
+// Where an answer to a datagram goes without a transaction: back to its source, but to the port of
+// the sent-by unless rport was asked for (RFC 3261 section 18.2.2, RFC 3581 section 4).
+SocketAddress AnswerAddress(const Via& via, SocketAddress source) {
+  if (Find(via.parameters, "rport") == nullptr) source.port = via.port == 0 ? 5060 : via.port;
+  return source;
+}
+
+}  // namespace
+
+bool SocketTransport::Road::operator<(const Road& other) const {
+  return std::tie(listener, remote.port, remote.address.bytes) <
+         std::tie(other.listener, other.remote.port, other.remote.address.bytes);
+}
+
+absl::StatusOr<std::unique_ptr<SocketTransport>> SocketTransport::Create(
+    Loop* loop, SocketTransportOptions options, TransportUser* user) {
+  const std::vector<ListenerOptions> listeners = options.listeners;
+  std::unique_ptr<SocketTransport> transport(new SocketTransport(loop, std::move(options), user));
+  for (const ListenerOptions& listener : listeners) {
+    if (absl::Status status = transport->AddListener(listener); !status.ok()) return status;
+  }
+  return transport;
+}
+
+SocketTransport::SocketTransport(Loop* loop, SocketTransportOptions options, TransportUser* user)
+    : loop_(loop), options_(std::move(options)), user_(user) {}
+
+SocketTransport::~SocketTransport() = default;
+
+absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
+  if (options.protocol == Protocol::kTls) {
+    return absl::UnimplementedError(
+        "a TLS listener is configured, but this version speaks UDP and TCP only");
+  }
+  const auto index = static_cast<uint16_t>(listeners_.size());
+  Listener listener{options.protocol, {}, {}, nullptr, nullptr};
+  if (options.protocol == Protocol::kUdp) {
+    auto udp =
+        UdpListener::Open(loop_, options.bind, options_.datagram_queue_bytes_max, &counters_,
+                          [this, index](std::string_view bytes, const SocketAddress& source) {
+                            OnDatagram(index, bytes, source);
+                          });
+    if (!udp.ok()) return udp.status();
+    listener.udp = *std::move(udp);
+    listener.bound = listener.udp->bound();
+  } else {
+    auto tcp = TcpListener::Open(loop_, options.bind, &counters_,
+                                 [this, index](Socket socket, const SocketAddress& source) {
+                                   OnAccepted(index, std::move(socket), source);
+                                 });
+    if (!tcp.ok()) return tcp.status();
+    listener.tcp = *std::move(tcp);
+    listener.bound = listener.tcp->bound();
+  }
+  listener.advertised = {options.protocol, options.advertised_host, options.advertised_port};
+  if (listener.advertised.host.empty()) {
+    listener.advertised.host = AddressText(listener.bound.address);
+  }
+  if (listener.advertised.port == 0) listener.advertised.port = listener.bound.port;
+  listeners_.push_back(std::move(listener));
+  return absl::OkStatus();
+}
+
+const Advertised& SocketTransport::advertised(uint16_t listener) const {
+  return listeners_.at(listener).advertised;
+}
+
+SocketAddress SocketTransport::bound(uint16_t listener) const {
+  return listeners_.at(listener).bound;
+}
+
+bool SocketTransport::IsPermitted(const SocketAddress& source, uint16_t listener) const {
+  return !options_.access || options_.access(source, listener);
+}
+
+// In -------------------------------------------------------------------------------------------
+
+void SocketTransport::OnDatagram(uint16_t listener, std::string_view bytes,
+                                 const SocketAddress& source) {
+  if (!IsPermitted(source, listener)) {
+    ++counters_.stranger_datagrams;
+    return;
+  }
+  counters_.bytes_in += bytes.size();
+  if (bytes.find_first_not_of(std::string_view("\r\n\0", 3)) == bytes.npos) {
+    ++counters_.pings_in;  // some phones keep their NAT open so; UDP has no pong
+    return;
+  }
+  Deliver(bytes, Flow{Protocol::kUdp, listener, 0, source});
+}
+
+void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketAddress& source) {
+  if (!IsPermitted(source, listener)) {
+    ++counters_.stranger_connections;
+    return socket.Reset();
+  }
+  if (accepted_.size() >= options_.accepted_max) {
+    ++counters_.connection_limit;
+    return socket.Reset();
+  }
+  size_t& from_source = accepted_from_[source.address.bytes];
+  if (from_source >= options_.accepted_per_source_max) {
+    ++counters_.source_limit;
+    return socket.Reset();
+  }
+  ++from_source;
+  ++counters_.accepted;
+  const Flow flow{listeners_[listener].protocol, listener, ++last_connection_, source};
+  accepted_.insert(flow.connection);
+  AddConnection(std::move(socket), flow, false);
+}
+
+void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
+  Deliver(bytes, connection->flow());
+}
+
+void SocketTransport::Deliver(std::string_view bytes, const Flow& flow) {
+  if (options_.trace) options_.trace(Direction::kIn, flow, bytes);
+  ParseFailure failure;
+  std::optional<Message> message = Parse(bytes, &failure);
+  if (!message) return Refuse(std::move(failure), flow);
+  ++counters_.messages_in;
+  if (message->is_request) FillReceived(flow.remote, &message->via.front());
+  user_->OnMessage(*std::move(message), flow);
+}
+
+void SocketTransport::Refuse(ParseFailure failure, const Flow& flow) {
+  if (!failure.answerable) {
+    ++counters_.malformed_dropped;
+    return;
+  }
+  ++counters_.malformed_answered;
+  Message& request = *failure.answerable;
+  Flow back = flow;
+  if (flow.protocol == Protocol::kUdp) {
+    back.remote = AnswerAddress(request.via.front(), flow.remote);
+  }
+  FillReceived(flow.remote, &request.via.front());
+  Message answer = MakeResponse(request, failure.status, StatelessTag(request));
+  // Tells the people at the other end what to mend (RFC 3261 section 20.43).
+  std::replace(failure.sentence.begin(), failure.sentence.end(), '"', '\'');
+  answer.others.push_back({"Warning", absl::StrCat("399 tandem \"", failure.sentence, "\"")});
+  Send(back, Encode(answer)).IgnoreError();  // the peer will repeat the request
+}
+
+// Out ------------------------------------------------------------------------------------------
+
+absl::StatusOr<Flow> SocketTransport::Send(const Flow& flow, std::string_view bytes) {
+  if (flow.listener >= listeners_.size() || listeners_[flow.listener].protocol != flow.protocol) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "there is no ", std::string(ProtocolName(flow.protocol)), " listener ", flow.listener));
+  }
+  absl::StatusOr<Flow> used =
+      flow.protocol == Protocol::kUdp ? SendDatagram(flow, bytes) : SendStream(flow, bytes);
+  if (!used.ok()) return used;
+  ++counters_.messages_out;
+  counters_.bytes_out += bytes.size();
+  if (options_.trace) options_.trace(Direction::kOut, *used, bytes);
+  return used;
+}
+
+absl::StatusOr<Flow> SocketTransport::SendDatagram(const Flow& flow, std::string_view bytes) {
+  if (absl::Status status = listeners_[flow.listener].udp->Send(flow.remote, bytes); !status.ok()) {
+    return status;
+  }
+  return flow;
+}
+
+// A connection that turns out dead at this write is replaced at once: nothing of these bytes has
+// left (trap T-05). What had been sent on it before is reported as broken.
+absl::StatusOr<Flow> SocketTransport::SendStream(const Flow& flow, std::string_view bytes) {
+  if (Connection* connection = FindConnection(flow)) {
+    const absl::Status status = connection->Send(bytes);
+    if (status.ok()) return connection->flow();
+    if (absl::IsResourceExhausted(status)) return status;
+  }
+  absl::StatusOr<Connection*> opened = OpenConnectionFor(flow);
+  if (!opened.ok()) return opened.status();
+  if (absl::Status status = (*opened)->Send(bytes); !status.ok()) return status;
+  return (*opened)->flow();
+}
+
+Connection* SocketTransport::FindConnection(const Flow& flow) {
+  auto found = connections_.find(flow.connection);
+  if (found == connections_.end()) {
+    const auto road = roads_.find(Road{flow.listener, flow.remote});
+    if (road == roads_.end()) return nullptr;
+    found = connections_.find(road->second);
+  }
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+absl::StatusOr<Connection*> SocketTransport::OpenConnectionFor(const Flow& flow) {
+  absl::StatusOr<Socket> socket = OpenConnection(listeners_[flow.listener].bound, flow.remote);
+  if (!socket.ok()) {
+    ++counters_.connect_failures;
+    return socket.status();
+  }
+  ++counters_.opened;
+  Flow opened = flow;
+  opened.connection = ++last_connection_;
+  return AddConnection(*std::move(socket), opened, true);
+}
+
+Connection* SocketTransport::AddConnection(Socket socket, const Flow& flow, bool connecting) {
+  auto connection =
+      std::make_unique<Connection>(loop_, std::move(socket), flow, connecting, &options_.connection,
+                                   &counters_, static_cast<ConnectionUser*>(this));
+  roads_[Road{flow.listener, flow.remote}] = flow.connection;
+  return (connections_[flow.connection] = std::move(connection)).get();
+}
+
+void SocketTransport::OnStreamClosed(Connection* connection, const absl::Status& why, bool lost) {
+  const Flow flow = connection->flow();
+  const auto found = connections_.find(flow.connection);
+  closed_.push_back(std::move(found->second));
+  connections_.erase(found);
+  const auto road = roads_.find(Road{flow.listener, flow.remote});
+  if (road != roads_.end() && road->second == flow.connection) roads_.erase(road);
+  if (accepted_.erase(flow.connection) > 0) {
+    const auto source = accepted_from_.find(flow.remote.address.bytes);
+    if (--source->second == 0) accepted_from_.erase(source);
+  }
+  if (lost) {
+    ++counters_.broken_flows;
+    broken_.emplace_back(flow, why);
+  }
+  if (std::exchange(telling_, true)) return;
+  loop_->Defer([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) TellBroken();
+  });
+}
+
+void SocketTransport::TellBroken() {
+  telling_ = false;
+  closed_.clear();
+  for (const auto& [flow, why] : std::exchange(broken_, {})) user_->OnFlowBroken(flow, why);
+}
+
+}  // namespace sipctl::sip

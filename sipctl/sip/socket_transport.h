@@ -1,0 +1,126 @@
+// The transport on kernel sockets (RFC 3261 section 18): listeners, connections and what is
+// between bytes and messages.
+//
+//   datagram / accepted connection -> access check -> [framing] -> Parse -> Via received -> user
+//   Send(flow) -> the flow's connection, else one to the same remote, else a new one
+//
+// A malformed request is answered here, without state, when it can be answered at all; its
+// connection stays. TLS has no place yet: a listener of that protocol is refused by Create.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "sipctl/loop.h"
+#include "sipctl/sip/access.h"
+#include "sipctl/sip/connection.h"
+#include "sipctl/sip/tcp_listener.h"
+#include "sipctl/sip/transport.h"
+#include "sipctl/sip/transport_counters.h"
+#include "sipctl/sip/udp_listener.h"
+
+namespace sipctl::sip {
+
+enum class Direction : uint8_t { kIn, kOut };
+// Every message byte for byte: as it came, before it is parsed; as it goes, when it is queued.
+using Trace = std::function<void(Direction direction, const Flow& flow, std::string_view message)>;
+
+struct ListenerOptions {
+  Protocol protocol = Protocol::kUdp;
+  SocketAddress bind;  // port 0: any
+  // What peers are told. Host empty: the bound address; port 0: the bound port.
+  std::string advertised_host;
+  uint16_t advertised_port = 0;
+};
+
+struct SocketTransportOptions {
+  std::vector<ListenerOptions> listeners;  // a flow's `listener` is an index into it
+  AccessCheck access;                      // none: everybody
+  Trace trace;                             // none: no trace
+  ConnectionOptions connection;
+  size_t accepted_max = 4096;
+  size_t accepted_per_source_max = 64;
+  size_t datagram_queue_bytes_max = 4 << 20;
+};
+
+class SocketTransport : public Transport, private ConnectionUser {
+ public:
+  // `loop` must outlive the transport; `user` may be set later, before the first turn.
+  static absl::StatusOr<std::unique_ptr<SocketTransport>> Create(Loop* loop,
+                                                                 SocketTransportOptions options,
+                                                                 TransportUser* user = nullptr);
+  ~SocketTransport() override;
+
+  void set_user(TransportUser* user) { user_ = user; }
+
+  absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) override;
+  const Advertised& advertised(uint16_t listener) const override;
+
+  SocketAddress bound(uint16_t listener) const;
+  const TransportCounters& counters() const { return counters_; }
+  size_t connections() const { return connections_.size(); }
+
+ private:
+  struct Listener {
+    Protocol protocol;
+    SocketAddress bound;
+    Advertised advertised;
+    std::unique_ptr<UdpListener> udp;
+    std::unique_ptr<TcpListener> tcp;
+  };
+  // Which connection reaches whom from where; the newest if there are several.
+  struct Road {
+    uint16_t listener;
+    SocketAddress remote;
+    bool operator<(const Road& other) const;
+  };
+
+  SocketTransport(Loop* loop, SocketTransportOptions options, TransportUser* user);
+  absl::Status AddListener(const ListenerOptions& options);
+
+  void OnDatagram(uint16_t listener, std::string_view bytes, const SocketAddress& source);
+  void OnAccepted(uint16_t listener, Socket socket, const SocketAddress& source);
+  void OnStreamMessage(Connection* connection, std::string_view bytes) override;
+  void OnStreamClosed(Connection* connection, const absl::Status& why, bool lost) override;
+
+  void Deliver(std::string_view bytes, const Flow& flow);
+  void Refuse(ParseFailure failure, const Flow& flow);
+  bool IsPermitted(const SocketAddress& source, uint16_t listener) const;
+
+  absl::StatusOr<Flow> SendDatagram(const Flow& flow, std::string_view bytes);
+  absl::StatusOr<Flow> SendStream(const Flow& flow, std::string_view bytes);
+  Connection* FindConnection(const Flow& flow);
+  absl::StatusOr<Connection*> OpenConnectionFor(const Flow& flow);
+  Connection* AddConnection(Socket socket, const Flow& flow, bool connecting);
+  void TellBroken();
+
+  Loop* const loop_;
+  SocketTransportOptions options_;
+  TransportUser* user_;
+  TransportCounters counters_;
+  std::vector<Listener> listeners_;
+  uint64_t last_connection_ = 0;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  std::map<Road, uint64_t> roads_;
+  // By source address; accepted connections only.
+  std::map<std::array<uint8_t, 16>, size_t> accepted_from_;
+  absl::flat_hash_set<uint64_t> accepted_;  // the ids of accepted connections
+  // Closed ones live until the end of the turn: their own code may be running.
+  std::vector<std::unique_ptr<Connection>> closed_;
+  std::vector<std::pair<Flow, absl::Status>> broken_;
+  bool telling_ = false;  // TellBroken is deferred already
+  // What the loop still holds of us when we are gone must do nothing.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace sipctl::sip

@@ -1,0 +1,120 @@
+#include "sipctl/sip/udp_listener.h"
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace sipctl::sip {
+namespace {
+
+constexpr int kBatch = 16;
+constexpr int kBatchesPerTurn = 8;  // then the other sockets have their turn
+constexpr size_t kDatagramBytesMax = 65536;
+
+}  // namespace
+
+// What recvmmsg writes to. A megabyte of addresses, of which a page is touched for each datagram
+// of the fullest burst.
+struct UdpListener::Batch {
+  std::unique_ptr<char[]> bytes =
+      std::make_unique_for_overwrite<char[]>(kBatch * kDatagramBytesMax);
+  std::array<KernelAddress, kBatch> sources;
+  std::array<iovec, kBatch> vectors{};
+  std::array<mmsghdr, kBatch> headers{};
+
+  Batch() {
+    for (size_t i = 0; i < kBatch; ++i) {
+      vectors[i] = {bytes.get() + i * kDatagramBytesMax, kDatagramBytesMax};
+      headers[i].msg_hdr.msg_name = &sources[i].storage;
+      headers[i].msg_hdr.msg_iov = &vectors[i];
+      headers[i].msg_hdr.msg_iovlen = 1;
+    }
+  }
+
+  int Receive(int fd) {
+    for (mmsghdr& header : headers) header.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
+    return recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+  }
+};
+
+absl::StatusOr<std::unique_ptr<UdpListener>> UdpListener::Open(Loop* loop,
+                                                               const SocketAddress& bind_to,
+                                                               size_t queue_bytes_max,
+                                                               TransportCounters* counters,
+                                                               Received received) {
+  absl::StatusOr<Socket> socket = OpenUdp(bind_to);
+  if (!socket.ok()) return socket.status();
+  return std::unique_ptr<UdpListener>(
+      new UdpListener(loop, *std::move(socket), queue_bytes_max, counters, std::move(received)));
+}
+
+UdpListener::UdpListener(Loop* loop, Socket socket, size_t queue_bytes_max,
+                         TransportCounters* counters, Received received)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      queue_bytes_max_(queue_bytes_max),
+      counters_(counters),
+      received_(std::move(received)),
+      batch_(std::make_unique<Batch>()) {
+  loop_->Watch(socket_.fd(), EPOLLIN, [this](uint32_t events) { OnReady(events); });
+}
+
+UdpListener::~UdpListener() {
+  loop_->Unwatch(socket_.fd());
+}
+
+void UdpListener::OnReady(uint32_t events) {
+  if (events & EPOLLOUT) Flush();
+  if (events & (EPOLLIN | EPOLLERR)) Receive();
+}
+
+void UdpListener::Receive() {
+  for (int round = 0; round < kBatchesPerTurn; ++round) {
+    const int count = batch_->Receive(socket_.fd());
+    for (int i = 0; i < count; ++i) {
+      const auto n = static_cast<size_t>(i);
+      received_({batch_->bytes.get() + n * kDatagramBytesMax, batch_->headers[n].msg_len},
+                batch_->sources[n].ToSocketAddress());
+    }
+    if (count < kBatch) return;
+  }
+}
+
+bool UdpListener::SendNow(const SocketAddress& to, std::string_view bytes) {
+  KernelAddress address(to);
+  const ssize_t sent =
+      sendto(socket_.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL, address.data(), address.size);
+  send_error_ = sent < 0 ? errno : 0;
+  return send_error_ != EAGAIN && send_error_ != ENOBUFS;
+}
+
+absl::Status UdpListener::Send(const SocketAddress& to, std::string_view bytes) {
+  if (queue_.empty() && SendNow(to, bytes)) {
+    if (send_error_ == 0) return absl::OkStatus();
+    ++counters_->datagram_send_failures;
+    return absl::ErrnoToStatus(send_error_, absl::StrCat("cannot send to ", ToString(to)));
+  }
+  if (queue_bytes_ + bytes.size() > queue_bytes_max_) {
+    ++counters_->datagram_queue_full;
+    return absl::ResourceExhaustedError("the queue of the UDP socket is full");
+  }
+  if (queue_.empty()) loop_->Modify(socket_.fd(), EPOLLIN | EPOLLOUT);
+  queue_bytes_ += bytes.size();
+  queue_.push_back({to, std::string(bytes)});
+  return absl::OkStatus();
+}
+
+void UdpListener::Flush() {
+  while (!queue_.empty()) {
+    if (!SendNow(queue_.front().to, queue_.front().bytes)) return;
+    if (send_error_ != 0) ++counters_->datagram_send_failures;  // UDP: nobody is told
+    queue_bytes_ -= queue_.front().bytes.size();
+    queue_.pop_front();
+  }
+  loop_->Modify(socket_.fd(), EPOLLIN);
+}
+
+}  // namespace sipctl::sip
