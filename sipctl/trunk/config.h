@@ -15,6 +15,10 @@
 
 namespace sipctl::trunk {
 
+inline constexpr size_t kConfigBytesMax = 1 << 20;
+inline constexpr std::string_view kControlSocketDefault = "/run/tandem/sipctl.sock";
+inline constexpr std::string_view kRelaySocketDefault = "/run/tandem/relay.sock";
+
 enum class Transport : uint8_t { kUdp, kTcp };
 std::string_view TransportName(Transport transport);  // "udp", "tcp"
 
@@ -53,8 +57,8 @@ struct Trunk {
   std::optional<Destination> destination;  // where its calls go; absent: this trunk only calls us
   size_t listener = 0;                     // index: its Via and Contact, its socket
   std::string from_domain;                 // host of From towards it; empty = advertise_host
-  uint64_t ring_timeout_ns = 0;            // INVITE to final response, then CANCEL
-  uint64_t call_length_max_ns = 0;         // 0 = none
+  uint64_t ring_timeout_ns = 90'000'000'000;         // INVITE to final response, then CANCEL
+  uint64_t call_length_max_ns = 14'400'000'000'000;  // 0 = none
 
   // Media. `media.networks` is what an SDP may point at; `networks` is what the relay accepts
   // packets from; they are the same list, empty = any.
@@ -63,12 +67,12 @@ struct Trunk {
   Learning learning = Learning::kOff;
   std::vector<MediaAddress> addresses;  // never empty
   uint8_t dscp = 46;
-  uint64_t media_timeout_ns = 0;  // 0 = never
+  uint64_t media_timeout_ns = 60'000'000'000;  // 0 = never
 
   // Limits.
-  uint32_t calls_max = 0;         // both directions together
+  uint32_t calls_max = 1000;      // both directions together
   uint32_t calls_per_minute = 0;  // that we send to it; 0 = no limit
-  uint32_t call_burst = 0;        // sent at once after a quiet time
+  uint32_t call_burst = 20;       // sent at once after a quiet time
 
   int line = 0;
 };
@@ -85,11 +89,12 @@ struct Route {
 struct Config {
   std::string file;
   std::vector<Listener> listeners;
-  std::string relay_socket;
-  std::string control_socket;  // where `sipctl calls` asks; empty = no such socket
-  std::string journal;         // file of the dialog journal; empty = none
-  std::string user_agent;      // of User-Agent and Server; empty = neither
-  uint32_t calls_max = 0;      // of the process
+  std::string relay_socket{kRelaySocketDefault};
+  std::string control_socket{
+      kControlSocketDefault};         // where `sipctl calls` asks; empty = no such socket
+  std::string journal;                // file of the dialog journal; empty = none
+  std::string user_agent = "Tandem";  // of User-Agent and Server; empty = neither
+  uint32_t calls_max = 10'000;        // of the process
   std::vector<MediaAddress> addresses;
   std::vector<Trunk> trunks;
   std::vector<Route> routes;
@@ -106,9 +111,5 @@ LoadResult ParseConfig(std::string_view text, std::string file_name);
 
 // The reference of every key, in Markdown, from the table that reads them.
 std::string KeysMarkdown();
-
-inline constexpr size_t kConfigBytesMax = 1 << 20;
-inline constexpr std::string_view kControlSocketDefault = "/run/tandem/sipctl.sock";
-inline constexpr std::string_view kRelaySocketDefault = "/run/tandem/relay.sock";
 
 }  // namespace sipctl::trunk

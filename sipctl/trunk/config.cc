@@ -1,0 +1,63 @@
+#include "sipctl/trunk/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "sipctl/trunk/config_check.h"
+#include "sipctl/trunk/config_keys.h"
+#include "sipctl/trunk/config_reader.h"
+
+namespace sipctl::trunk {
+
+std::string_view TransportName(Transport transport) {
+  return transport == Transport::kUdp ? "udp" : "tcp";
+}
+
+LoadResult ParseConfig(std::string_view text, std::string file_name) {
+  LoadResult result;
+  Reader reader(file_name, &result.diagnostics);
+  if (text.size() > kConfigBytesMax) {
+    reader.Error(
+        0, Concat("the file has ", text.size(), " bytes; at most ", kConfigBytesMax, " are read"));
+    return result;
+  }
+  // yaml-cpp throws, on bad YAML and on a value of the wrong kind; nothing passes this function.
+  try {
+    const YAML::Node node = YAML::Load(std::string(text));
+    if (!node.IsDefined() || node.IsNull()) {
+      reader.Error(0, "the file is empty", "the example in docs/examples/sipctl.yaml");
+      return result;
+    }
+    DocumentDraft document;
+    document.config.file = file_name;
+    ReadDocument(reader, node, &document);
+    Config config = Assemble(reader, std::move(document));
+    if (!HasError(result.diagnostics)) {
+      result.config = std::make_shared<const Config>(std::move(config));
+    }
+  } catch (const YAML::Exception& error) {
+    reader.Error(error.mark.is_null() ? 0 : error.mark.line + 1,
+                 Concat("this is not YAML: ", error.msg));
+  }
+  std::stable_sort(result.diagnostics.begin(), result.diagnostics.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) { return a.line < b.line; });
+  return result;
+}
+
+LoadResult LoadConfig(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  // Of a directory the open succeeds and the read fails.
+  if (!file || !(text << file.rdbuf())) {
+    LoadResult result;
+    result.diagnostics.push_back({Severity::kError, path, 0, "the file cannot be read", ""});
+    return result;
+  }
+  return ParseConfig(text.str(), path);
+}
+
+}  // namespace sipctl::trunk

@@ -1,0 +1,303 @@
+#include "sipctl/trunk/config_keys.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sipctl::trunk {
+namespace {
+
+template <typename Value, typename Target>
+void Assign(std::optional<Value> value, Target* target) {
+  if (value.has_value()) *target = *std::move(value);
+}
+
+void ReadTransport(Reader& reader, const YAML::Node& node, Transport* transport) {
+  if (const auto choice = reader.Choice(node, {"udp", "tcp"})) {
+    *transport = *choice == 0 ? Transport::kUdp : Transport::kTcp;
+  }
+}
+
+void ReadCodecs(Reader& reader, const YAML::Node& node, std::vector<sdp::Codec>* codecs) {
+  std::vector<sdp::Codec> speech;
+  for (const YAML::Node& item : reader.Items(node, "list of codecs")) {
+    const std::optional<size_t> choice = reader.Choice(item, {"pcma", "pcmu"});
+    if (!choice.has_value()) continue;
+    const sdp::Codec codec = *choice == 0 ? sdp::Codec::kPcma : sdp::Codec::kPcmu;
+    if (std::find(speech.begin(), speech.end(), codec) != speech.end()) {
+      reader.Error(Reader::LineOf(item), Concat("'", item.Scalar(), "' stands twice"), "it once");
+      continue;
+    }
+    speech.push_back(codec);
+  }
+  if (node.IsSequence() && node.size() == 0) {
+    reader.Error(Reader::LineOf(node), "a trunk needs a codec", "[pcma, pcmu]");
+  }
+  std::erase_if(*codecs, sdp::IsSpeech);
+  codecs->insert(codecs->begin(), speech.begin(), speech.end());
+}
+
+void SetExtra(std::vector<sdp::Codec>* codecs, sdp::Codec codec, bool wanted) {
+  std::erase(*codecs, codec);
+  if (wanted) codecs->push_back(codec);
+}
+
+constexpr Field<ListenerDraft> kListenerKeys[] = {
+    {{"name", "name", kRequired, "What trunks and messages call it."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       Assign(reader.Name(node), &draft->name);
+     }},
+    {{"transport", "udp or tcp", "udp", "How SIP is carried."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       ReadTransport(reader, node, &draft->transport);
+     }},
+    {{"bind", "address:port", kRequired, "The local socket; the port is 5060 if not given."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       const std::optional<HostPort> bind = reader.HostAndPort(node, 5060);
+       if (!bind.has_value()) return;
+       const std::optional<sdp::IpAddress> address = sdp::ParseIpAddress(bind->host);
+       if (!address.has_value()) {
+         reader.Error(Reader::LineOf(node), Concat("'", bind->host, "' is no local address"),
+                      "an IP address of this machine, or 0.0.0.0 for all");
+         return;
+       }
+       draft->bind = {*address, bind->port};
+     }},
+    {{"advertise", "host:port", "as bind",
+      "What stands in Via and Contact: the public side of a NAT, or a name."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       draft->advertise = reader.HostAndPort(node, 5060);
+     }},
+};
+
+constexpr Field<AddressDraft> kAddressKeys[] = {
+    {{"local", "address", kRequired, "An address the relay has its ports on."},
+     [](Reader& reader, const YAML::Node& node, AddressDraft* draft) {
+       draft->local = reader.Address(node);
+     }},
+    {{"advertise", "address", "as local", "What SDP says instead: the public side of a NAT."},
+     [](Reader& reader, const YAML::Node& node, AddressDraft* draft) {
+       draft->advertise = reader.Address(node);
+     }},
+};
+
+constexpr Field<RelayDraft> kRelayKeys[] = {
+    {{"socket", "path", kRelaySocketDefault, "Where the relay listens for this process."},
+     [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
+       Assign(reader.Path(node), &draft->socket);
+     }},
+    {{"addresses", "list of addresses", kRequired,
+      "The relay's media addresses, for trunks that name none of their own."},
+     [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
+       reader.ReadList(node, "address", kAddressKeys, &draft->addresses);
+     }},
+};
+
+constexpr Field<TrunkDraft> kTrunkKeys[] = {
+    {{"name", "name", kRequired, "What routes, logs and `sipctl calls` call it."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Name(node), &draft->trunk.name);
+     }},
+    {{"sources", "list of networks", kRequired,
+      "Whose SIP is this trunk's. All others get no answer at all."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->sources_line = Reader::LineOf(node);
+       Assign(reader.Networks(node, /*any_allowed=*/false), &draft->trunk.sources);
+     }},
+    {{"destination", "host:port", "none",
+      "Where its calls are sent; the port is 5060 if not given. Without it the trunk only calls "
+      "us."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->destination_line = Reader::LineOf(node);
+       draft->destination = reader.HostAndPort(node, 5060);
+     }},
+    {{"transport", "udp or tcp", "udp", "How SIP is carried to the destination."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       ReadTransport(reader, node, &draft->transport);
+     }},
+    {{"listener", "name", "the first with the same transport",
+      "Whose socket, Via and Contact it sees."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->listener_line = Reader::LineOf(node);
+       Assign(reader.Name(node), &draft->listener);
+     }},
+    {{"from_domain", "host", "the listener's advertised host",
+      "The host of From in calls to it; some carriers want the account's domain."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Host(node), &draft->trunk.from_domain);
+     }},
+    {{"ring_timeout", "duration", "90s", "From INVITE to a final response; then CANCEL."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Duration(node, 5, 600, false), &draft->trunk.ring_timeout_ns);
+     }},
+    {{"call_length_max", "duration or off", "4h", "A call is ended after this time."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Duration(node, 10, 86'400, true), &draft->trunk.call_length_max_ns);
+     }},
+    {{"codecs", "list of pcma, pcmu", "[pcma, pcmu]", "What is offered and accepted, best first."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       ReadCodecs(reader, node, &draft->trunk.media.codecs);
+     }},
+    {{"telephone_event", "96 to 127, or off", "101",
+      "Payload type of DTMF (RFC 4733) in our offers; an offer's own number is kept."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       const bool off = node.IsScalar() && node.Scalar() == "off";
+       SetExtra(&draft->trunk.media.codecs, sdp::Codec::kTelephoneEvent, !off);
+       if (!off) {
+         Assign(reader.Number(node, 96, 127), &draft->trunk.media.telephone_event_payload_type);
+       }
+     }},
+    {{"comfort_noise", "true or false", "false",
+      "Whether comfort noise (RFC 3389) may be agreed when both sides know it."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto wanted = reader.Bool(node)) {
+         SetExtra(&draft->trunk.media.codecs, sdp::Codec::kComfortNoise, *wanted);
+       }
+     }},
+    {{"ptime", "10, 20, 30, 40 or 60", "20",
+      "Milliseconds of speech a packet in our offers, when the far side says nothing."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       constexpr uint16_t kTimes[] = {10, 20, 30, 40, 60};
+       if (const auto choice = reader.Choice(node, {"10", "20", "30", "40", "60"})) {
+         draft->trunk.media.ptime_ms = kTimes[*choice];
+       }
+     }},
+    {{"rtcp_mux", "true or false", "false",
+      "Whether our offers propose RTCP on the RTP port; an offered one is always accepted."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Bool(node), &draft->trunk.media.rtcp_mux_offer);
+     }},
+    {{"media_networks", "list of networks or any", kRequired,
+      "Where its media may come from and go to."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Networks(node, /*any_allowed=*/true), &draft->trunk.networks);
+     }},
+    {{"learning", "off, signalled or latch", "off",
+      "off: media from anywhere inside media_networks is accepted and goes to the address in SDP. "
+      "signalled: only from the very address and port in SDP. latch: the peer is behind NAT, the "
+      "first steady source is believed."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto choice = reader.Choice(node, {"off", "signalled", "latch"})) {
+         draft->trunk.learning = static_cast<Learning>(*choice);
+       }
+     }},
+    {{"media_addresses", "list of addresses", "relay.addresses",
+      "Which of the relay's addresses its calls use, and what SDP says instead."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       reader.ReadList(node, "address", kAddressKeys, &draft->addresses);
+     }},
+    {{"dscp", "0 to 63", "46", "Traffic class of media packets to it (46 = EF)."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Number(node, 0, 63), &draft->trunk.dscp);
+     }},
+    {{"media_timeout", "duration or off", "60s",
+      "Silence, RTCP included, after which the call is ended; not on hold."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Duration(node, 5, 3600, true), &draft->trunk.media_timeout_ns);
+     }},
+    {{"calls_max", "number", "1000", "Calls at a time, both directions together."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Number(node, 1, 1'000'000), &draft->trunk.calls_max);
+     }},
+    {{"calls_per_minute", "number, 0 = no limit", "0",
+      "New calls that are sent to it; above, callers get 503 with Retry-After."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Number(node, 0, 1'000'000), &draft->trunk.calls_per_minute);
+     }},
+    {{"call_burst", "number", "20", "New calls sent at once after a quiet time."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Number(node, 1, 10'000), &draft->trunk.call_burst);
+     }},
+};
+
+constexpr Field<RouteDraft> kRouteKeys[] = {
+    {{"from", "trunk or any", "any", "Which trunk the call came from."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       draft->from_line = Reader::LineOf(node);
+       Assign(reader.Name(node), &draft->from);
+     }},
+    {{"prefix", "digits, +, *, #", "every number",
+      "How the called number begins. The longest prefix wins, whatever the order in the file."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       Assign(reader.Dialled(node), &draft->route.prefix);
+     }},
+    {{"to", "trunk", kRequired, "Where the call goes."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       draft->to_line = Reader::LineOf(node);
+       Assign(reader.Name(node), &draft->to);
+     }},
+    {{"strip", "number", "0", "Characters taken from the front of the number."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       Assign(reader.Number(node, 0, 32), &draft->route.strip);
+     }},
+    {{"add", "digits, +, *, #", "nothing", "What is then put in front of it."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       Assign(reader.Dialled(node), &draft->route.add);
+     }},
+};
+
+constexpr Field<DocumentDraft> kDocumentKeys[] = {
+    {{"user_agent", "text", "Tandem", "Of User-Agent and Server; \"\" sends neither."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       Assign(reader.Text(node, "a text"), &draft->config.user_agent);
+     }},
+    {{"control", "path or off", kControlSocketDefault, "The socket that `sipctl calls` asks."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       Assign(reader.Path(node), &draft->config.control_socket);
+       if (draft->config.control_socket == "off") draft->config.control_socket.clear();
+     }},
+    {{"journal", "path", "none", "A file for the dialogs of live calls, read after a crash."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       Assign(reader.Path(node), &draft->config.journal);
+     }},
+    {{"calls_max", "number", "10000", "Calls at a time in this process; above, 503."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       Assign(reader.Number(node, 1, 1'000'000), &draft->config.calls_max);
+     }},
+    {{"listeners", "list of listeners", kRequired, "Where SIP is received."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       reader.ReadList(node, "listener", kListenerKeys, &draft->listeners);
+     }},
+    {{"relay", "mapping", kRequired, "The relay that carries the media."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       reader.ReadMap(node, "relay", kRelayKeys, &draft->relay);
+     }},
+    {{"trunks", "list of trunks", kRequired, "Who may call and be called."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       reader.ReadList(node, "trunk", kTrunkKeys, &draft->trunks);
+     }},
+    {{"routes", "list of routes", kRequired, "Which calls go where."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       reader.ReadList(node, "route", kRouteKeys, &draft->routes);
+     }},
+};
+
+template <typename Draft, size_t kCount>
+void AppendTable(std::string_view title, const Field<Draft> (&fields)[kCount], std::string* out) {
+  out->append(
+      Concat("## ", title, "\n\n| key | value | without it | meaning |\n|---|---|---|---|\n"));
+  for (const Field<Draft>& field : fields) {
+    out->append(Concat("| `", field.key.name, "` | ", field.key.value, " | ", field.key.preset,
+                       " | ", field.key.meaning, " |\n"));
+  }
+  out->append("\n");
+}
+
+}  // namespace
+
+void ReadDocument(Reader& reader, const YAML::Node& node, DocumentDraft* document) {
+  reader.ReadMap(node, "configuration", kDocumentKeys, document);
+}
+
+std::string KeysMarkdown() {
+  std::string out;
+  AppendTable("The document", kDocumentKeys, &out);
+  AppendTable("A listener", kListenerKeys, &out);
+  AppendTable("The relay", kRelayKeys, &out);
+  AppendTable("An address", kAddressKeys, &out);
+  AppendTable("A trunk", kTrunkKeys, &out);
+  AppendTable("A route", kRouteKeys, &out);
+  out.pop_back();
+  return out;
+}
+
+}  // namespace sipctl::trunk

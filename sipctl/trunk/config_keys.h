@@ -1,0 +1,64 @@
+// The document as it was read, names not yet looked up, and the tables that read it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sipctl/trunk/config.h"
+#include "sipctl/trunk/config_reader.h"
+
+namespace sipctl::trunk {
+
+struct ListenerDraft {
+  int line = 0;
+  std::string name;
+  Transport transport = Transport::kUdp;
+  std::optional<sdp::IpEndpoint> bind;
+  std::optional<HostPort> advertise;
+};
+
+struct AddressDraft {
+  int line = 0;
+  std::optional<sdp::IpAddress> local;
+  std::optional<sdp::IpAddress> advertise;
+};
+
+struct RelayDraft {
+  std::string socket{kRelaySocketDefault};
+  std::vector<AddressDraft> addresses;
+};
+
+struct TrunkDraft {
+  int line = 0;
+  Trunk trunk;  // all that needs no other part of the document
+  std::optional<HostPort> destination;
+  int destination_line = 0;
+  Transport transport = Transport::kUdp;
+  std::string listener;
+  int listener_line = 0;
+  int sources_line = 0;
+  std::vector<AddressDraft> addresses;
+};
+
+struct RouteDraft {
+  int line = 0;
+  std::string from;  // empty or "any"
+  std::string to;
+  int from_line = 0;
+  int to_line = 0;
+  Route route;
+};
+
+struct DocumentDraft {
+  Config config;  // the plain values
+  std::vector<ListenerDraft> listeners;
+  RelayDraft relay;
+  std::vector<TrunkDraft> trunks;
+  std::vector<RouteDraft> routes;
+};
+
+void ReadDocument(Reader& reader, const YAML::Node& node, DocumentDraft* document);
+
+}  // namespace sipctl::trunk

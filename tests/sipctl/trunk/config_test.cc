@@ -1,0 +1,129 @@
+// Each file under golden/ is a configuration; the comments `# expect: LINE: ...` in it are the
+// complaints that it must give, all of them and no other.
+#include "sipctl/trunk/config.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "gtest/gtest.h"
+#include "sipctl/text.h"
+
+namespace sipctl::trunk {
+namespace {
+
+std::string ReadFile(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> Expected(const std::string& text) {
+  constexpr std::string_view kMark = "# expect: ";
+  std::vector<std::string> expected;
+  for (const std::string_view line : Split(text, '\n')) {
+    if (line.starts_with(kMark)) expected.emplace_back(line.substr(kMark.size()));
+  }
+  return expected;
+}
+
+TEST(Config, EveryGoldenFileGivesItsComplaints) {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(GOLDEN_FOLDER)) {
+    if (entry.path().extension() == ".yaml") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  ASSERT_GE(paths.size(), 10u);
+  for (const std::filesystem::path& path : paths) {
+    const std::string text = ReadFile(path);
+    const LoadResult result = ParseConfig(text, "");
+    std::vector<std::string> got;
+    for (const Diagnostic& diagnostic : result.diagnostics) {
+      got.push_back(FormatDiagnostic(diagnostic).substr(1));  // without the ':' after no name
+    }
+    std::string block;
+    for (const std::string& line : got) block += "# expect: " + line + "\n";
+    EXPECT_EQ(got, Expected(text)) << path << " now gives:\n" << block;
+    EXPECT_EQ(result.config == nullptr, HasError(result.diagnostics)) << path;
+  }
+}
+
+TEST(Config, TheExampleIsFine) {
+  const LoadResult result = LoadConfig(EXAMPLE);
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    ADD_FAILURE() << FormatDiagnostic(diagnostic);
+  }
+  ASSERT_NE(result.config, nullptr);
+  const Config& config = *result.config;
+  ASSERT_EQ(config.trunks.size(), 2u);
+  const Trunk& exotel = config.trunks[0];
+  EXPECT_EQ(exotel.name, "exotel");
+  EXPECT_EQ(exotel.destination->host, "127.0.0.20");
+  EXPECT_EQ(exotel.destination->port, 5060);
+  EXPECT_EQ(config.listeners[exotel.listener].name, "carrier-side");
+  EXPECT_EQ(exotel.calls_per_minute, 200u);
+  EXPECT_EQ(exotel.ring_timeout_ns, 90'000'000'000u);
+  EXPECT_TRUE(exotel.media.allow_loopback);
+  EXPECT_EQ(exotel.media.codecs, (std::vector<sdp::Codec>{sdp::Codec::kPcma, sdp::Codec::kPcmu,
+                                                          sdp::Codec::kTelephoneEvent}));
+  EXPECT_EQ(exotel.media.networks, exotel.networks);
+  EXPECT_EQ(config.trunks[1].learning, Learning::kSignalled);
+  EXPECT_EQ(config.routes.size(), 3u);
+  EXPECT_EQ(config.routes[1].add, "+91");
+}
+
+TEST(Config, EveryValueReachesItsPlace) {
+  const LoadResult result = LoadConfig(std::string(GOLDEN_FOLDER) + "/every_key.yaml");
+  ASSERT_NE(result.config, nullptr);
+  const Config& config = *result.config;
+  EXPECT_EQ(config.user_agent, "");
+  EXPECT_EQ(config.control_socket, "");
+  EXPECT_EQ(config.journal, "/var/lib/tandem/journal");
+  EXPECT_EQ(config.calls_max, 77u);
+  EXPECT_EQ(config.relay_socket, "/run/r.sock");
+  EXPECT_EQ(config.listeners[1].advertise_host, "sbc.example.com");
+  EXPECT_EQ(config.listeners[1].advertise_port, 5070);
+  EXPECT_EQ(config.listeners[1].transport, Transport::kTcp);
+  const Trunk& trunk = config.trunks[0];
+  EXPECT_EQ(trunk.destination->transport, Transport::kTcp);
+  EXPECT_EQ(trunk.destination->host, "pstn.example.com");
+  EXPECT_EQ(trunk.listener, 1u);
+  EXPECT_EQ(trunk.from_domain, "account.example.com");
+  EXPECT_EQ(trunk.ring_timeout_ns, 60'000'000'000u);
+  EXPECT_EQ(trunk.call_length_max_ns, 0u);
+  EXPECT_EQ(trunk.media.codecs,
+            (std::vector<sdp::Codec>{sdp::Codec::kPcma, sdp::Codec::kTelephoneEvent,
+                                     sdp::Codec::kComfortNoise}));
+  EXPECT_EQ(trunk.media.telephone_event_payload_type, 96);
+  EXPECT_EQ(trunk.media.ptime_ms, 30);
+  EXPECT_TRUE(trunk.media.rtcp_mux_offer);
+  EXPECT_FALSE(trunk.media.allow_loopback);
+  EXPECT_TRUE(trunk.media.learn_remote);
+  EXPECT_EQ(trunk.learning, Learning::kLatch);
+  EXPECT_EQ(sdp::FormatIpAddress(trunk.addresses[0].advertise), "203.0.113.5");
+  EXPECT_EQ(trunk.dscp, 34);
+  EXPECT_EQ(trunk.media_timeout_ns, 90'000'000'000u);
+  EXPECT_EQ(trunk.calls_max, 5u);
+  EXPECT_EQ(trunk.calls_per_minute, 6u);
+  EXPECT_EQ(trunk.call_burst, 7u);
+  EXPECT_EQ(config.trunks[1].media.codecs, std::vector<sdp::Codec>{sdp::Codec::kPcma});
+  EXPECT_EQ(config.routes[0].strip, 2u);
+}
+
+TEST(Config, WhatIsNoConfigurationIsRefused) {
+  for (const char* text :
+       {"", "# nothing\n", "a", "- a\n", "{", "\"", "a: &x [*x]\n", "? {a: b}\n: c",
+        "listeners: 3\nrelay: []\ntrunks: {a: b}\nroutes: x\n", "\t", "%YAML 9"}) {
+    const LoadResult result = ParseConfig(text, "f");
+    EXPECT_EQ(result.config, nullptr) << text;
+    EXPECT_TRUE(HasError(result.diagnostics)) << text;
+  }
+  EXPECT_EQ(ParseConfig(std::string(kConfigBytesMax + 1, '#'), "f").config, nullptr);
+  EXPECT_EQ(FormatDiagnostic(LoadConfig("/nonexistent/x.yaml").diagnostics[0]),
+            "/nonexistent/x.yaml: error: the file cannot be read");
+}
+
+}  // namespace
+}  // namespace sipctl::trunk
