@@ -1,0 +1,80 @@
+"""Network namespaces, veth pairs and packet loss, made by a test and removed by it."""
+
+import os
+import subprocess
+
+from .process import Failed
+
+
+def run(command, check=True, quiet=False):
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    text = done.stdout.decode(errors="replace")
+    if check and done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))}: {text}")
+    return text if not quiet else ""
+
+
+class Namespace:
+    """One host of the laboratory: its own interfaces, ports and firewall."""
+
+    def __init__(self, name):
+        self.name = name
+        run(["ip", "netns", "add", name])
+        self.run(["ip", "link", "set", "lo", "up"])
+
+    @property
+    def prefix(self):
+        return ["ip", "netns", "exec", self.name]
+
+    def run(self, command, check=True):
+        return run([*self.prefix, *command], check=check)
+
+    def stage(self, *addresses):
+        """Addresses that live on an interface of their own, for programs that shun loopback."""
+        self.run(["ip", "link", "add", "stage0", "type", "veth", "peer", "name", "stage1"])
+        for address in addresses:
+            self.run(["ip", "address", "add", f"{address}/24", "dev", "stage0"])
+        self.run(["ip", "link", "set", "stage1", "up"])
+        self.run(["ip", "link", "set", "stage0", "up"])
+
+    def nft(self, rules):
+        subprocess.run([*self.prefix, "nft", "-f", "-"], input=rules.encode(), check=True)
+
+    def remove(self):
+        run(["ip", "netns", "delete", self.name], check=False)
+
+
+class Pair:
+    """Two hosts joined by a veth cable: `near` carries what is measured, `far` measures."""
+
+    def __init__(self, name, near_addresses=("10.77.0.1",), far_addresses=("10.77.0.2",)):
+        self.near = self.far = None
+        try:
+            self.near = Namespace(f"{name}-near")
+            self.far = Namespace(f"{name}-far")
+            run(["ip", "link", "add", "v0", "netns", self.near.name, "type", "veth",
+                 "peer", "name", "v0", "netns", self.far.name])
+            for host, addresses in ((self.near, near_addresses), (self.far, far_addresses)):
+                for address in addresses:
+                    host.run(["ip", "address", "add", f"{address}/16", "dev", "v0"])
+                # A sender in the kernel would leave only the pseudo-header sum in UDP: as no wire
+                # would ever bring it.
+                host.run(["ethtool", "-K", "v0", "tx", "off"])
+                host.run(["ip", "link", "set", "v0", "txqueuelen", "10000", "up"])
+                host.run(["sysctl", "-qw", "net.core.rmem_max=268435456"], check=False)
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self):
+        for host in (self.near, self.far):
+            if host:
+                host.remove()
+
+
+def remove_pair(name):
+    """Removes what `Pair(name)` made, in whatever state it is."""
+    for side in ("near", "far"):
+        if os.path.exists(f"/run/netns/{name}-{side}"):
+            run(["ip", "netns", "delete", f"{name}-{side}"])
