@@ -1,9 +1,19 @@
 """Programs started by a test: output in a file, waits with a deadline, an end in every case."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import time
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent():
+    """A test that is killed (by meson's time limit, say) takes its programs along."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Failed(AssertionError):
@@ -32,7 +42,8 @@ class Program:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=stdin or subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env=env, cwd=cwd or folder, start_new_session=True)
+                stderr=subprocess.STDOUT, env=env, cwd=cwd or folder, start_new_session=True,
+                preexec_fn=_die_with_parent)
         self.ended = False
 
     @property

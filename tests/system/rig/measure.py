@@ -1,0 +1,117 @@
+"""One measurement: a fresh relay of either make, exactly the calls it needs, loadgen against it."""
+
+import json
+import os
+
+from . import laboratory, rtpengine, tandem
+from .process import Failed, Program
+
+NEAR, FAR = "10.77.0.1", "10.77.0.2"
+NG_PORT = 2223
+PORT_FIRST, SOCKETS = 50000, 2
+
+
+def cpu_prefix(cpu):
+    return ["taskset", "-c", str(cpu)]
+
+
+class Bench:
+    """Two namespaces and a folder; `relay_cpu` carries the system under test, `far_cpu` loadgen."""
+
+    def __init__(self, name, relay_cpu=0, far_cpu=1):
+        tandem.raise_descriptor_limit()
+        self.folder = tandem.scratch()
+        self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
+        self.pair = laboratory.Pair(name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.pair.remove()
+        laboratory.run(["rm", "-rf", self.folder])
+
+    def _loadgen(self, calls, seconds, source, more=()):
+        out = os.path.join(self.folder, "loadgen.json")
+        if os.path.exists(out):
+            os.unlink(out)
+        command = [tandem.program("loadgen"), *source, "--far", FAR, "--port", PORT_FIRST,
+                   "--sockets", SOCKETS, "--calls", calls, "--seconds", seconds,
+                   "--cpu", self.far_cpu, "--json", out, *more]
+        generator = Program("loadgen", command, self.folder, self.pair.far.prefix)
+        try:
+            generator.expect_success(seconds + 60)
+        finally:
+            generator.stop()
+        with open(out, encoding="utf-8") as text:
+            return json.load(text)
+
+    def _judge(self, system, program, cpu_before, result, seconds):
+        row = dict(result["measurements"][0], system=system)
+        # loadgen's warm second is carried by the same process.
+        row["cpu"] = (program.cpu_seconds() - cpu_before) / (seconds + 1.5)
+        row["rss_mib"] = program.rss_bytes() / 2**20
+        row["relay"] = result.get("relay")
+        return row
+
+    def relay(self, calls, seconds, engine="uring", more=()):
+        relay = tandem.Relay(self.folder, f"{NEAR}:10000-39999",
+                             [*self.pair.near.prefix, *cpu_prefix(self.relay_cpu)], engine=engine,
+                             more=["--cpus", self.relay_cpu])
+        try:
+            before = relay.program.cpu_seconds()
+            result = self._loadgen(calls, seconds, ["--relay", relay.socket], more)
+            return self._judge(f"relay ({engine})", relay.program, before, result, seconds)
+        finally:
+            relay.stop()
+
+    def rtpengine(self, calls, seconds):
+        engine = rtpengine.start(self.folder, NEAR, NG_PORT,
+                                 [*self.pair.near.prefix, *cpu_prefix(self.relay_cpu)])
+        try:
+            listing = os.path.join(self.folder, "calls")
+            driver = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ng_calls.py")
+            laboratory.run([*self.pair.far.prefix, "/usr/bin/python3", driver, NEAR, NG_PORT, FAR,
+                            PORT_FIRST, SOCKETS, calls, listing])
+            before = engine.cpu_seconds()
+            result = self._loadgen(calls, seconds, ["--streams", listing])
+            return self._judge("rtpengine", engine, before, result, seconds)
+        finally:
+            engine.stop()
+
+
+class Climb:
+    """Looks for the highest clean rate of one system, a measurement at a time: up by a quarter until
+    it is not clean, then `halvings` times into the gap."""
+
+    def __init__(self, measure, first, most, halvings=2):
+        self.measure, self.next, self.most, self.halvings = measure, first, most, halvings
+        self.clean = self.broken = 0
+        self.rows = []
+
+    @property
+    def done(self):
+        return self.next == 0
+
+    def step(self, seconds):
+        calls = self.next
+        row = self.measure(calls, seconds)
+        if not row["clean"]:  # once more: a hiccup of the machine is no property of a relay
+            row = self.measure(calls, seconds)
+        self.rows.append(row)
+        if row["clean"]:
+            self.clean = max(self.clean, calls)
+        else:
+            self.broken = calls
+        if self.broken == 0:
+            self.next = min(self.most, calls + max(1, calls // 4)) if calls < self.most else 0
+        else:
+            middle = self.clean + (self.broken - self.clean) // 2
+            self.next = middle if self.halvings > 0 and middle > self.clean else 0
+            self.halvings -= 1
+        return row
+
+
+def check(condition, sentence):
+    if not condition:
+        raise Failed(sentence)
