@@ -14,15 +14,17 @@ class Sipp(Program):
     """Runs one scenario. `keys` are the scenario's own words, [like_this]."""
 
     def __init__(self, folder, scenario, local, remote=None, transport="udp", service="service",
-                 calls=1, keys=None, rate=None, prefix=(), more=(), name=None):
+                 calls=1, keys=None, rate=None, prefix=(), more=(), name=None, trace=True,
+                 timeout=60):
         name = name or f"sipp-{scenario}"
         self.messages_path = os.path.join(folder, f"{name}.messages")
         self.errors_path = os.path.join(folder, f"{name}.errors")
         command = ["/usr/bin/sipp", "-sf", os.path.join(SCENARIOS, scenario + ".xml"),
                    "-i", local[0], "-p", local[1], "-t", "u1" if transport == "udp" else "t1",
-                   "-m", calls, "-s", service, "-nostdin", "-timeout", "60", "-timeout_error",
-                   "-trace_msg", "-message_file", self.messages_path,
+                   "-m", calls, "-s", service, "-nostdin", "-timeout", timeout, "-timeout_error",
                    "-trace_err", "-error_file", self.errors_path, *more]
+        if trace:
+            command += ["-trace_msg", "-message_file", self.messages_path]
         for key, value in (keys or {}).items():
             command += ["-key", key, value]
         if rate:

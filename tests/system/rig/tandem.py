@@ -81,6 +81,10 @@ class Relay:
     def state(self):
         return relaystat(self.socket)
 
+    @property
+    def log_text(self):
+        return self.program.log()
+
     def stop(self):
         return self.program.stop(10)
 
@@ -110,6 +114,10 @@ class Sipctl:
             self.program.stop()
             raise
         return self
+
+    @property
+    def log_text(self):
+        return self.program.log()
 
     def calls(self):
         done = subprocess.run([program("sipctl"), "calls", "--control", self.control, "--json"],
