@@ -19,8 +19,10 @@ def _statistics(path):
 
 
 def _load_config(folder):
-    config = office.office_config(folder)
-    config["media"] = {"addresses": LOCAL_ADDRESSES}
+    many = {"calls_max": 200_000}
+    config = office.office_config(folder, trunk_more={"carrier": many, "pbx": many})
+    config["calls_max"] = 200_000
+    config["relay"]["addresses"] = [{"local": a} for a in LOCAL_ADDRESSES]
     return config
 
 

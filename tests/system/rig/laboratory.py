@@ -15,6 +15,16 @@ def run(command, check=True, quiet=False):
     return text if not quiet else ""
 
 
+def stage(*addresses):
+    """In this process's own network: addresses that live on an interface of their own, for programs
+    that shun loopback. Between them packets still go over `lo`."""
+    run(["ip", "link", "add", "stage0", "type", "veth", "peer", "name", "stage1"])
+    for address in addresses:
+        run(["ip", "address", "add", f"{address}/32", "dev", "stage0"])
+    for name in ("stage0", "stage1"):
+        run(["ip", "link", "set", name, "up"])
+
+
 class Namespace:
     """One host of the laboratory: its own interfaces, ports and firewall."""
 
@@ -29,14 +39,6 @@ class Namespace:
 
     def run(self, command, check=True):
         return run([*self.prefix, *command], check=check)
-
-    def stage(self, *addresses):
-        """Addresses that live on an interface of their own, for programs that shun loopback."""
-        self.run(["ip", "link", "add", "stage0", "type", "veth", "peer", "name", "stage1"])
-        for address in addresses:
-            self.run(["ip", "address", "add", f"{address}/24", "dev", "stage0"])
-        self.run(["ip", "link", "set", "stage1", "up"])
-        self.run(["ip", "link", "set", "stage0", "up"])
 
     def nft(self, rules):
         subprocess.run([*self.prefix, "nft", "-f", "-"], input=rules.encode(), check=True)

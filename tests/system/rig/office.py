@@ -130,14 +130,14 @@ def live_sessions(state):
 def office_config(folder, transport="udp", trunk_more=None):
     """Two trunks, carrier and pbx; numbers of +9122 live at the PBX, all others at the carrier."""
     def trunk(name, address):
-        return {"name": name, "sources": [f"{address}/32"], "listener": "office",
-                "destination": f"{address}:{SIP_PORT};transport={transport}",
-                "media": {"networks": [f"{address}/32"]}, **(trunk_more or {}).get(name, {})}
+        return {"name": name, "sources": [f"{address}/32"], "transport": transport,
+                "destination": f"{address}:{SIP_PORT}", "media_networks": [f"{address}/32"],
+                **(trunk_more or {}).get(name, {})}
     return {
-        "relay": {"socket": os.path.join(folder, "relay.sock")},
-        "control_socket": os.path.join(folder, "sipctl.sock"),
+        "control": os.path.join(folder, "sipctl.sock"),
+        "relay": {"socket": os.path.join(folder, "relay.sock"), "addresses": [{"local": TANDEM}]},
         "listeners": [{"name": "office", "transport": transport, "bind": f"{TANDEM}:{SIP_PORT}"}],
         "trunks": [trunk("carrier", CARRIER), trunk("pbx", PBX)],
         "routes": [{"from": "carrier", "prefix": "+9122", "to": "pbx"},
-                   {"from": "pbx", "prefix": "", "to": "carrier"}],
+                   {"from": "pbx", "to": "carrier"}],
     }

@@ -54,6 +54,10 @@ class Program:
         with open(self.log_path, "rb") as log:
             return log.read()[-tail:].decode(errors="replace")
 
+    @property
+    def log_text(self):
+        return self.log()
+
     def running(self):
         return self.process.poll() is None
 

@@ -11,12 +11,12 @@ SCENARIOS = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file
 
 
 class Sipp(Program):
-    """Runs one scenario. `keys` are the scenario's own words, [like_this]."""
+    """Runs one scenario, by name or by path without the ending. `keys` are the scenario's own words, [like_this]."""
 
     def __init__(self, folder, scenario, local, remote=None, transport="udp", service="service",
                  calls=1, keys=None, rate=None, prefix=(), more=(), name=None, trace=True,
                  timeout=60):
-        name = name or f"sipp-{scenario}"
+        name = name or f"sipp-{os.path.basename(scenario)}"
         self.messages_path = os.path.join(folder, f"{name}.messages")
         self.errors_path = os.path.join(folder, f"{name}.errors")
         command = ["/usr/bin/sipp", "-sf", os.path.join(SCENARIOS, scenario + ".xml"),

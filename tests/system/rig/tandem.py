@@ -90,14 +90,15 @@ class Relay:
 
 
 class Sipctl:
-    """`config` is a plain dictionary: JSON is YAML."""
+    """`config` is a plain dictionary (JSON is YAML) or the text of a file."""
 
     def __init__(self, folder, config, prefix=(), name="sipctl", more=()):
         self.folder, self.prefix, self.name = folder, list(prefix), name
         self.config_path = os.path.join(folder, f"{name}.yaml")
-        self.control = config["control_socket"]
+        text = config if isinstance(config, str) else json.dumps(config, indent=1)
+        self.control = os.path.join(folder, "sipctl.sock")
         with open(self.config_path, "w", encoding="utf-8") as out:
-            json.dump(config, out, indent=1)
+            out.write(text)
         self.command = [program("sipctl"), "run", self.config_path, *more]
         self.program = None
         self.start()

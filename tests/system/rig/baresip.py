@@ -1,0 +1,57 @@
+"""baresip as a telephone: answers by itself or dials, plays a file, records what it hears, hangs up
+at the end of its file, and says how many packets it sent and received."""
+
+import os
+import re
+import subprocess
+
+from .process import Program, wait_until
+
+CONFIG = """poll_method epoll
+sip_listen {address}:{port}
+audio_source aufile,{speech}
+audio_player aufile,{heard}
+audio_alert aufile,{speech}
+audio_srate 8000
+audio_channels 1
+rtp_ports 27000-27100
+rtcp_mux no
+jitter_buffer_delay 0-1
+module_path /usr/lib/baresip/modules
+module g711.so
+module aufile.so
+module_tmp account.so
+module_app menu.so
+"""
+
+
+class Baresip(Program):
+    def __init__(self, folder, address, port, speech, heard, dial=None, outbound=None, name=None):
+        name = name or "baresip"
+        home = os.path.join(folder, name + ".d")
+        os.makedirs(home, exist_ok=True)
+        with open(os.path.join(home, "config"), "w", encoding="utf-8") as out:
+            out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard))
+        via = f";outbound=\"sip:{outbound[0]}:{outbound[1]}\"" if outbound else ""
+        with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
+            out.write(f"<sip:pbx@{address}:{port};transport=udp>;regint=0;answermode=auto;"
+                      f"audio_codecs=pcma{via}\n")
+        with open(os.path.join(home, "contacts"), "w", encoding="utf-8") as out:
+            out.write("")
+        command = ["/usr/bin/baresip", "-4", "-f", home]
+        if dial:
+            command += ["-e", f"/dial {dial}"]
+        # It reads commands from its standard input and would end with that.
+        super().__init__(name, command, folder, stdin=subprocess.PIPE,
+                         env=dict(os.environ, HOME=home, TERM="dumb"))
+        wait_until(lambda: "baresip is ready" in self.log(100_000) or not self.running(), 10,
+                   lambda: f"readiness of baresip:\n{self.log()}")
+        self.expect_running()
+
+    def calls_ended(self):
+        return len(re.findall(r"terminated \(duration", self.log(1_000_000)))
+
+    def packets(self):
+        """(sent, received) of the last call that ended."""
+        found = re.findall(r"^packets:\s+(\d+)\s+(\d+)", self.log(1_000_000), re.M)
+        return tuple(map(int, found[-1])) if found else (0, 0)

@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+"""The demo's two calls: a carrier (SIPp) and a telephone (baresip) speak through sipctl and relay.
+
+Started by scripts/demo after the build. An independent witness counts every packet on the wire; the
+two programs' own counts must agree with it. Exit status 0 only if nothing was lost.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")))
+from rig import laboratory, office, sipp, tandem  # noqa: E402
+from rig.baresip import Baresip  # noqa: E402
+from rig.process import Failed, wait_until  # noqa: E402
+from rig.witness import Witness  # noqa: E402
+
+# The same addresses as in docs/examples/sipctl.yaml.
+TANDEM, CARRIER, PBX = "192.0.2.10", "198.51.100.20", "192.0.2.30"
+NUMBER_AT_PBX, NUMBER_AT_CARRIER = "+912212345678", "+919999000011"
+SIP_PORT = 5060
+
+CARRIER_SAYS = ("Good morning. This is the carrier, calling from the public network. "
+                "Every word you hear has passed through Tandem.")
+PBX_SAYS = ("Good morning, carrier. This is the telephone on the desk. I hear you loud and clear, "
+            "and my voice comes back to you the same way, through the relay, one packet every "
+            "twenty milliseconds. Thank you for the call, and goodbye.")
+
+
+class Demo:
+    def __init__(self, keep):
+        self.keep = keep  # where the recordings stay
+        self.folder = tandem.scratch()
+        self.started = []
+        self.scenarios = os.path.join(self.folder, "scenarios")
+
+    def begin(self, thing):
+        self.started.append(thing)
+        return thing
+
+    def end(self):
+        for thing in reversed(self.started):
+            thing.stop()
+        shutil.rmtree(self.folder, True)
+
+    # ---- preparation ----
+
+    def speech(self, name, text):
+        """Synthesised speech as telephone audio: a WAV for baresip, bare A-law for SIPp."""
+        spoken = os.path.join(self.folder, name + "-spoken.wav")
+        wav, alaw = (os.path.join(self.folder, f"{name}.{kind}") for kind in ("wav", "al"))
+        subprocess.run(["espeak-ng", "-v", "en", "-w", spoken, text], check=True)
+        subprocess.run(["sox", spoken, "-r", "8000", "-c", "1", "-b", "16", wav, "gain", "-3"],
+                       check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["sox", wav, "-t", "raw", "-e", "a-law", alaw], check=True)
+        return wav, alaw
+
+    def prepare(self):
+        office.own_network()
+        laboratory.stage(TANDEM, CARRIER, PBX)
+        self.pbx_wav, _ = self.speech("pbx", PBX_SAYS)
+        _, carrier_alaw = self.speech("carrier", CARRIER_SAYS)
+        os.makedirs(self.scenarios)
+        for name in ("demo_uac", "demo_uas"):
+            with open(os.path.join(sipp.SCENARIOS, name + ".xml"), encoding="utf-8") as text:
+                scenario = text.read().replace("SPEECH", carrier_alaw)
+            with open(os.path.join(self.scenarios, name + ".xml"), "w", encoding="utf-8") as out:
+                out.write(scenario)
+
+    def office(self):
+        """relay and sipctl with the example configuration; only its socket paths are replaced."""
+        self.relay = self.begin(tandem.Relay(self.folder, f"{TANDEM}:10000-19999",
+                                             engine="uring"))
+        example = os.path.join(tandem.ROOT, "docs/examples/sipctl.yaml")
+        with open(example, encoding="utf-8") as text:
+            config = re.sub(r"/run/tandem/", self.folder + "/", text.read())
+        self.sipctl = self.begin(tandem.Sipctl(self.folder, config))
+        print(f"relay   pid {self.relay.program.pid}, io_uring, {TANDEM} ports 10000-19999")
+        print(f"sipctl  pid {self.sipctl.program.pid}, docs/examples/sipctl.yaml")
+
+    # ---- one call ----
+
+    def carrier(self, scenario, remote=None, name=None):
+        return self.begin(sipp.Sipp(
+            self.folder, os.path.join(self.scenarios, scenario), (CARRIER, SIP_PORT), remote,
+            service=NUMBER_AT_PBX, name=name, more=["-mi", CARRIER, "-mp", "28000"]))
+
+    def telephone(self, name, dial=None):
+        heard = os.path.join(self.keep, f"heard-by-pbx-{name}.wav")
+        return self.begin(Baresip(self.folder, PBX, SIP_PORT, self.pbx_wav, heard, dial=dial,
+                                  outbound=(TANDEM, SIP_PORT) if dial else None,
+                                  name=f"baresip-{name}"))
+
+    def carrier_to_pbx(self):
+        telephone = self.telephone("call-1")
+        carrier = self.carrier("demo_uac", (TANDEM, SIP_PORT), "sipp-call-1")
+        return self.watch("call 1", "carrier -> PBX", CARRIER, carrier, telephone)
+
+    def pbx_to_carrier(self):
+        carrier = self.carrier("demo_uas", None, "sipp-call-2")
+        telephone = self.telephone("call-2", f"sip:{NUMBER_AT_CARRIER}@{TANDEM}")
+        return self.watch("call 2", "PBX -> carrier", PBX, carrier, telephone)
+
+    def watch(self, title, way, caller, carrier, telephone):
+        """Waits for the end of the call and says what the witness saw."""
+        carrier.expect_success(60)
+        wait_until(telephone.packets, 10, "packet counts of baresip")
+        telephone.stop()
+        wait_until(lambda: not self.relay.state()["sessions"], 5, "end of the relay's session")
+        return Call(title, way, self.witness, caller, telephone.packets())
+
+    def run(self):
+        self.prepare()
+        self.office()
+        calls = []
+        for place in (self.carrier_to_pbx, self.pbx_to_carrier):
+            self.witness = Witness()
+            try:
+                calls.append(place())
+            finally:
+                self.witness.close()
+            calls[-1].show()
+        counters = self.relay.state()["counters"]
+        return calls, counters
+
+
+class Call:
+    def __init__(self, title, way, witness, caller, telephone_packets):
+        self.title, self.way = title, way
+        self.setup_ms = witness.setup_ms(caller)
+        self.telephone_sent, self.telephone_heard = telephone_packets
+        self.legs = []  # name, program, into the relay, out of it
+        self.streams = {(a, b): witness.between(a, b) for a, b in (
+            (CARRIER, TANDEM), (TANDEM, CARRIER), (PBX, TANDEM), (TANDEM, PBX))}
+        if None in self.streams.values():
+            missing = [f"{a} -> {b}" for (a, b), s in self.streams.items() if s is None]
+            raise Failed(f"{title}: no audio {' and '.join(missing)}")
+
+    @property
+    def forward(self):
+        """(packets the carrier sent, packets of them that reached the PBX)."""
+        return self.streams[CARRIER, TANDEM].packets, self.streams[TANDEM, PBX].packets
+
+    @property
+    def backward(self):
+        return self.streams[PBX, TANDEM].packets, self.streams[TANDEM, CARRIER].packets
+
+    @property
+    def lost(self):
+        gaps = sum(s.missing for s in self.streams.values())
+        return (self.forward[0] - self.forward[1]) + (self.backward[0] - self.backward[1]) + gaps
+
+    def faults(self):
+        if self.lost:
+            yield f"{self.lost} packets lost"
+        if self.telephone_heard != self.forward[1]:
+            yield f"baresip counts {self.telephone_heard} packets heard, {self.forward[1]} were sent"
+        if self.telephone_sent != self.backward[0]:
+            yield f"baresip counts {self.telephone_sent} packets sent, {self.backward[0]} came"
+        for (a, b), stream in self.streams.items():
+            if stream.codec != "PCMA":
+                yield f"{a} -> {b} carries {stream.codec}"
+        if min(*self.forward, *self.backward) < 100:
+            yield "less than two seconds of speech"
+        if self.setup_ms is None:
+            yield "no answer was seen"
+
+    def show(self):
+        setup = f"{self.setup_ms:.1f} ms" if self.setup_ms is not None else "never"
+        print(f"\n{self.title}: {self.way}   answered after {setup}")
+        print(f"  {'leg':9}{'program':9}{'address':16}{'codec':7}{'in':>6}{'out':>6}{'lost':>6}"
+              f"{'jitter in':>12}{'jitter out':>12}")
+        for name, program, address in (("carrier", "SIPp", CARRIER), ("PBX", "baresip", PBX)):
+            into, out = self.streams[address, TANDEM], self.streams[TANDEM, address]
+            print(f"  {name:9}{program:9}{address:16}{into.codec:7}{into.packets:6}{out.packets:6}"
+                  f"{into.missing + out.missing:6}{into.jitter_ms:9.2f} ms{out.jitter_ms:9.2f} ms")
+
+
+def main():
+    keep = os.path.join(tandem.build_folder(), "demo")
+    os.makedirs(keep, exist_ok=True)
+    demo = Demo(keep)
+    faults = []
+    try:
+        calls, counters = demo.run()
+        for call in calls:
+            faults += [f"{call.title}: {fault}" for fault in call.faults()]
+    except Failed as failure:
+        calls, faults = [], [str(failure)]
+        for program in demo.started:
+            print(f"---- {getattr(program, 'name', '?')}:\n{program.log_text}", file=sys.stderr)
+    finally:
+        demo.end()
+    for fault in faults:
+        print(f"demo: {fault}")
+    if faults:
+        return 1
+    each_way = min(sum(c.forward[1] for c in calls), sum(c.backward[1] for c in calls))
+    lost = sum(c.lost for c in calls)
+    drops = {n: v for n, v in counters.items() if v and n in ("no_leg", "wrong_source",
+                                                            "wrong_network", "send_failed")}
+    print(f"\nwhat the telephone heard: {os.path.relpath(keep)}/heard-by-pbx-call-*.wav")
+    print(f"the relay dropped: {drops or 'nothing'}")
+    print(f"demo: {len(calls)} calls, {each_way} packets each way, {lost} lost")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
