@@ -9,12 +9,14 @@ from .process import Program, wait_until
 
 CONFIG = """poll_method epoll
 sip_listen {address}:{port}
+net_interface {interface}
 audio_source aufile,{speech}
 audio_player aufile,{heard}
 audio_alert aufile,{speech}
 audio_srate 8000
 audio_channels 1
 rtp_ports 27000-27100
+rtp_stats yes
 rtcp_mux no
 jitter_buffer_delay 0-1
 module_path /usr/lib/baresip/modules
@@ -26,15 +28,17 @@ module_app menu.so
 
 
 class Baresip(Program):
-    def __init__(self, folder, address, port, speech, heard, dial=None, outbound=None, name=None):
+    def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
+                 outbound=None, name=None):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "config"), "w", encoding="utf-8") as out:
-            out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard))
+            out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard,
+                                    interface=interface))
         via = f";outbound=\"sip:{outbound[0]}:{outbound[1]}\"" if outbound else ""
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
-            out.write(f"<sip:pbx@{address}:{port};transport=udp>;regint=0;answermode=auto;"
+            out.write(f"<sip:{user}@{address}:{port};transport=udp>;regint=0;answermode=auto;"
                       f"audio_codecs=pcma{via}\n")
         with open(os.path.join(home, "contacts"), "w", encoding="utf-8") as out:
             out.write("")
@@ -42,7 +46,7 @@ class Baresip(Program):
         if dial:
             command += ["-e", f"/dial {dial}"]
         # It reads commands from its standard input and would end with that.
-        super().__init__(name, command, folder, stdin=subprocess.PIPE,
+        super().__init__(name, command, folder, prefix, stdin=subprocess.PIPE,
                          env=dict(os.environ, HOME=home, TERM="dumb"))
         wait_until(lambda: "baresip is ready" in self.log(100_000) or not self.running(), 10,
                    lambda: f"readiness of baresip:\n{self.log()}")

@@ -59,7 +59,11 @@ class Demo:
 
     def prepare(self):
         office.own_network()
-        laboratory.stage(TANDEM, CARRIER, PBX)
+        # The carrier is an address on this host; the telephone is a host of its own, because baresip
+        # leaves the choice of its source address to the kernel.
+        laboratory.run(["ip", "address", "add", f"{CARRIER}/32", "dev", "lo"])
+        self.desk = self.begin(laboratory.Namespace(f"tandem-desk-{os.getpid()}"))
+        self.cable = self.desk.join(TANDEM, PBX)
         self.pbx_wav, _ = self.speech("pbx", PBX_SAYS)
         _, carrier_alaw = self.speech("carrier", CARRIER_SAYS)
         os.makedirs(self.scenarios)
@@ -85,11 +89,13 @@ class Demo:
     def carrier(self, scenario, remote=None, name=None):
         return self.begin(sipp.Sipp(
             self.folder, os.path.join(self.scenarios, scenario), (CARRIER, SIP_PORT), remote,
-            service=NUMBER_AT_PBX, name=name, more=["-mi", CARRIER, "-mp", "28000"]))
+            service=NUMBER_AT_PBX, name=name, keys={"rtp_ip": CARRIER},
+            more=["-mi", CARRIER, "-mp", "28000"]))
 
     def telephone(self, name, dial=None):
         heard = os.path.join(self.keep, f"heard-by-pbx-{name}.wav")
-        return self.begin(Baresip(self.folder, PBX, SIP_PORT, self.pbx_wav, heard, dial=dial,
+        return self.begin(Baresip(self.folder, PBX, SIP_PORT, NUMBER_AT_PBX, self.pbx_wav, heard,
+                                  self.cable, prefix=self.desk.prefix, dial=dial,
                                   outbound=(TANDEM, SIP_PORT) if dial else None,
                                   name=f"baresip-{name}"))
 

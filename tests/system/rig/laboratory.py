@@ -15,16 +15,6 @@ def run(command, check=True, quiet=False):
     return text if not quiet else ""
 
 
-def stage(*addresses):
-    """In this process's own network: addresses that live on an interface of their own, for programs
-    that shun loopback. Between them packets still go over `lo`."""
-    run(["ip", "link", "add", "stage0", "type", "veth", "peer", "name", "stage1"])
-    for address in addresses:
-        run(["ip", "address", "add", f"{address}/32", "dev", "stage0"])
-    for name in ("stage0", "stage1"):
-        run(["ip", "link", "set", name, "up"])
-
-
 class Namespace:
     """One host of the laboratory: its own interfaces, ports and firewall."""
 
@@ -39,6 +29,19 @@ class Namespace:
 
     def run(self, command, check=True):
         return run([*self.prefix, *command], check=check)
+
+    def join(self, here, there):
+        """A veth cable between this process's own network and the namespace: an address each."""
+        cable = "cable0"
+        run(["ip", "link", "add", cable, "type", "veth", "peer", "name", cable, "netns", self.name])
+        run(["ip", "address", "add", f"{here}/24", "dev", cable])
+        run(["ip", "link", "set", cable, "up"])
+        self.run(["ip", "address", "add", f"{there}/24", "dev", cable])
+        self.run(["ip", "link", "set", cable, "up"])
+        return cable
+
+    def stop(self):
+        self.remove()
 
     def nft(self, rules):
         subprocess.run([*self.prefix, "nft", "-f", "-"], input=rules.encode(), check=True)

@@ -1,4 +1,4 @@
-"""Looks on from outside: every packet on the loopback of this network namespace, once.
+"""Looks on from outside: every packet on the interfaces of this network namespace, once.
 
 Counts RTP by stream, with loss by sequence number and jitter (RFC 3550 section 6.4.1), and notes
 when SIP messages passed. It is no part of what it watches and uses none of its code.
@@ -67,7 +67,6 @@ class Witness:
         self.sip = []  # (time, source, destination, first line)
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
-        self.socket.bind(("lo", 0))
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -77,7 +76,9 @@ class Witness:
             if not select.select([self.socket], [], [], 0.1)[0]:
                 continue
             data, where = self.socket.recvfrom(65536)
-            if where[2] != _PACKET_OUTGOING and data[0] >> 4 == 4 and data[9] == 17:
+            # On loopback each packet passes twice, out and in again.
+            again = where[0] == "lo" and where[2] == _PACKET_OUTGOING
+            if not again and len(data) > 28 and data[0] >> 4 == 4 and data[9] == 17:
                 self._datagram(data, time.monotonic())
 
     def _datagram(self, data, now):
