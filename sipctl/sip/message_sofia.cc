@@ -179,6 +179,7 @@ bool ValueReader::ReadVias(std::string_view value, std::vector<Via>* out) {
     const size_t slash = protocol.rfind('/');
     if (slash == std::string_view::npos) return false;
     // In capitals, as sofia itself writes the ones that it knows.
+    read.transport.clear();
     for (char c : Trim(protocol.substr(slash + 1))) {
       read.transport.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
     }
