@@ -105,7 +105,7 @@ void ClientSide::StartRepeat(TransactionId id, Transaction& transaction) {
 void ClientSide::Transmit(TransactionId id, Transaction& transaction) {
   auto used = context_.transport->Send(transaction.flow, transaction.bytes);
   if (used.ok()) {
-    transaction.flow = *used;
+    transaction.flow.connection = used->connection;
   } else if (transaction.extra && transaction.extra->may_fall_back) {
     FallBack(id, transaction);
   } else {

@@ -259,7 +259,8 @@ void ServerSide::StartRepeat(TransactionId id, Transaction& transaction) {
 void ServerSide::Transmit(TransactionId id, Transaction& transaction) {
   auto used = context_.transport->Send(transaction.flow, transaction.bytes);
   if (used.ok()) {
-    transaction.flow = *used;
+    // Only that: the remote end of a connection that the peer opened is no way back to it.
+    transaction.flow.connection = used->connection;
     return;
   }
   // Told later: no callback may come from inside the TU's own call.

@@ -25,6 +25,7 @@ class RecordingTransport : public Transport {
     if (refuse) return absl::UnavailableError("refused by the test");
     Flow used = flow;
     if (IsReliable(flow.protocol) && flow.connection == 0) used.connection = ++connections;
+    if (remote_port_seen != 0) used.remote.port = remote_port_seen;
     ParseFailure failure;
     sent.push_back(
         {used, std::string(bytes), Parse(bytes, &failure).value_or(Message()), timers_->now()});
@@ -44,6 +45,7 @@ class RecordingTransport : public Transport {
   Advertised tcp{Protocol::kTcp, "192.0.2.1", 5070};
   uint64_t connections = 100;
   bool refuse = false;
+  uint16_t remote_port_seen = 0;  // if not 0, of the connections used from now on
 
  private:
   const Timers* timers_;

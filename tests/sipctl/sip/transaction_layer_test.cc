@@ -553,6 +553,22 @@ TEST_F(TransactionLayerTest, AFinalAnswerSurvivesItsConnection) {
   EXPECT_EQ(user_.failures[0].second, ServerFailure::kTransport);
 }
 
+// A transport tells which connection it used, and the port that the peer opened it from; that port
+// does not listen.
+TEST_F(TransactionLayerTest, ANewConnectionGoesToSentByAndNotToWhereTheOldOneCameFrom) {
+  Message request = Incoming(Method::kInvite);
+  request.via[0].transport = "TCP";
+  Flow ephemeral = Tcp(7);
+  ephemeral.remote.port = 33333;
+  layer_.OnMessage(request, ephemeral);
+  transport_.remote_port_seen = 33333;
+  layer_.Respond(user_.requests.at(0).id, MakeResponse(user_.requests[0].message, 200));
+  transport_.remote_port_seen = 0;
+  transport_.Take();
+  layer_.OnFlowBroken(ephemeral, absl::UnavailableError("reset"));
+  EXPECT_EQ(transport_.Take().at(0).flow.remote.port, 5060);
+}
+
 TEST_F(TransactionLayerTest, AFullLayerRefusesBothWays) {
   TransactionOptions options = Options();
   options.transactions_max = 1;
