@@ -67,6 +67,7 @@ class UringEngine final : public Engine {
   io_uring_sqe* NextSubmission();
   size_t Submit();
   size_t ForgetSends();
+  void Gather(size_t wanted);
   void ArmAll();
   void Arm(Handle handle);
   void ArmWake();
@@ -196,16 +197,25 @@ void UringEngine::ArmWake() {
 
 // ---- a packet's way -----------------------------------------------------------------------------
 
+// The kernel posts completions only when asked, some 20 at a time; it says in shared memory when
+// asking is worth it. A full burst is worth more than the calls it takes: everything after this is
+// cheaper by the dozen.
+void UringEngine::Gather(size_t wanted) {
+  for (size_t ready = io_uring_cq_ready(&ring_); ready < wanted;) {
+    const unsigned told = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
+    if (io_uring_sq_ready(&ring_) == 0 && (told & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) == 0)
+      return;
+    Submit();
+    const size_t now_ready = io_uring_cq_ready(&ring_);
+    if (now_ready == ready) return;
+    ready = now_ready;
+  }
+}
+
 size_t UringEngine::Receive(std::span<Packet> packets, TimeNs now) {
   buffers_.Refill();
   ArmAll();
-  // The kernel posts completions only when asked; it says in shared memory when asking is worth it.
-  const unsigned kernel_flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
-  if (io_uring_cq_ready(&ring_) == 0 &&
-      (io_uring_sq_ready(&ring_) != 0 ||
-       (kernel_flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0)) {
-    Submit();
-  }
+  Gather(packets.size());
   size_t count = 0;
   unsigned seen = 0;
   unsigned head;

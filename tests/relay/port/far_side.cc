@@ -80,7 +80,7 @@ class SocketFarSide final : public FarSide {
   Port& port() override { return *port_; }
   abi::CounterBlock& counters() override { return counters_; }
   abi::Endpoint own_address() const override {
-    return {.address = ipv4_ ? abi::Address::Ipv4(127, 0, 0, 1) : kLoopback6};
+    return {.address = ipv4_ ? abi::Address::Ipv4(127, 0, 16, 1) : kLoopback6};
   }
   uint32_t buffers_free() const override { return port_->buffers_free(); }
   uint32_t bound() const override { return port_->bound(); }
