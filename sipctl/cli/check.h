@@ -1,7 +1,7 @@
 // `sipctl check CONFIG`: reads a configuration, says what is wrong and what it means.
 #pragma once
 
-#include <ostream>
+#include <iosfwd>
 #include <string>
 
 namespace sipctl::cli {

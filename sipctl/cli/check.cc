@@ -1,0 +1,147 @@
+#include "sipctl/cli/check.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <vector>
+
+#include "sipctl/text.h"
+#include "sipctl/trunk/config.h"
+#include "sipctl/trunk/diagnostic.h"
+
+namespace sipctl::cli {
+namespace {
+
+using trunk::Config;
+using trunk::Diagnostic;
+using trunk::Severity;
+using trunk::Trunk;
+
+std::string NetworksText(const std::vector<sdp::IpNetwork>& networks) {
+  return networks.empty() ? "anywhere" : Join(networks, ", ", sdp::FormatIpNetwork);
+}
+
+std::string HostText(const std::string& host, uint16_t port) {
+  return host.find(':') == std::string::npos ? Concat(host, ":", port)
+                                             : Concat("[", host, "]:", port);
+}
+
+// One line for each trunk that we send calls to: where, and which calls.
+std::vector<std::string> Outbound(const Config& config) {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < config.trunks.size(); ++i) {
+    const Trunk& trunk = config.trunks[i];
+    if (!trunk.destination.has_value()) continue;
+    const trunk::Listener& listener = config.listeners[trunk.listener];
+    std::vector<std::string> calls;
+    for (const trunk::Route& route : config.routes) {
+      if (route.to != i) continue;
+      const std::string from = route.from.has_value() ? config.trunks[*route.from].name : "any";
+      calls.push_back(Concat(from, " ", route.prefix.empty() ? "*" : route.prefix));
+    }
+    lines.push_back(Concat(
+        trunk.name, ": to ", HostText(trunk.destination->host, trunk.destination->port), "/",
+        trunk::TransportName(trunk.destination->transport), " as ",
+        HostText(listener.advertise_host, listener.advertise_port),
+        ", calls: ", calls.empty() ? "none" : Join(calls, ", "),
+        trunk.calls_per_minute == 0 ? ""
+                                    : Concat(", at most ", trunk.calls_per_minute, " a minute")));
+  }
+  return lines;
+}
+
+// One line for each trunk that may call us: from where, and to which listeners.
+std::vector<std::string> Inbound(const Config& config) {
+  const std::string listeners = Join(config.listeners, ", ", [](const trunk::Listener& listener) {
+    return Concat(sdp::FormatIpEndpoint(listener.bind), "/",
+                  trunk::TransportName(listener.transport));
+  });
+  std::vector<std::string> lines;
+  for (const Trunk& trunk : config.trunks) {
+    lines.push_back(Concat(trunk.name, ": from ", NetworksText(trunk.sources), " to ", listeners));
+  }
+  return lines;
+}
+
+std::vector<std::string> MediaLines(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Trunk& trunk : config.trunks) {
+    const std::string addresses =
+        Join(trunk.addresses, ", ", [](const trunk::MediaAddress& address) {
+          const std::string local = sdp::FormatIpAddress(address.local);
+          return address.local == address.advertise
+                     ? local
+                     : Concat(local, " (advertised as ", sdp::FormatIpAddress(address.advertise),
+                              ")");
+        });
+    constexpr std::string_view kLearning[] = {"", ", only from the signalled address",
+                                              ", source learned"};
+    lines.push_back(Concat(trunk.name, ": ", Join(trunk.media.codecs, ", ", sdp::CodecName), " on ",
+                           addresses, ", far side ", NetworksText(trunk.networks),
+                           kLearning[static_cast<size_t>(trunk.learning)]));
+  }
+  return lines;
+}
+
+void PrintPart(std::string_view title, const std::vector<std::string>& lines, std::ostream& out) {
+  out << title << '\n';
+  for (const std::string& line : lines) out << "  " << line << '\n';
+}
+
+void PrintText(const trunk::LoadResult& result, std::ostream& out) {
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    out << trunk::FormatDiagnostic(diagnostic) << '\n';
+  }
+  if (result.config != nullptr) {
+    PrintPart("outbound", Outbound(*result.config), out);
+    PrintPart("inbound", Inbound(*result.config), out);
+    PrintPart("media", MediaLines(*result.config), out);
+  }
+  const auto counted = [&result](Severity severity, std::string_view word) {
+    const auto count = std::count_if(
+        result.diagnostics.begin(), result.diagnostics.end(),
+        [severity](const Diagnostic& diagnostic) { return diagnostic.severity == severity; });
+    return Concat(count, " ", word, count == 1 ? "" : "s");
+  };
+  out << "check: " << counted(Severity::kError, "error") << ", "
+      << counted(Severity::kWarning, "warning") << '\n';
+}
+
+void PrintJson(const trunk::LoadResult& result, std::ostream& out) {
+  nlohmann::ordered_json json;
+  json["ok"] = result.config != nullptr;
+  json["diagnostics"] = nlohmann::ordered_json::array();
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    json["diagnostics"].push_back(
+        {{"severity", diagnostic.severity == Severity::kError ? "error" : "warning"},
+         {"file", diagnostic.file},
+         {"line", diagnostic.line},
+         {"message", diagnostic.message},
+         {"instead", diagnostic.instead}});
+  }
+  if (result.config != nullptr) {
+    json["outbound"] = Outbound(*result.config);
+    json["inbound"] = Inbound(*result.config);
+    json["media"] = MediaLines(*result.config);
+  }
+  // A message may quote bytes of the file that are no UTF-8.
+  out << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+}
+
+}  // namespace
+
+int RunCheck(const CheckOptions& options, std::ostream& out) {
+  if (options.print_keys_markdown) {
+    out << trunk::KeysMarkdown();
+    return 0;
+  }
+  const trunk::LoadResult result = trunk::LoadConfig(options.config);
+  if (options.json) {
+    PrintJson(result, out);
+  } else {
+    PrintText(result, out);
+  }
+  return trunk::HasError(result.diagnostics) ? 1 : 0;
+}
+
+}  // namespace sipctl::cli

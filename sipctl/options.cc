@@ -1,0 +1,211 @@
+#include "sipctl/options.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "sipctl/text.h"
+#include "sipctl/trunk/config.h"
+#include "sipctl/trunk/diagnostic.h"
+
+namespace sipctl {
+namespace {
+
+struct CommandRow {
+  Command command;
+  std::string_view name;
+  bool takes_config;
+  std::string_view meaning;
+};
+
+constexpr CommandRow kCommands[] = {
+    {Command::kRun, "run", true, "Answers calls as CONFIG says, until SIGTERM, which drains."},
+    {Command::kCheck, "check", true, "Says what is wrong with CONFIG and what it means."},
+    {Command::kCalls, "calls", false, "Lists the calls of the running process."},
+};
+
+struct OptionRow {
+  Command command;         // the one it belongs to
+  std::string_view name;   // without the dashes
+  std::string_view value;  // empty: a switch
+  std::string_view preset;
+  std::string_view meaning;                                   // empty: not shown
+  bool (*apply)(Options* options, const std::string& value);  // false: value not possible
+};
+
+constexpr std::string_view kLogLevels[] = {"error", "warning", "info", "debug"};
+
+constexpr OptionRow kOptions[] = {
+    {Command::kRun, "log-level", "LEVEL", "info",
+     "How much is logged: error, warning, info, debug.",
+     [](Options* options, const std::string& value) {
+       options->run.log_level = value;
+       return std::find(std::begin(kLogLevels), std::end(kLogLevels), value) !=
+              std::end(kLogLevels);
+     }},
+    {Command::kRun, "trace", "FILE", "none", "Appends every SIP message to FILE.",
+     [](Options* options, const std::string& value) {
+       options->run.trace = value;
+       return !value.empty();
+     }},
+    {Command::kCheck, "json", "", "off", "Prints one JSON object instead of text.",
+     [](Options* options, const std::string&) { return options->check.json = true; }},
+    {Command::kCheck, "print-keys-markdown", "", "off", "",
+     [](Options* options, const std::string&) {
+       return options->check.print_keys_markdown = true;
+     }},
+    {Command::kCalls, "control", "PATH", trunk::kControlSocketDefault,
+     "The control socket of the running process, `control` in its configuration.",
+     [](Options* options, const std::string& value) {
+       options->calls.control = value;
+       return !value.empty();
+     }},
+    {Command::kCalls, "json", "", "off", "Prints one JSON object instead of a table.",
+     [](Options* options, const std::string&) { return options->calls.json = true; }},
+};
+
+std::string Usage(const CommandRow& command) {
+  std::string usage = Concat("sipctl ", command.name, command.takes_config ? " CONFIG" : "");
+  for (const OptionRow& row : kOptions) {
+    if (row.command != command.command || row.meaning.empty()) continue;
+    usage += Concat(" [--", row.name, row.value.empty() ? "" : " ", row.value, "]");
+  }
+  return usage;
+}
+
+absl::Status Refuse(std::string message, const std::string& near) {
+  if (!near.empty()) message += Concat("; did you mean ", near, "?");
+  return absl::InvalidArgumentError(message);
+}
+
+// What stands behind the command.
+class ArgumentReader {
+ public:
+  ArgumentReader(const CommandRow& command, Options* options)
+      : command_(command), options_(options) {}
+
+  absl::Status Read(const std::vector<std::string>& arguments) {
+    for (size_t i = 1; i < arguments.size(); ++i) {
+      const std::string& argument = arguments[i];
+      if (!argument.starts_with("--")) {
+        if (absl::Status status = TakePositional(argument); !status.ok()) return status;
+        continue;
+      }
+      const OptionRow* row = nullptr;
+      for (const OptionRow& candidate : kOptions) {
+        if (candidate.command == command_.command && argument.substr(2) == candidate.name) {
+          row = &candidate;
+        }
+      }
+      if (row == nullptr) return Unknown(argument);
+      if (std::find(seen_.begin(), seen_.end(), argument) != seen_.end()) {
+        return Refuse(Concat(argument, " is given twice"), "");
+      }
+      seen_.push_back(argument);
+      if (!row->value.empty() && ++i == arguments.size()) {
+        return Refuse(Concat(argument, " needs its ", row->value, " behind it"), "");
+      }
+      if (!row->apply(options_, row->value.empty() ? "" : arguments[i])) {
+        return Refuse(
+            Concat("'", arguments[i], "' is not possible for ", argument, ". ", row->meaning), "");
+      }
+    }
+    const bool needs_config = command_.takes_config && !options_->check.print_keys_markdown;
+    if (needs_config && config_.empty()) {
+      return Refuse(Concat("sipctl ", command_.name, " needs a CONFIG"), "");
+    }
+    options_->run.config = options_->check.config = config_;
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status TakePositional(const std::string& argument) {
+    if (argument.starts_with("-") && argument.size() > 1) return Unknown(argument);
+    if (!command_.takes_config || !config_.empty()) {
+      return Refuse(Concat("'", argument, "' is one argument too many for sipctl ", command_.name),
+                    "");
+    }
+    config_ = argument;
+    return absl::OkStatus();
+  }
+
+  absl::Status Unknown(const std::string& argument) const {
+    std::vector<std::string> known;
+    for (const OptionRow& row : kOptions) {
+      if (row.command == command_.command && !row.meaning.empty()) {
+        known.push_back(Concat("--", row.name));
+      }
+    }
+    return Refuse(Concat("sipctl ", command_.name, " has no option ", argument),
+                  trunk::NearestName(argument, known));
+  }
+
+  const CommandRow& command_;
+  Options* options_;
+  std::string config_;
+  std::vector<std::string> seen_;
+};
+
+}  // namespace
+
+absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) {
+  Options options;
+  options.run.log_level = "info";
+  options.calls.control = std::string(trunk::kControlSocketDefault);
+  if (arguments.empty()) return Refuse("a command is missing: run, check or calls", "");
+  const std::pair<std::string_view, Command> kAlone[] = {
+      {"--help", Command::kHelp},
+      {"--version", Command::kVersion},
+      {"--print-options-markdown", Command::kPrintOptionsMarkdown}};
+  for (const auto& [name, command] : kAlone) {
+    if (std::find(arguments.begin(), arguments.end(), name) == arguments.end()) continue;
+    options.command = command;
+    return options;
+  }
+  std::vector<std::string> names;
+  for (const CommandRow& row : kCommands) {
+    names.emplace_back(row.name);
+    if (arguments[0] != row.name) continue;
+    options.command = row.command;
+    if (absl::Status status = ArgumentReader(row, &options).Read(arguments); !status.ok()) {
+      return status;
+    }
+    return options;
+  }
+  return Refuse(Concat("sipctl has no command ", arguments[0]),
+                trunk::NearestName(arguments[0], names));
+}
+
+std::string HelpText() {
+  std::string text = "sipctl: SIP between a carrier trunk and a PBX, with the media in relay.\n";
+  for (const CommandRow& command : kCommands) {
+    text += Concat("\n", Usage(command), "\n    ", command.meaning, "\n");
+    for (const OptionRow& row : kOptions) {
+      if (row.command != command.command || row.meaning.empty()) continue;
+      const std::string name = Concat("--", row.name, row.value.empty() ? "" : " ", row.value);
+      text += Concat("    ", name, std::string(22 - std::min<size_t>(21, name.size()), ' '),
+                     row.meaning, " [", row.preset, "]\n");
+    }
+  }
+  text += "\nsipctl --help, sipctl --version\n";
+  return text;
+}
+
+std::string OptionsMarkdown() {
+  std::string text;
+  for (const CommandRow& command : kCommands) {
+    text += Concat("### `sipctl ", command.name, command.takes_config ? " CONFIG" : "", "`\n\n",
+                   command.meaning, "\n\n| option | without it | meaning |\n|---|---|---|\n");
+    for (const OptionRow& row : kOptions) {
+      if (row.command != command.command || row.meaning.empty()) continue;
+      text += Concat("| `--", row.name, row.value.empty() ? "" : " ", row.value, "` | ", row.preset,
+                     " | ", row.meaning, " |\n");
+    }
+    text += "\n";
+  }
+  text.pop_back();
+  return text;
+}
+
+}  // namespace sipctl
