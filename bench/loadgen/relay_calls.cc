@@ -136,6 +136,10 @@ absl::Status RelayCalls::Push(abi::Command command) {
 }
 
 absl::Status RelayCalls::Settle(size_t outstanding) {
+  return SettleUntil([&] { return request_ - answered_ < outstanding; });
+}
+
+absl::Status RelayCalls::SettleUntil(const std::function<bool()>& settled) {
   while (true) {
     relay_.ClearSignal();
     abi::Event event;
@@ -157,10 +161,11 @@ absl::Status RelayCalls::Settle(size_t outstanding) {
         return absl::DataLossError("the event ring ran over");
       }
     }
-    if (request_ - answered_ < outstanding) return absl::OkStatus();
+    if (settled()) return absl::OkStatus();
     if (relay_.RelayGone()) return absl::UnavailableError("the relay has ended");
     if (!relay_.WaitEvents(kAnswerTimeoutMs)) {
-      return absl::DeadlineExceededError("the relay does not answer its commands");
+      return absl::DeadlineExceededError(
+          "the relay does not answer its commands, or keeps the totals of legs");
     }
   }
 }
@@ -170,8 +175,9 @@ absl::Status RelayCalls::Close() {
     absl::Status status = Push(Make(abi::CommandKind::kSessionClose, call + 1));
     if (!status.ok()) return status;
   }
+  const uint64_t legs = 2 * calls_.size();
   calls_.clear();
-  return Settle(1);
+  return SettleUntil([&] { return request_ == answered_ && totals_.legs >= legs; });
 }
 
 std::map<std::string, uint64_t> RelayCalls::Counters() const {

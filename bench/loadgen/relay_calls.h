@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -49,6 +50,7 @@ class RelayCalls : public Calls {
   absl::Status Push(relay::abi::Command command);
   // Handles events until fewer than `outstanding` commands wait for their answer.
   absl::Status Settle(size_t outstanding);
+  absl::Status SettleUntil(const std::function<bool()>& settled);
 
   Options options_;
   relay::abi::Attachment relay_;

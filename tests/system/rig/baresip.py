@@ -29,17 +29,16 @@ module_app menu.so
 
 class Baresip(Program):
     def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
-                 outbound=None, name=None):
+                 name=None):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "config"), "w", encoding="utf-8") as out:
             out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard,
                                     interface=interface))
-        via = f";outbound=\"sip:{outbound[0]}:{outbound[1]}\"" if outbound else ""
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
             out.write(f"<sip:{user}@{address}:{port};transport=udp>;regint=0;answermode=auto;"
-                      f"audio_codecs=pcma{via}\n")
+                      "audio_codecs=pcma\n")
         with open(os.path.join(home, "contacts"), "w", encoding="utf-8") as out:
             out.write("")
         command = ["/usr/bin/baresip", "-4", "-f", home]

@@ -6,7 +6,6 @@ two programs' own counts must agree with it. Exit status 0 only if nothing was l
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +16,11 @@ from rig.baresip import Baresip  # noqa: E402
 from rig.process import Failed, wait_until  # noqa: E402
 from rig.witness import Witness  # noqa: E402
 
-# The same addresses as in docs/examples/sipctl.yaml.
-TANDEM, CARRIER, PBX = "192.0.2.10", "198.51.100.20", "192.0.2.30"
+# Carrier and Tandem's side towards it as in docs/examples/sipctl.yaml. The telephone is a host of
+# its own (baresip leaves the choice of its source address to the kernel), so its side is replaced.
+TO_CARRIER, CARRIER = "127.0.0.10", "127.0.0.20"
+TO_PBX, PBX = "192.0.2.10", "192.0.2.30"
+REPLACED = {"127.0.0.11": TO_PBX, "127.0.0.30": PBX}
 NUMBER_AT_PBX, NUMBER_AT_CARRIER = "+912212345678", "+919999000011"
 SIP_PORT = 5060
 
@@ -59,11 +61,8 @@ class Demo:
 
     def prepare(self):
         office.own_network()
-        # The carrier is an address on this host; the telephone is a host of its own, because baresip
-        # leaves the choice of its source address to the kernel.
-        laboratory.run(["ip", "address", "add", f"{CARRIER}/32", "dev", "lo"])
         self.desk = self.begin(laboratory.Namespace(f"tandem-desk-{os.getpid()}"))
-        self.cable = self.desk.join(TANDEM, PBX)
+        self.cable = self.desk.join(TO_PBX, PBX)
         self.pbx_wav, _ = self.speech("pbx", PBX_SAYS)
         _, carrier_alaw = self.speech("carrier", CARRIER_SAYS)
         os.makedirs(self.scenarios)
@@ -74,15 +73,20 @@ class Demo:
                 out.write(scenario)
 
     def office(self):
-        """relay and sipctl with the example configuration; only its socket paths are replaced."""
-        self.relay = self.begin(tandem.Relay(self.folder, f"{TANDEM}:10000-19999",
-                                             engine="uring"))
+        """relay and sipctl, with the example configuration."""
+        listen = [f"{address}:10000-19999" for address in (TO_CARRIER, TO_PBX)]
+        self.relay = self.begin(tandem.Relay(self.folder, listen, engine="uring"))
         example = os.path.join(tandem.ROOT, "docs/examples/sipctl.yaml")
         with open(example, encoding="utf-8") as text:
-            config = re.sub(r"/run/tandem/", self.folder + "/", text.read())
+            config = text.read().replace("/run/tandem/", self.folder + "/")
+        for address, here in REPLACED.items():
+            config = config.replace(address, here)
+        if "control:" not in config:
+            config += f"\ncontrol: {self.folder}/sipctl.sock\n"
         self.sipctl = self.begin(tandem.Sipctl(self.folder, config))
-        print(f"relay   pid {self.relay.program.pid}, io_uring, {TANDEM} ports 10000-19999")
-        print(f"sipctl  pid {self.sipctl.program.pid}, docs/examples/sipctl.yaml")
+        print(f"relay    pid {self.relay.program.pid}, io_uring, {TO_CARRIER} and {TO_PBX}")
+        print(f"sipctl   pid {self.sipctl.program.pid}, docs/examples/sipctl.yaml")
+        print(f"carrier  SIPp at {CARRIER}\nPBX      baresip at {PBX}")
 
     # ---- one call ----
 
@@ -96,17 +100,16 @@ class Demo:
         heard = os.path.join(self.keep, f"heard-by-pbx-{name}.wav")
         return self.begin(Baresip(self.folder, PBX, SIP_PORT, NUMBER_AT_PBX, self.pbx_wav, heard,
                                   self.cable, prefix=self.desk.prefix, dial=dial,
-                                  outbound=(TANDEM, SIP_PORT) if dial else None,
                                   name=f"baresip-{name}"))
 
     def carrier_to_pbx(self):
         telephone = self.telephone("call-1")
-        carrier = self.carrier("demo_uac", (TANDEM, SIP_PORT), "sipp-call-1")
+        carrier = self.carrier("demo_uac", (TO_CARRIER, SIP_PORT), "sipp-call-1")
         return self.watch("call 1", "carrier -> PBX", CARRIER, carrier, telephone)
 
     def pbx_to_carrier(self):
         carrier = self.carrier("demo_uas", None, "sipp-call-2")
-        telephone = self.telephone("call-2", f"sip:{NUMBER_AT_CARRIER}@{TANDEM}")
+        telephone = self.telephone("call-2", f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}")
         return self.watch("call 2", "PBX -> carrier", PBX, carrier, telephone)
 
     def watch(self, title, way, caller, carrier, telephone):
@@ -139,7 +142,7 @@ class Call:
         self.telephone_sent, self.telephone_heard = telephone_packets
         self.legs = []  # name, program, into the relay, out of it
         self.streams = {(a, b): witness.between(a, b) for a, b in (
-            (CARRIER, TANDEM), (TANDEM, CARRIER), (PBX, TANDEM), (TANDEM, PBX))}
+            (CARRIER, TO_CARRIER), (TO_CARRIER, CARRIER), (PBX, TO_PBX), (TO_PBX, PBX))}
         if None in self.streams.values():
             missing = [f"{a} -> {b}" for (a, b), s in self.streams.items() if s is None]
             raise Failed(f"{title}: no audio {' and '.join(missing)}")
@@ -147,11 +150,11 @@ class Call:
     @property
     def forward(self):
         """(packets the carrier sent, packets of them that reached the PBX)."""
-        return self.streams[CARRIER, TANDEM].packets, self.streams[TANDEM, PBX].packets
+        return self.streams[CARRIER, TO_CARRIER].packets, self.streams[TO_PBX, PBX].packets
 
     @property
     def backward(self):
-        return self.streams[PBX, TANDEM].packets, self.streams[TANDEM, CARRIER].packets
+        return self.streams[PBX, TO_PBX].packets, self.streams[TO_CARRIER, CARRIER].packets
 
     @property
     def lost(self):
@@ -178,8 +181,9 @@ class Call:
         print(f"\n{self.title}: {self.way}   answered after {setup}")
         print(f"  {'leg':9}{'program':9}{'address':16}{'codec':7}{'in':>6}{'out':>6}{'lost':>6}"
               f"{'jitter in':>12}{'jitter out':>12}")
-        for name, program, address in (("carrier", "SIPp", CARRIER), ("PBX", "baresip", PBX)):
-            into, out = self.streams[address, TANDEM], self.streams[TANDEM, address]
+        for name, program, address, ours in (("carrier", "SIPp", CARRIER, TO_CARRIER),
+                                             ("PBX", "baresip", PBX, TO_PBX)):
+            into, out = self.streams[address, ours], self.streams[ours, address]
             print(f"  {name:9}{program:9}{address:16}{into.codec:7}{into.packets:6}{out.packets:6}"
                   f"{into.missing + out.missing:6}{into.jitter_ms:9.2f} ms{out.jitter_ms:9.2f} ms")
 
