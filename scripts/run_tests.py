@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Builds the variants, runs the suites in them, counts. Called by scripts/test after the set-up.
 
-The last line is `N passed, M failed, K skipped`; the exit status is 0 only if M is 0. A variant that
-does not build counts as one failure.
+The last line is `N passed, M failed, K skipped`; the exit status is 0 only if M is 0. A variant
+that does not build counts as one failure.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One TCP connection carries everything: messages cut at every offset, glued together, trickling."""
+"""One TCP connection carries everything: messages cut at every offset, glued, trickling."""
 
 import re
 import socket

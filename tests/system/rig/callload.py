@@ -98,7 +98,8 @@ def _load(folder, relay, sipctl, others, started, rate, seconds, hold_ms):
     result["sipctl_kib_per_call_kept"] = 1024 * grown / (lingering + rate * hold_ms / 1000)
     for name, value in result.items():
         if name != "rss_samples":
-            print(f"{name:28}{value:12,.2f}" if isinstance(value, float) else f"{name:28}{value:12,}")
+            digits = ".2f" if isinstance(value, float) else ""
+            print(f"{name:28}{value:12,{digits}}")
     if failed:
         raise Failed(f"calls: {failed} of {calls} calls failed:\n{carrier.log(1500)}")
     if result["calls_per_second"] < 0.95 * rate:

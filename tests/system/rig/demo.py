@@ -165,7 +165,7 @@ class Call:
         if self.lost:
             yield f"{self.lost} packets lost"
         if self.telephone_heard != self.forward[1]:
-            yield f"baresip counts {self.telephone_heard} packets heard, {self.forward[1]} were sent"
+            yield f"baresip heard {self.telephone_heard} packets, {self.forward[1]} were sent to it"
         if self.telephone_sent != self.backward[0]:
             yield f"baresip counts {self.telephone_sent} packets sent, {self.backward[0]} came"
         for (a, b), stream in self.streams.items():

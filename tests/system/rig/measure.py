@@ -81,8 +81,8 @@ class Bench:
 
 
 class Climb:
-    """Looks for the highest clean rate of one system, a measurement at a time: up by a quarter until
-    it is not clean, then `halvings` times into the gap."""
+    """Looks for the highest clean rate of one system, a measurement at a time: up by a quarter
+    until it is not clean, then `halvings` times into the gap."""
 
     def __init__(self, measure, first, most, halvings=2):
         self.measure, self.next, self.most, self.halvings = measure, first, most, halvings

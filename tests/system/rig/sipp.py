@@ -11,7 +11,8 @@ SCENARIOS = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file
 
 
 class Sipp(Program):
-    """Runs one scenario, by name or by path without the ending. `keys` are the scenario's own words, [like_this]."""
+    """Runs one scenario, by name or by path without the ending. `keys` are the scenario's own
+    words, [like_this]."""
 
     def __init__(self, folder, scenario, local, remote=None, transport="udp", service="service",
                  calls=1, keys=None, rate=None, prefix=(), more=(), name=None, trace=True,
