@@ -2,9 +2,9 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -13,6 +13,7 @@
 #include "relay/conductor/assembly.h"
 #include "relay/options.h"
 #include "relay/port/memory.h"
+#include "relay/port/preflight.h"
 #include "relay/port/uring.h"
 
 namespace {
@@ -57,19 +58,26 @@ int TakeSignals() {
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-void RaiseDescriptorLimit() {  // every leg is one socket or two
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+// Raises what may be raised, and says what the machine lacks before anybody misses it.
+void Preflight(const Options& options) {
+  relay::port::PreflightPlan plan{.port_first = 65535,
+                                  .port_last = 0,
+                                  .addresses = static_cast<uint32_t>(options.listen.size()),
+                                  .receive_buffer_bytes = options.receive_buffer};
+  for (const relay::abi::LocalAddress& address : options.listen) {
+    plan.port_first = std::min(plan.port_first, address.port_first);
+    plan.port_last = std::max(plan.port_last, address.port_last);
   }
+  const relay::port::MachineFacts facts = relay::port::PrepareMachine();
+  if (options.port != relay::PortKind::kUring) return;
+  for (const std::string& warning : relay::port::Warnings(plan, facts)) spdlog::warn("{}", warning);
 }
 
 int Serve(const Options& options) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("relay"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   spdlog::set_level(spdlog::level::from_str(options.log_level));
-  RaiseDescriptorLimit();
+  Preflight(options);
   auto assembly = Assembly::Make({.addresses = options.listen,
                                   .door = {.path = options.socket_path, .group = options.group},
                                   .cpus = options.cpus,
