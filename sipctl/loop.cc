@@ -144,6 +144,7 @@ void Loop::RunDeferred() {
 
 void Loop::Turn(TimeMs wait_max) {
   TimeMs wait = std::clamp<TimeMs>(wait_max, 0, kWaitMsMax);
+  // Read for the length of the sleep alone; the turn's time is read after it.
   if (const auto next = timers_.Next()) {
     wait = std::clamp<TimeMs>(*next - clock_(), 0, wait);
   }

@@ -58,7 +58,7 @@ void Connection::Close(const absl::Status& why, bool lost) {
   loop_->Unwatch(socket_.fd());
   lost = lost || queue_.size() > queue_sent_ || UnacknowledgedBytes(socket_.fd()) > 0;
   socket_.Close();
-  queue_ = std::string();
+  std::string().swap(queue_);
   ++counters_->closed;
   user_->OnStreamClosed(this, why, lost);
 }
@@ -133,7 +133,7 @@ bool Connection::Flush() {
     }
     queue_sent_ += static_cast<size_t>(sent);
   }
-  queue_ = std::string();  // an idle connection holds no buffer
+  std::string().swap(queue_);  // an idle connection holds no buffer
   queue_sent_ = 0;
   WatchEvents();
   return true;

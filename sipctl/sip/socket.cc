@@ -24,12 +24,16 @@ absl::Status Failure(std::string_view what, const SocketAddress& address) {
   return absl::ErrnoToStatus(errno, absl::StrCat(std::string(what), " ", ToString(address)));
 }
 
-absl::StatusOr<Socket> OpenBound(int type, const SocketAddress& bind_to) {
+enum class Use { kListen, kConnect };
+
+absl::StatusOr<Socket> OpenBound(int type, const SocketAddress& bind_to, Use use = Use::kListen) {
   const int family = bind_to.address.IsIpv4() ? AF_INET : AF_INET6;
   Socket socket(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.fd() < 0) return Failure("no socket for", bind_to);
   if (family == AF_INET6) SetOption(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (type == SOCK_STREAM) SetOption(socket.fd(), SOL_SOCKET, SO_REUSEADDR, 1);
+  // The port is chosen at connect, when the kernel knows that only the pair must be unique.
+  if (use == Use::kConnect) SetOption(socket.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   KernelAddress address(bind_to);
   if (bind(socket.fd(), address.data(), address.size) != 0) return Failure("cannot bind", bind_to);
   return socket;
@@ -79,8 +83,12 @@ SocketAddress KernelAddress::ToSocketAddress() const {
 absl::StatusOr<Socket> OpenUdp(const SocketAddress& bind_to) {
   absl::StatusOr<Socket> socket = OpenBound(SOCK_DGRAM, bind_to);
   if (!socket.ok()) return socket;
+  // What the plain option may ask for is capped by net.core.rmem_max; the forced one, which needs
+  // CAP_NET_ADMIN, is not.
   SetOption(socket->fd(), SOL_SOCKET, SO_RCVBUF, kUdpBufferBytes);
+  SetOption(socket->fd(), SOL_SOCKET, SO_RCVBUFFORCE, kUdpBufferBytes);
   SetOption(socket->fd(), SOL_SOCKET, SO_SNDBUF, kUdpBufferBytes);
+  SetOption(socket->fd(), SOL_SOCKET, SO_RXQ_OVFL, 1);
   return socket;
 }
 
@@ -96,7 +104,8 @@ absl::StatusOr<Socket> OpenConnection(const SocketAddress& from, const SocketAdd
     return absl::InvalidArgumentError(
         absl::StrCat(ToString(to), " cannot be reached from ", ToString(from)));
   }
-  absl::StatusOr<Socket> socket = OpenBound(SOCK_STREAM, SocketAddress{from.address, 0});
+  absl::StatusOr<Socket> socket =
+      OpenBound(SOCK_STREAM, SocketAddress{from.address, 0}, Use::kConnect);
   if (!socket.ok()) return socket;
   KernelAddress address(to);
   if (connect(socket->fd(), address.data(), address.size) != 0 && errno != EINPROGRESS) {

@@ -20,7 +20,7 @@ void StreamFraming::Feed(std::string_view bytes) {
 StreamFraming::Cut StreamFraming::Break(std::string_view reason) {
   reason_ = reason;
   view_ = {};
-  kept_ = std::string();
+  std::string().swap(kept_);
   return Cut::kBroken;
 }
 
@@ -61,7 +61,7 @@ bool StreamFraming::ReadLength(std::string_view head) {
 
 void StreamFraming::Keep() {
   if (view_.empty()) {
-    kept_ = std::string();  // an idle connection holds no buffer
+    std::string().swap(kept_);  // an idle connection holds no buffer
   } else if (kept_.empty()) {
     kept_ = view_;
   } else {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -24,6 +25,11 @@ struct UdpListener::Batch {
   std::array<KernelAddress, kBatch> sources;
   std::array<iovec, kBatch> vectors{};
   std::array<mmsghdr, kBatch> headers{};
+  struct alignas(cmsghdr) Control {
+    std::array<char, CMSG_SPACE(sizeof(uint32_t))> bytes;
+  };
+  std::array<Control, kBatch> controls{};
+  uint32_t kernel_drops = 0;  // SO_RXQ_OVFL of the last datagram that carried it: a running count
 
   Batch() {
     for (size_t i = 0; i < kBatch; ++i) {
@@ -35,8 +41,24 @@ struct UdpListener::Batch {
   }
 
   int Receive(int fd) {
-    for (mmsghdr& header : headers) header.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
+    for (size_t i = 0; i < kBatch; ++i) {
+      headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
+      headers[i].msg_hdr.msg_control = controls[i].bytes.data();
+      headers[i].msg_hdr.msg_controllen = controls[i].bytes.size();
+    }
     return recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+  }
+
+  // How many datagrams the kernel dropped since the one before.
+  uint32_t NewKernelDrops(size_t i) {
+    for (cmsghdr* control = CMSG_FIRSTHDR(&headers[i].msg_hdr); control != nullptr;
+         control = CMSG_NXTHDR(&headers[i].msg_hdr, control)) {
+      if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SO_RXQ_OVFL) continue;
+      uint32_t total;
+      std::memcpy(&total, CMSG_DATA(control), sizeof total);
+      return total - std::exchange(kernel_drops, total);
+    }
+    return 0;
   }
 };
 
@@ -76,6 +98,7 @@ void UdpListener::Receive() {
     const int count = batch_->Receive(socket_.fd());
     for (int i = 0; i < count; ++i) {
       const auto n = static_cast<size_t>(i);
+      counters_->kernel_drops += batch_->NewKernelDrops(n);
       received_({batch_->bytes.get() + n * kDatagramBytesMax, batch_->headers[n].msg_len},
                 batch_->sources[n].ToSocketAddress());
     }

@@ -1,8 +1,10 @@
 #include "sipctl/sip/socket_transport.h"
 
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -501,6 +503,50 @@ TEST_F(SocketTransportTest, NoDescriptorIsLeftBehind) {
   server.Close();
   loop->Turn(0);
   EXPECT_EQ(descriptors(), before);
+}
+
+TEST_F(SocketTransportTest, DatagramsThatTheKernelDroppedAreCounted) {
+  Start();
+  Peer peer(SOCK_DGRAM);
+  peer.Connect(transport->bound(kUdp4));
+  // No turn meanwhile: 20 MB do not fit into the socket's buffer.
+  const std::string big = Options(1, "192.0.2.1", std::string(40'000, 'x'));
+  constexpr uint64_t kSent = 500;
+  for (uint64_t i = 0; i < kSent; ++i) peer.Write(big);
+  Until([&] {
+    peer.Write(Options(2));  // carries the count of those lost before it
+    return transport->counters().kernel_drops > 0;
+  });
+  const auto big_ones = [&] {
+    return static_cast<uint64_t>(std::count_if(user.messages.begin(), user.messages.end(),
+                                               [](const Message& m) { return !m.body.empty(); }));
+  };
+  EXPECT_LT(big_ones(), kSent);
+  EXPECT_GE(transport->counters().kernel_drops + big_ones(), kSent);
+}
+
+// Thousands of idle connections must not cost what one busy one does.
+TEST_F(SocketTransportTest, AnIdleConnectionHoldsNoBuffers) {
+  options.accepted_per_source_max = 1000;
+  Start();
+  constexpr int kPeers = 200;
+  std::vector<std::unique_ptr<Peer>> peers;
+  const auto exchange = [&](int number) {
+    peers.push_back(std::make_unique<Peer>(SOCK_STREAM));
+    peers.back()->Connect(transport->bound(kTcp4));
+    const std::string message = Options(number, "192.0.2.1", std::string(20'000, 'x'));
+    const uint64_t before = transport->counters().bytes_in;
+    peers.back()->Write(std::string_view(message).substr(0, 15'000));  // kept, until the rest comes
+    Until([&] { return transport->counters().bytes_in == before + 15'000; });
+    peers.back()->Write(std::string_view(message).substr(15'000));
+    Until([&] { return transport->counters().bytes_in == before + message.size(); });
+    user.messages = {};
+    user.flows = {};
+  };
+  exchange(0);
+  const size_t before = mallinfo2().uordblks;
+  for (int i = 1; i <= kPeers; ++i) exchange(i);
+  EXPECT_LT(mallinfo2().uordblks, before + kPeers * 2048);
 }
 
 TEST_F(SocketTransportTest, TraceSeesEveryByteBothWays) {
