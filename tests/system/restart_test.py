@@ -1,12 +1,10 @@
 #!/usr/bin/python3
 """When a process dies: what the other one does, and what the people on the telephone notice."""
 
-import os
 import signal
 import time
 
-from rig import office, tandem
-from rig.process import wait_until
+from rig import office
 
 
 class Restart(office.Office):
@@ -83,20 +81,6 @@ class Restart(office.Office):
         carrier.expect_success()
         pbx.expect_success()
         self.assertEqual(self.relay.program.wait(10), 0)
-
-
-class OneRelayASocket(office.Office):
-    def test_a_second_relay_on_the_path_is_refused(self):
-        with self.assertRaises(AssertionError) as refused:
-            tandem.Relay(self.folder, "127.0.0.1:20000-20999", name="second")
-        self.assertIn(self.relay.socket, str(refused.exception))
-        self.assertTrue(self.relay.state())
-
-    def test_a_dead_relays_socket_file_is_no_obstacle(self):
-        self.relay.program.kill()
-        self.assertTrue(os.path.exists(self.relay.socket))
-        self.relay.start()
-        wait_until(self.relay.state, 5, "answer of the second relay")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ class Office(unittest.TestCase):
     transport = "udp"
     relay_more = ()
     trunk_more = {}
+    with_sipctl = True
 
     def setUp(self):
         self.folder = tandem.scratch()
@@ -55,8 +56,8 @@ class Office(unittest.TestCase):
         self.relay = self.sipctl = None
         self.relay = self.begin(tandem.Relay(self.folder, f"{TANDEM}:10000-10999",
                                              more=self.relay_more))
-        self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config()))
-        self.parties = []
+        if self.with_sipctl:
+            self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config()))
 
     def begin(self, thing):
         self.addCleanup(thing.stop)
