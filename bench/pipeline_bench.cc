@@ -109,7 +109,7 @@ class Legs {
   std::span<session::Leg> legs_;
 };
 
-session::LegSetup SetupFor(uint32_t leg, port::MemoryPort& port) {
+session::LegSetup SetupFor(uint32_t leg, uint32_t slot, port::MemoryPort& port) {
   session::LegSetup setup{};
   setup.plan.local = LocalOf(leg);
   setup.plan.direction = abi::kLegReceives | abi::kLegSends;
@@ -121,7 +121,7 @@ session::LegSetup SetupFor(uint32_t leg, port::MemoryPort& port) {
   setup.plan.format_count = 2;
   setup.plan.formats[0] = {8, abi::Codec::kPcma, 0, 8000};
   setup.plan.formats[1] = {101, abi::Codec::kTelephoneEvent, 0, 8000};
-  setup.statistics = leg;
+  setup.statistics = slot;
   setup.rtp_handle = port.Bind(setup.plan.local, {}).value();
   setup.rtcp_handle = port::kNoHandle;
   return setup;
@@ -147,10 +147,11 @@ struct Relay {
     if (!worker->Attach().ok()) std::abort();
     const std::vector<uint32_t> slots = Shuffled(count, 2);
     for (uint32_t leg = 0; leg < count; leg += 2) {
-      Order({.kind = worker::OrderKind::kOpenLeg, .leg = slots[leg], .setup = SetupFor(leg, port)});
-      Order({.kind = worker::OrderKind::kOpenLeg,
-             .leg = slots[leg + 1],
-             .setup = SetupFor(leg + 1, port)});
+      for (const uint32_t one : {leg, leg + 1}) {
+        Order({.kind = worker::OrderKind::kOpenLeg,
+               .leg = slots[one],
+               .setup = SetupFor(one, slots[one], port)});
+      }
       Order({.kind = worker::OrderKind::kBridge, .leg = slots[leg], .listener = slots[leg + 1]});
       Order({.kind = worker::OrderKind::kBridge, .leg = slots[leg + 1], .listener = slots[leg]});
     }

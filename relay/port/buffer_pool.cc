@@ -9,8 +9,8 @@ namespace relay::port {
 
 BufferPool::BufferPool(uint32_t count)
     : count_(count), free_count_(count), free_(count), lent_(count, 0) {
-  void* memory = mmap(nullptr, static_cast<size_t>(count) * kBufferSize, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, count * kStride, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<uint8_t*>(memory);
   // Buffer 0 is on top, so that a quiet port stays within few pages.
@@ -18,12 +18,12 @@ BufferPool::BufferPool(uint32_t count)
 }
 
 BufferPool::~BufferPool() {
-  munmap(memory_, static_cast<size_t>(count_) * kBufferSize);
+  munmap(memory_, count_ * kStride);
 }
 
 void BufferPool::Fault() {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t size = static_cast<size_t>(count_) * kBufferSize;
+  const size_t size = count_ * kStride;
   for (size_t offset = 0; offset < size; offset += page) {
     static_cast<volatile uint8_t*>(memory_)[offset] = 0;
   }

@@ -13,6 +13,10 @@ namespace relay::port {
 
 class BufferPool {
  public:
+  // One line more than a buffer: with a power of two the headers of a burst would share two sets of
+  // the first-level cache, and throw each other out.
+  static constexpr size_t kStride = kBufferSize + 64;
+
   explicit BufferPool(uint32_t count);
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
@@ -23,7 +27,7 @@ class BufferPool {
 
   uint32_t count() const { return count_; }
   uint32_t free() const { return free_count_; }
-  uint8_t* At(uint32_t buffer) { return memory_ + static_cast<size_t>(buffer) * kBufferSize; }
+  uint8_t* At(uint32_t buffer) { return memory_ + buffer * kStride; }
 
   // Last in, first out: the buffer given back last is the one still in the cache.
   bool Take(uint32_t* buffer) {

@@ -29,12 +29,15 @@ inline unsigned FormatIndex(const session::Gate& gate, uint8_t payload_type) {
 // The far party's stream gets another source with this packet.
 void ChangeSource(session::Leg& far, wire::Rtp* rtp, TimeNs now);
 
-// Turns what the near party called a packet into what the far party knows it as.
-inline void Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, TimeNs now) {
+// Turns what the near party called a packet into what the far party knows it as. False when that is
+// the same, so that the packet need not be written.
+inline bool Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, TimeNs now) {
   session::Out& out = far.out;
   if (rtp->ssrc != out.source_ssrc || !(out.flags & session::kOutStarted)) {
     ChangeSource(far, rtp, now);
   }
+  const bool changed =
+      payload_type != rtp->payload_type || (out.flags & session::kOutRewritten) != 0;
   rtp->payload_type = payload_type;
   rtp->ssrc = out.ssrc;
   rtp->sequence = static_cast<uint16_t>(rtp->sequence + out.sequence_offset);
@@ -45,6 +48,7 @@ inline void Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, Tim
     out.sent_tick = static_cast<uint32_t>(now >> session::kSentTickShift) & 0xffffff;
   }
   out.payload_type = payload_type;
+  return changed;
 }
 
 // Timestamp units of a leg's stream in `span_ns`, by the clock rate of what it sends.

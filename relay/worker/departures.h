@@ -21,11 +21,12 @@ class Departures {
 
   port::Port* port(uint8_t index) const { return gates_[index].port; }
 
-  // Room for one packet that leaves by port `index`; to be filled at once.
-  port::Packet& Add(uint8_t index) {
+  // `packet` leaves by port `index`; its buffer is the port's from here on. Endpoints are set in
+  // the copy: a copy of what was just stored in narrow pieces would wait for the stores.
+  port::Packet& Add(uint8_t index, const port::Packet& packet) {
     Gate& gate = gates_[index];
     if (gate.count == kBurstMax) Flush(gate);
-    return gate.packets[gate.count++];
+    return gate.packets[gate.count++] = packet;
   }
 
   void Flush() {

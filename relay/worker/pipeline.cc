@@ -25,33 +25,31 @@ using session::kNoLeg;
 using session::Leg;
 using stage::Verdict;
 
+// Legs are prefetched so many packets ahead: far enough for memory, near enough for the cache's
+// dozen of outstanding misses.
+constexpr size_t kAhead = 12;
+
 void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
-  std::array<Arrival, kBurstMax> arrivals;
   assert(packets.size() <= kBurstMax);
+  std::array<Arrival, kBurstMax> arrivals;
 
   for (const Packet& packet : packets) state_.table.Prefetch(packet.local);
   for (size_t i = 0; i < packets.size(); ++i) {
     arrivals[i].leg = state_.table.Find(packets[i].local);
-    if (arrivals[i].leg == kNoLeg) continue;
-    __builtin_prefetch(&legs_[arrivals[i].leg].gate);
-    __builtin_prefetch(&legs_[arrivals[i].leg].reception);
+    if (i < kAhead) PrefetchNear(arrivals[i].leg);
   }
 
   for (size_t i = 0; i < packets.size(); ++i) {
+    if (i + kAhead < packets.size()) PrefetchNear(arrivals[i + kAhead].leg);
     arrivals[i].verdict = Inbound(packets[i], arrivals[i], now);
-    if (arrivals[i].verdict != Verdict::kForwarded) continue;
-    const uint32_t listener = legs_[arrivals[i].leg].gate.listeners[0];
-    if (listener != kNoLeg) __builtin_prefetch(&legs_[listener].out, 1);
+    if (arrivals[i].verdict == Verdict::kForwarded) PrefetchFar(arrivals[i].leg);
   }
 
-  uint64_t forwarded = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
     if (arrivals[i].verdict != Verdict::kForwarded) continue;
     arrivals[i].verdict = Outbound(packets[i], arrivals[i], now);
-    forwarded += arrivals[i].verdict == Verdict::kForwarded;
   }
-  state_.counters->Add(abi::Counter::kForwarded, forwarded);
-  if (forwarded != packets.size()) Refuse(packets, {arrivals.data(), packets.size()});
+  Settle(packets, {arrivals.data(), packets.size()});
 }
 
 // ---- inbound ------------------------------------------------------------------------------------
@@ -150,13 +148,11 @@ Verdict Pipeline::Deliver(const Packet& packet, wire::Rtp rtp, Leg& far, uint8_t
   if (!(out.flags & session::kOutSends)) return Verdict::kHeld;
   if (out.remote_port == 0) return Verdict::kNoRemote;
 
-  stage::Rewrite(far, payload_type, &rtp, now);
-  wire::WriteRtp(packet.data, rtp);
+  if (stage::Rewrite(far, payload_type, &rtp, now)) wire::WriteRtp(packet.data, rtp);
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
 
-  Packet& departure = state_.departures.Add(out.port_index);
-  departure = packet;
+  Packet& departure = state_.departures.Add(out.port_index, packet);
   departure.local = out.local;
   departure.handle = out.handle;
   departure.remote = out.Remote();
@@ -178,7 +174,7 @@ Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, Time
   packet.remote = path.remote;
   packet.dscp = far.out.dscp;
   far.rtcp.sent += 1;
-  state_.departures.Add(far.out.port_index) = packet;
+  state_.departures.Add(far.out.port_index, packet);
   return Verdict::kForwarded;
 }
 
@@ -193,8 +189,9 @@ bool Pipeline::IsPlainPair(uint32_t a, uint32_t b) const {
   return only(a, b) && only(b, a);
 }
 
-// Counts what was not forwarded, and gives its buffers back. All are of one owner.
-void Pipeline::Refuse(std::span<const Packet> packets, std::span<const Arrival> arrivals) {
+// Counts what became of the packets, and gives back the buffers of those that stay here. All are
+// of one owner.
+void Pipeline::Settle(std::span<const Packet> packets, std::span<const Arrival> arrivals) {
   std::array<Packet, kBurstMax> refused;
   size_t count = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
@@ -206,7 +203,8 @@ void Pipeline::Refuse(std::span<const Packet> packets, std::span<const Arrival> 
     }
     refused[count++] = packets[i];
   }
-  refused[0].owner->Release({refused.data(), count});
+  state_.counters->Add(abi::Counter::kForwarded, packets.size() - count);
+  if (count != 0) refused[0].owner->Release({refused.data(), count});
 }
 
 void Pipeline::NoteEvents(uint32_t slot, bool learned) {

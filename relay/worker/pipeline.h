@@ -37,13 +37,26 @@ class Pipeline {
     wire::Rtp rtp;
   };
 
-  stage::Verdict Inbound(const port::Packet& packet, Arrival& arrival, TimeNs now);
+  [[gnu::always_inline]] inline stage::Verdict Inbound(const port::Packet& packet, Arrival& arrival,
+                                                       TimeNs now);
   stage::Verdict InboundRtcp(const port::Packet& packet, uint32_t slot, TimeNs now);
-  stage::Verdict Outbound(const port::Packet& packet, const Arrival& arrival, TimeNs now);
+  [[gnu::always_inline]] inline stage::Verdict Outbound(const port::Packet& packet,
+                                                        const Arrival& arrival, TimeNs now);
   stage::Verdict Fork(const port::Packet& packet, const Arrival& arrival, TimeNs now);
-  stage::Verdict Deliver(const port::Packet& packet, wire::Rtp rtp, session::Leg& far,
-                         uint8_t payload_type, TimeNs now);
-  void Refuse(std::span<const port::Packet> packets, std::span<const Arrival> arrivals);
+  [[gnu::always_inline]] inline stage::Verdict Deliver(const port::Packet& packet, wire::Rtp rtp,
+                                                       session::Leg& far, uint8_t payload_type,
+                                                       TimeNs now);
+  void Settle(std::span<const port::Packet> packets, std::span<const Arrival> arrivals);
+
+  void PrefetchNear(uint32_t slot) const {
+    if (slot == session::kNoLeg) return;
+    __builtin_prefetch(&legs_[slot].gate);
+    __builtin_prefetch(&legs_[slot].reception);
+  }
+  void PrefetchFar(uint32_t slot) const {
+    __builtin_prefetch(&legs_[legs_[slot].gate.listeners[0]].out);
+  }
+
   void NoteEvents(uint32_t slot, bool learned);
 
   State& state_;

@@ -8,6 +8,7 @@
 #include "relay/stage/learn.h"
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
+#include "relay/worker/timekeeper.h"
 
 namespace relay::worker {
 namespace {
@@ -106,16 +107,15 @@ void Roster::Open(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
   [[maybe_unused]] const bool inserted = state_.table.Insert(setup.plan.local, slot);
   assert(inserted);
 
-  // Spread over the second, so that legs opened together are not all counted together.
-  leg.timing.statistics_ns = now + (kSecond * (state_.Random() >> 8) >> 24);
   leg.rtcp.next_ns = now + stage::NextReportAfter(state_.Random()) / 2;  // RFC 3550 section 6.2
-  state_.wheel.Set(slot, leg.timing.statistics_ns);
+  Arm(state_.wheel, slot, leg);
   state_.counters->Add(abi::Counter::kLegsOpened);
 }
 
 void Roster::Update(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
   if (!IsOpen(slot)) return;
   Apply(slot, setup, false, now);
+  Arm(state_.wheel, slot, state_.legs[slot]);
   MapListeners(slot);
   for (const uint32_t speaker : state_.legs[slot].bridges.speakers) {
     if (speaker != kNoLeg) MapListeners(speaker);

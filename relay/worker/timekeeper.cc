@@ -11,10 +11,12 @@ namespace {
 
 using session::Leg;
 
-// Legs looked at in one cycle, about 0.3 us each: a burst never waits long behind them, and a
-// million cycles a second leave room for every leg.
+// Legs looked at in one cycle: a burst never waits long behind them, and a hundred thousand cycles
+// a second leave room for every leg.
 constexpr size_t kTendMax = 16;
-constexpr TimeNs kStatisticsInterval = 1 * kSecond;
+constexpr size_t kSweepMax = 32;
+// The hand goes round once in this time.
+constexpr TimeNs kSweepInterval = 1 * kSecond;
 constexpr TimeNs kNever = ~TimeNs{0};
 
 // When the present silence becomes a timeout.
@@ -28,21 +30,37 @@ TimeNs SilenceDue(const Leg& leg) {
 
 }  // namespace
 
+void Arm(TimerWheel& wheel, uint32_t slot, const Leg& leg) {
+  wheel.Set(slot, std::min(SilenceDue(leg), leg.rtcp.next_ns));
+}
+
 size_t Timekeeper::Advance(TimeNs now) {
-  return state_.wheel.Advance(now, kTendMax, [&](uint32_t slot) { Tend(slot, now); });
+  return Sweep(now) + state_.wheel.Advance(now, kTendMax, [&](uint32_t slot) { Tend(slot, now); });
+}
+
+size_t Timekeeper::Sweep(TimeNs now) {
+  const size_t legs = state_.legs.size();
+  if (legs == 0) return 0;
+  // A hand that is late by more than a round (or that starts) does not hurry after lost rounds.
+  if (now - swept_until_ns_ > kSweepInterval) swept_until_ns_ = now - kSweepInterval;
+  const TimeNs step = kSweepInterval / legs;
+  size_t published = 0;
+  for (size_t i = 0; i < kSweepMax && now - swept_until_ns_ >= step; ++i) {
+    swept_until_ns_ += step;
+    Leg& leg = state_.legs[hand_];
+    hand_ = hand_ + 1 == legs ? 0 : hand_ + 1;
+    if (!leg.gate.open) continue;
+    Publish(Summarise(leg, now), &state_.config.statistics[leg.path.statistics]);
+    ++published;
+  }
+  return published;
 }
 
 void Timekeeper::Tend(uint32_t slot, TimeNs now) {
   Leg& leg = state_.legs[slot];
   if (SilenceDue(leg) <= now) WatchSilence(slot, leg, now);
   if (leg.rtcp.next_ns <= now) Report(slot, leg, now);
-  if (leg.timing.statistics_ns <= now) {
-    Publish(Summarise(leg, now), &state_.config.statistics[leg.path.statistics]);
-    // Kept on its own grid, so that the spread over the second stays; a late cycle skips beats.
-    const uint64_t beats = (now - leg.timing.statistics_ns) / kStatisticsInterval + 1;
-    leg.timing.statistics_ns += beats * kStatisticsInterval;
-  }
-  state_.wheel.Set(slot, std::min({SilenceDue(leg), leg.rtcp.next_ns, leg.timing.statistics_ns}));
+  Arm(state_.wheel, slot, leg);
 }
 
 void Timekeeper::WatchSilence(uint32_t slot, Leg& leg, TimeNs now) {
