@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "relay/address_text.h"
 #include "relay/conductor/assembly.h"
@@ -26,6 +28,17 @@ uint32_t SocketsOf(const Options& options) {
   return options.sessions * 4 / options.workers + 4;
 }
 
+// Names by the index that the options gave them (relay/options.cc).
+std::vector<std::string> InterfacesOf(const Options& options) {
+  std::vector<std::string> names;
+  for (const relay::abi::LocalAddress& address : options.listen) {
+    if (address.interface >= names.size()) names.resize(address.interface + 1u);
+    names[address.interface].assign(
+        address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name)));
+  }
+  return names;
+}
+
 Assembly::MakePort PortMaker(const Options& options) {
   return [options](relay::abi::CounterBlock* counters)
              -> absl::StatusOr<std::unique_ptr<relay::port::Port>> {
@@ -39,6 +52,7 @@ Assembly::MakePort PortMaker(const Options& options) {
         relay::port::UringPort::Make({.engine = kEngines[static_cast<int>(options.port_engine)],
                                       .sockets_max = SocketsOf(options),
                                       .receive_buffer_bytes = options.receive_buffer,
+                                      .interfaces = InterfacesOf(options),
                                       .counters = counters});
     if (!port.ok()) return port.status();
     if (!(*port)->why_not_uring().empty()) {

@@ -64,6 +64,13 @@ bool ConfigureIpv6(int descriptor) {
          Set(descriptor, IPPROTO_IPV6, kIpv6AutoFlowLabel, 1);
 }
 
+bool BindToInterface(int descriptor, const std::vector<std::string>& interfaces, uint16_t index) {
+  if (index >= interfaces.size() || interfaces[index].empty()) return true;
+  const std::string& name = interfaces[index];
+  return setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, name.c_str(),
+                    static_cast<socklen_t>(name.size())) == 0;
+}
+
 }  // namespace
 
 socklen_t WriteSocketAddress(const abi::Endpoint& endpoint, SocketAddress* address) {
@@ -103,6 +110,12 @@ absl::StatusOr<Handle> SocketTable::Bind(abi::LocalEndpoint local, const abi::En
   const int descriptor =
       socket(address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
   if (descriptor < 0) return BindError(errno, endpoint);
+  if (!BindToInterface(descriptor, settings_.interfaces, as.interface)) {
+    const int error = errno;
+    close(descriptor);
+    return absl::ErrnoToStatus(
+        error, absl::StrCat("cannot bind to interface ", settings_.interfaces[as.interface]));
+  }
   const bool configured =
       Set(descriptor, SOL_SOCKET, SO_RXQ_OVFL, 1) &&
       (settings_.receive_buffer_bytes == 0 ||

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -48,6 +49,9 @@ struct Socket {
 
 struct SocketSettings {
   uint32_t receive_buffer_bytes = 0;  // SO_RCVBUF; 0 = the kernel's default
+  // By interface index; a socket is bound to the interface of its endpoint unless the name is
+  // empty or there is none (SO_BINDTODEVICE).
+  std::vector<std::string> interfaces = {};
 };
 
 // Fixed at start; a socket's index is its handle.

@@ -26,7 +26,8 @@ uint32_t SocketsMax(const UringOptions& options) {
 UringPort::UringPort(const UringOptions& options)
     : counters_(options.counters != nullptr ? *options.counters : own_counters_),
       pool_(options.buffers),
-      sockets_(SocketsMax(options), {.receive_buffer_bytes = options.receive_buffer_bytes}) {}
+      sockets_(SocketsMax(options), {.receive_buffer_bytes = options.receive_buffer_bytes,
+                                     .interfaces = options.interfaces}) {}
 
 absl::StatusOr<std::unique_ptr<UringPort>> UringPort::Make(const UringOptions& options) {
   if (options.buffers > 65536 || !std::has_single_bit(options.receive_window) ||

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "relay/port/engine.h"
 #include "relay/port/port.h"
@@ -15,11 +16,12 @@ namespace relay::port {
 struct UringOptions {
   enum class EngineChoice : uint8_t { kAuto, kUring, kMmsg };
   EngineChoice engine = EngineChoice::kAuto;
-  uint32_t buffers = 8192;                // at most 65536
-  uint32_t receive_window = 2048;         // of these, for arrivals; a power of two, below `buffers`
-  uint32_t sockets_max = 32768;           // cut to the descriptor limit
-  uint32_t receive_buffer_bytes = 0;      // of each socket (SO_RCVBUF); 0 = the kernel's default
-  abi::CounterBlock* counters = nullptr;  // of the worker; may be null
+  uint32_t buffers = 8192;            // at most 65536
+  uint32_t receive_window = 2048;     // of these, for arrivals; a power of two, below `buffers`
+  uint32_t sockets_max = 32768;       // cut to the descriptor limit
+  uint32_t receive_buffer_bytes = 0;  // of each socket (SO_RCVBUF); 0 = the kernel's default
+  std::vector<std::string> interfaces = {};  // by index: sockets are bound to theirs; "" = not
+  abi::CounterBlock* counters = nullptr;     // of the worker; may be null
 };
 
 class UringPort final : public Port {

@@ -143,6 +143,31 @@ TEST_P(UringPortTest, AnAddressThatIsNotHereIsRefusedByName) {
             "address of 192.0.2.1:14000 is not configured on this machine");
 }
 
+TEST_P(UringPortTest, AnEndpointIsBoundToItsInterface) {
+  Make({.interfaces = {"", "lo", "no-such-device"}});
+  // Each engine its own: the kernel takes a moment to give back the port of a closed ring.
+  const uint16_t local = GetParam() == EngineChoice::kUring ? 15400 : 15401;
+  abi::Endpoint as = kLoopback;
+  as.interface = 2;
+  const absl::Status status = port_->Bind({.address = 0, .port = local}, as).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(std::string(status.message()).find("interface no-such-device"), std::string::npos);
+  as.interface = 1;
+  const absl::StatusOr<Handle> handle = port_->Bind({.address = 0, .port = local}, as);
+  ASSERT_TRUE(handle.ok()) << handle.status();
+  port_->Adopt(*handle);
+  ASSERT_TRUE(peer_.Say(local, 20));
+  std::array<Packet, kBurstMax> packets;
+  size_t received = 0;
+  for (int turn = 0; turn < 1000 && received == 0; ++turn) {
+    received = port_->Receive(packets, 1);
+    if (received == 0) port_->Wait(kMillisecond);
+  }
+  ASSERT_EQ(received, 1u);
+  EXPECT_EQ(packets[0].remote.interface, 1);
+  port_->Release({packets.data(), 1});
+}
+
 TEST_P(UringPortTest, AnIcmpErrorEndsNothing) {
   Make();
   OpenLocal();
