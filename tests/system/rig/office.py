@@ -54,7 +54,7 @@ class Office(unittest.TestCase):
         self.folder = tandem.scratch()
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.relay = self.sipctl = None
-        self.relay = self.begin(tandem.Relay(self.folder, f"{TANDEM}:10000-10999",
+        self.relay = self.begin(tandem.Relay(self.folder, self.in_between(),
                                              more=self.relay_more))
         if self.with_sipctl:
             self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config()))
@@ -105,6 +105,10 @@ class Office(unittest.TestCase):
 
     def voices(self):
         return (self.party(CARRIER, CARRIER_RTP, "carrier"), self.party(PBX, PBX_RTP, "pbx"))
+
+    def in_between(self):
+        """What relay and sipctl are to listen on, where a test needs more than TANDEM."""
+        return f"{TANDEM}:10000-10999"
 
     # ---- what must be true ----
 

@@ -31,13 +31,14 @@ class Sipp(Program):
         if rate:
             command += ["-r", rate]
         if remote:
-            command.append(f"{remote[0]}:{remote[1]}")
+            host = f"[{remote[0]}]" if ":" in remote[0] else remote[0]
+            command.append(f"{host}:{remote[1]}")
         super().__init__(name, command, folder, prefix)
         if not remote:
             self._wait_bound(local, transport)
 
     def _wait_bound(self, local, transport):
-        table = f"/proc/{self.pid}/net/{'udp' if transport == 'udp' else 'tcp'}"
+        table = f"/proc/{self.pid}/net/{transport}{'6' if ':' in local[0] else ''}"
         port = f":{local[1]:04X} "
 
         def bound():
