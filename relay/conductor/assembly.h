@@ -50,6 +50,8 @@ class Assembly {
   absl::Status Start();
   // The conductor's loop, on the calling thread; returns at the end of the relay.
   void RunConductor() { conductor_->Run(); }
+  // Any thread: as SIGTERM.
+  void RequestEnd() { conductor_->RequestEnd(); }
   // Ends the worker threads.
   void Stop();
 

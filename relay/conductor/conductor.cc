@@ -61,6 +61,7 @@ absl::Status Conductor::Start() {
 
 bool Conductor::Turn(TimeNs now) {
   config_.state->header().heartbeat.store(++turns_, std::memory_order_relaxed);
+  if (end_requested_.exchange(false, std::memory_order_acquire)) Terminate(now);
   Notice(now);
   greeter_.Expire(now);
   TakeReports(now);

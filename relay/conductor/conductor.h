@@ -6,6 +6,7 @@
 // and until it is gone no further command is taken.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -44,6 +45,8 @@ class Conductor {
   // Turns until the end.
   void Run();
 
+  // Any thread: Terminate with the next turn, within 100 ms.
+  void RequestEnd() { end_requested_.store(true, std::memory_order_release); }
   // As SIGTERM: the first call drains, the second one ends the calls.
   void Terminate(TimeNs now);
 
@@ -87,6 +90,7 @@ class Conductor {
   TimeNs stage_end_ns_ = 0;     // of kDraining and kStopping
   bool commands_left_ = false;  // a client had more than one turn takes
   uint64_t turns_ = 0;
+  std::atomic<bool> end_requested_{false};
 };
 
 }  // namespace relay::conductor
