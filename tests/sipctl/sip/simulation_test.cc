@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "sipctl/sip/transaction.h"
 #include "tests/support/sip_network.h"
 #include "tests/support/sip_phone.h"
 
