@@ -23,6 +23,22 @@ inline constexpr auto kToken = MakeTokenTable("-.!%*_+`'~");
 // A parameter value that needs no quotes: token or host (IPv6 addresses have colons, brackets).
 inline constexpr auto kPlainValue = MakeTokenTable("-.!%*_+`'~[]:");
 
+constexpr std::array<bool, 256> MakeSet(std::string_view characters) {
+  std::array<bool, 256> table{};
+  for (char c : characters) table[static_cast<uint8_t>(c)] = true;
+  return table;
+}
+
+// What ends a URI or a host wherever it stands.
+inline constexpr auto kNeverInUri = MakeSet(std::string_view(" \t<>\"\r\n\0", 8));
+inline constexpr auto kNeverInHost = MakeSet(std::string_view(" \t<>\"@;,?/[]\\\r\n\0", 16));
+
+// Faster than find_first_of, which calls memchr for each character.
+constexpr bool Any(std::string_view text, const std::array<bool, 256>& table) {
+  return std::any_of(text.begin(), text.end(),
+                     [&](char c) { return table[static_cast<uint8_t>(c)]; });
+}
+
 constexpr bool All(std::string_view text, const std::array<bool, 256>& table) {
   return std::all_of(text.begin(), text.end(),
                      [&](char c) { return table[static_cast<uint8_t>(c)]; });

@@ -64,8 +64,7 @@ bool ReadHost(std::string_view text, std::string* out) {
   if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
     text = text.substr(1, text.size() - 2);
   }
-  if (text.empty() || text.find_first_of(" \t<>\"@;,?/[]\\") != std::string_view::npos)
-    return false;
+  if (text.empty() || grammar::Any(text, grammar::kNeverInHost)) return false;
   *out = text;
   return true;
 }
@@ -80,7 +79,7 @@ bool ConvertUri(su_home_t* home, const url_t& url, Uri* out) {
     const size_t colon = whole.find(':');
     if (colon == std::string_view::npos || colon + 1 == whole.size()) return false;
     out->user = whole.substr(colon + 1);
-    return out->user.find_first_of("<> \t\"") == std::string::npos;
+    return !grammar::Any(out->user, grammar::kNeverInUri);
   }
   if (url.url_path != nullptr || url.url_fragment != nullptr) return false;
   out->user = OrEmpty(url.url_user);
@@ -101,7 +100,7 @@ bool ConvertUri(su_home_t* home, const url_t& url, Uri* out) {
   }
   const std::string_view text[] = {out->user, out->headers, OrEmpty(url.url_params)};
   for (std::string_view part : text) {
-    if (part.find_first_of(" \t<>\"") != std::string_view::npos) return false;
+    if (grammar::Any(part, grammar::kNeverInUri)) return false;
   }
   return ReadHost(OrEmpty(url.url_host), &out->host) && ReadPort(url.url_port, &out->port);
 }
@@ -222,9 +221,7 @@ bool ValueReader::ReadAddresses(AddressKind kind, std::string_view value,
 
 bool ValueReader::ReadUri(std::string_view text, Uri* out) {
   const std::string copy(text);
-  if (copy.empty() || copy.find_first_of(std::string_view(" \t<>\"\0\r\n", 8)) != copy.npos) {
-    return false;
-  }
+  if (copy.empty() || grammar::Any(copy, grammar::kNeverInUri)) return false;
   const url_t* url = url_make(&home_->home, copy.c_str());
   return url != nullptr && ConvertUri(&home_->home, *url, out);
 }
