@@ -87,13 +87,16 @@ class Office : public testing::Test {
     Cycle();
   }
 
-  void Open(uint32_t leg, session::LegSetup setup) {
+  // `as` is the text of the local address; the port has one of its own for IPv4.
+  void Open(uint32_t leg, session::LegSetup setup, const abi::Endpoint* as = nullptr) {
     port::MemoryPort& its = PortOf(setup.port_index);
+    const auto bind = [&](abi::LocalEndpoint local) {
+      return its.Bind(local, as != nullptr ? *as : its.AddressOf(local)).value();
+    };
     abi::LocalEndpoint rtcp = setup.plan.local;
     rtcp.port += 1;
-    setup.rtp_handle = its.Bind(setup.plan.local, its.AddressOf(setup.plan.local)).value();
-    setup.rtcp_handle = port::kNoHandle;
-    if (!setup.plan.rtcp_mux) setup.rtcp_handle = its.Bind(rtcp, its.AddressOf(rtcp)).value();
+    setup.rtp_handle = bind(setup.plan.local);
+    setup.rtcp_handle = setup.plan.rtcp_mux ? port::kNoHandle : bind(rtcp);
     setups.resize(std::max<size_t>(setups.size(), leg + 1));
     setups[leg] = setup;
     Give({.kind = OrderKind::kOpenLeg, .leg = leg, .setup = setup});
@@ -178,7 +181,7 @@ class Office : public testing::Test {
 
   static constexpr int64_t kWallOffset = 1'700'000'000'000'000'000;
 
-  const session::PortRange ranges[2] = {{10000, 10999}, {10000, 10999}};
+  const session::PortRange ranges[3] = {{10000, 10999}, {10000, 10999}, {10000, 10999}};
   tests::support::ManualClock clock;
   port::MemoryPort first;
   port::MemoryPort second;

@@ -251,14 +251,18 @@ TEST_F(Call, APacketMayLeaveByAnotherPort) {
 }
 
 TEST_F(Call, Ipv4AndIpv6PartiesTalkToEachOther) {
-  const abi::Endpoint six{.address = {{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9}},
-                          .port = 6000};
-  Open(2, SetupFor(2, six));
+  const abi::Address ours{{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  const abi::Address theirs{{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9}};
+  const abi::Endpoint as{.address = ours};
+  const abi::Endpoint six{.address = theirs, .port = 6000};
+  session::LegSetup setup = SetupFor(2, six);
+  setup.plan.local.address = 2;
+  Open(2, setup, &as);
   Part(0, 1);
   Join(0, 2);
   EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
   EXPECT_EQ(Sent()->remote, six);
-  EXPECT_EQ(Send(2, six, kPcmaPacket), "forwarded");
+  EXPECT_EQ(SendTo(setup.plan.local, six, kPcmaPacket), "forwarded");
   EXPECT_EQ(Sent()->remote, kTrunk);
 }
 
