@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One relay a socket: who may listen on the path, who may attach, what SIGTERM does without calls."""
+"""One relay a socket: who may listen on the path, who may attach, what SIGTERM does."""
 
 import os
 import signal
