@@ -5,7 +5,6 @@
 //   | flow: protocol, listener, connection, address, port | call_id local remote target contact
 //   | count, route_set
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "sipctl/sip/dialog.h"
@@ -63,7 +62,7 @@ class Reader {
   relay::abi::Address GetAddress() {
     relay::abi::Address address{};
     const std::string_view part = Cut(address.bytes.size());
-    std::memcpy(address.bytes.data(), part.data(), part.size());
+    std::copy(part.begin(), part.end(), address.bytes.begin());
     return address;
   }
   bool ok() const { return ok_; }
