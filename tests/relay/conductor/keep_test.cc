@@ -20,9 +20,9 @@ struct Notice {
   abi::Descriptor fd;
 };
 
-class ServiceManager {
+class Systemd {
  public:
-  ServiceManager() : socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+  Systemd() : socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
     path_ = testing::TempDir() + "notify-" + std::to_string(getpid());
     unlink(path_.c_str());
     sockaddr_un address{};
@@ -31,7 +31,7 @@ class ServiceManager {
     EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     setenv("NOTIFY_SOCKET", path_.c_str(), 1);
   }
-  ~ServiceManager() { unlink(path_.c_str()); }
+  ~Systemd() { unlink(path_.c_str()); }
 
   Notice Take() {
     char text[256];
@@ -58,7 +58,7 @@ class ServiceManager {
   std::string path_;
 };
 
-TEST(KeepTest, NothingIsKeptAndNothingFailsWithoutAServiceManager) {
+TEST(KeepTest, NothingIsKeptAndNothingFailsWithoutASystemd) {
   unsetenv("NOTIFY_SOCKET");
   Keeper keeper = Keeper::FromEnvironment();
   EXPECT_TRUE(keeper.Keep("state", 0).ok());
@@ -67,7 +67,7 @@ TEST(KeepTest, NothingIsKeptAndNothingFailsWithoutAServiceManager) {
 }
 
 TEST(KeepTest, ADescriptorIsHandedOverByName) {
-  ServiceManager manager;
+  Systemd manager;
   Keeper keeper = Keeper::FromEnvironment();
   EXPECT_EQ(std::getenv("NOTIFY_SOCKET"), nullptr);  // children must not speak for us
   const abi::Descriptor memory = MakeSealedMemfd("test", 4096).value();
@@ -83,7 +83,7 @@ TEST(KeepTest, ADescriptorIsHandedOverByName) {
 }
 
 TEST(KeepTest, NamesThatWouldBreakTheProtocolAreRefused) {
-  ServiceManager manager;
+  Systemd manager;
   Keeper keeper = Keeper::FromEnvironment();
   for (const char* name : {"", "a:b", "a\nFDSTORE=1", "a b"}) {
     EXPECT_FALSE(keeper.Keep(name, 0).ok()) << name;
