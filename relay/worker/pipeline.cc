@@ -17,6 +17,7 @@
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
 #include "relay/wire/demux.h"
+#include "relay/worker/timekeeper.h"
 
 namespace relay::worker {
 
@@ -215,6 +216,7 @@ void Pipeline::NoteEvents(uint32_t slot, bool learned) {
   session::Gate& gate = legs_[slot].gate;
   if (!(gate.flags & session::kGateSilent)) return;
   gate.flags = static_cast<uint8_t>(gate.flags & ~session::kGateSilent);
+  Arm(state_.wheel, slot, legs_[slot]);  // silence is measured again
   state_.outbox.Note(slot, session::kReportResumed);
 }
 

@@ -1,0 +1,78 @@
+#include "relay/stage/rewrite.h"
+
+#include <gtest/gtest.h>
+
+namespace relay::stage {
+namespace {
+
+session::Leg LegWith(std::initializer_list<abi::Format> formats) {
+  session::Leg leg{};
+  std::fill_n(leg.gate.payload_types, abi::kFormatsPerLeg, session::kNoPayloadType);
+  for (const abi::Format& format : formats) {
+    leg.gate.payload_types[leg.path.format_count] = format.payload_type;
+    leg.formats[leg.path.format_count++] = format;
+  }
+  return leg;
+}
+
+TEST(Rewrite, FindsEachPayloadTypeAndNoOther) {
+  const session::Leg leg = LegWith({{0, abi::Codec::kPcmu, 0, 8000},
+                                    {1, abi::Codec::kOpaque, 0, 8000},
+                                    {101, abi::Codec::kTelephoneEvent, 0, 8000},
+                                    {127, abi::Codec::kOpaque, 0, 8000}});
+  for (int type = 0; type < 128; ++type) {
+    const unsigned expected = type == 0 ? 0 : type == 1 ? 1 : type == 101 ? 2 : type == 127 ? 3 : 8;
+    EXPECT_EQ(FormatIndex(leg.gate, static_cast<uint8_t>(type)), expected) << type;
+  }
+}
+
+TEST(Rewrite, MapsByCodecAndClockRateAndOpaqueByNumber) {
+  const session::Leg speaker = LegWith({{8, abi::Codec::kPcma, 0, 8000},
+                                        {101, abi::Codec::kTelephoneEvent, 0, 8000},
+                                        {102, abi::Codec::kTelephoneEvent, 0, 16000},
+                                        {9, abi::Codec::kOpaque, 0, 8000},
+                                        {18, abi::Codec::kOpaque, 0, 8000}});
+  const session::Leg listener = LegWith({{96, abi::Codec::kTelephoneEvent, 0, 8000},
+                                         {9, abi::Codec::kOpaque, 0, 8000},
+                                         {8, abi::Codec::kPcma, 0, 8000}});
+  uint8_t map[8];
+  MapPayloadTypes(speaker, listener, map);
+  EXPECT_EQ(map[0], 8);
+  EXPECT_EQ(map[1], 96);
+  EXPECT_EQ(map[2], session::kNoPayloadType);
+  EXPECT_EQ(map[3], 9);
+  EXPECT_EQ(map[4], session::kNoPayloadType);
+  EXPECT_EQ(map[5], session::kNoPayloadType);
+}
+
+// Many changes of source: the far party sees one SSRC, no gap, and time that only goes on.
+TEST(Rewrite, TheFarPartysStreamNeverBreaks) {
+  session::Leg far = LegWith({{8, abi::Codec::kPcma, 0, 8000}});
+  TimeNs now = 5 * kSecond;
+  uint32_t timestamp = 0;
+  uint16_t sequence = 0;
+  uint32_t ssrc = 0;
+  for (uint32_t source = 1; source < 100; ++source) {
+    now += (source % 7) * 300 * kMillisecond;
+    for (uint32_t i = 0; i < 10; ++i) {
+      wire::Rtp rtp{.ssrc = source,
+                    .timestamp = source * 0x9e3779b9u + i * 160,
+                    .sequence = static_cast<uint16_t>(source * 40503u + i)};
+      Rewrite(far, 8, &rtp, now);
+      if (source == 1 && i == 0) {
+        ssrc = rtp.ssrc;
+      } else {
+        EXPECT_EQ(rtp.ssrc, ssrc);
+        EXPECT_EQ(rtp.sequence, static_cast<uint16_t>(sequence + 1));
+        EXPECT_GE(static_cast<int32_t>(rtp.timestamp - timestamp), 160);
+        EXPECT_EQ(rtp.marker, i == 0);
+      }
+      timestamp = rtp.timestamp;
+      sequence = rtp.sequence;
+      now += 20 * kMillisecond;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace relay::stage

@@ -1,0 +1,248 @@
+// A worker's life around its packets: orders, timers, reports, RTCP.
+#include "relay/worker/worker.h"
+
+#include <set>
+
+#include "relay/abi/seqlock.h"
+#include "relay/stage/learn.h"
+#include "relay/wire/bytes.h"
+#include "relay/wire/rtcp.h"
+#include "tests/relay/worker/office.h"
+
+namespace relay::worker {
+namespace {
+
+using tests::support::Goodbye;
+using tests::support::ReceiverReport;
+using tests::support::RtcpBlock;
+using tests::support::SenderReport;
+using tests::support::SourceDescription;
+
+class WorkerTest : public Office {
+ protected:
+  using Office::Office;
+
+  void OpenCall() {
+    Open(0, SetupFor(0, kTrunk));
+    Open(1, SetupFor(1, kPbx));
+    Join(0, 1);
+  }
+  // Lets time pass in cycles of 10 ms.
+  void Pass(TimeNs span) {
+    for (TimeNs passed = 0; passed < span; passed += 10 * kMillisecond) {
+      clock.Advance(10 * kMillisecond);
+      Cycle();
+    }
+  }
+  RtpPacket Speech(uint16_t sequence, uint32_t ssrc = 1) {
+    return {.payload_type = 8, .sequence = sequence, .timestamp = 160u * sequence, .ssrc = ssrc};
+  }
+};
+
+// ---- orders and reports -------------------------------------------------------------------------
+
+TEST_F(WorkerTest, AClosedLegReportsItsTotalsAndGivesEverythingBack) {
+  OpenCall();
+  EXPECT_EQ(first.bound(), 4u);
+  for (uint16_t i : {1, 2, 3, 6}) EXPECT_EQ(Send(0, kTrunk, Speech(i)), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, Speech(6)), "duplicate");
+  Close(0);
+  const std::optional<Report> report = NextReport();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->kind, ReportKind::kLegClosed);
+  EXPECT_EQ(report->leg, 0u);
+  EXPECT_EQ(report->generation, 7u);
+  const abi::LegStatistics& statistics_of = report->body.statistics;
+  EXPECT_EQ(statistics_of.received_packets, 5u);
+  EXPECT_EQ(statistics_of.expected_packets, 6u);
+  EXPECT_EQ(statistics_of.lost_packets, 2);
+  EXPECT_EQ(statistics_of.duplicate_packets, 1u);
+  EXPECT_EQ(statistics_of.dropped_packets, 1u);
+  EXPECT_EQ(first.bound(), 2u);
+  EXPECT_EQ(Send(1, kPbx, Speech(1)), "held");
+  EXPECT_EQ(counters.Read(abi::Counter::kLegsOpened), 2u);
+  EXPECT_EQ(counters.Read(abi::Counter::kLegsClosed), 1u);
+  Open(0, SetupFor(0, kBot));  // the slot serves another call
+  EXPECT_EQ(Send(0, kBot, Speech(1)), "held");
+}
+
+TEST_F(WorkerTest, AnUpdateIsReportedWithItsVersion) {
+  OpenCall();
+  Update(1, [](abi::LegPlan& plan) { plan.dscp = 10; });
+  const std::optional<Report> report = NextReport();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->kind, ReportKind::kLegUpdated);
+  EXPECT_EQ(report->plan_version, 1u);
+  EXPECT_EQ(Send(0, kTrunk, Speech(1)), "forwarded");
+  EXPECT_EQ(Sent()->dscp, 10);
+}
+
+TEST_F(WorkerTest, AnUpdatedFormatIsMappedAtOnce) {
+  OpenCall();
+  Update(1, [](abi::LegPlan& plan) { plan.formats[0].payload_type = 97; });
+  EXPECT_EQ(Send(0, kTrunk, Speech(1)), "forwarded");
+  EXPECT_EQ(Sent()->payload[1], 97);
+}
+
+class FullMailbox : public WorkerTest {
+ protected:
+  FullMailbox() : WorkerTest(2) {}
+};
+
+TEST_F(FullMailbox, NoReportIsLost) {
+  for (uint32_t leg = 0; leg < 8; ++leg) Open(leg, SetupFor(leg, kTrunk));
+  for (uint32_t leg = 0; leg < 8; ++leg) Update(leg, [](abi::LegPlan&) {});
+  for (uint32_t leg = 0; leg < 8; ++leg) Close(leg);
+  std::set<uint32_t> closed;
+  size_t updated = 0;
+  for (int turn = 0; turn < 32; ++turn) {
+    while (const std::optional<Report> report = NextReport()) {
+      if (report->kind == ReportKind::kLegUpdated) {
+        EXPECT_FALSE(closed.contains(report->leg));
+        ++updated;
+      } else {
+        ASSERT_EQ(report->kind, ReportKind::kLegClosed);
+        EXPECT_TRUE(closed.insert(report->leg).second);
+      }
+    }
+    Cycle();
+  }
+  EXPECT_EQ(updated, 8u);
+  EXPECT_EQ(closed.size(), 8u);
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+TEST_F(WorkerTest, StatisticsAreFreshEverySecond) {
+  OpenCall();
+  for (uint16_t i = 0; i < 10; ++i) EXPECT_EQ(Send(0, kTrunk, Speech(i)), "forwarded");
+  Pass(1100 * kMillisecond);
+  abi::LegStatisticsSlot slot{};
+  ASSERT_TRUE(abi::LoadLocked(statistics[0], &slot));
+  EXPECT_EQ(slot.statistics.received_packets, 10u);
+  EXPECT_EQ(slot.statistics.received_bytes, 1720u);
+  EXPECT_EQ(slot.statistics.remote, kTrunk);
+  EXPECT_GE(slot.statistics.as_of_ns + 1100 * kMillisecond, clock.now());
+  ASSERT_TRUE(abi::LoadLocked(statistics[1], &slot));
+  EXPECT_EQ(slot.statistics.sent_packets, 10u);
+  EXPECT_EQ(slot.statistics.payload_type_sent, 8);
+}
+
+TEST_F(WorkerTest, SilenceIsReportedOnceAndSoIsItsEnd) {
+  OpenCall();
+  Update(0, [](abi::LegPlan& plan) { plan.media_timeout_ms = 2000; });
+  NextReport();
+  EXPECT_EQ(Send(0, kTrunk, Speech(1)), "forwarded");
+  Pass(1900 * kMillisecond);
+  EXPECT_FALSE(NextReport());
+  Pass(5000 * kMillisecond);
+  const std::optional<Report> timeout = NextReport();
+  ASSERT_TRUE(timeout);
+  EXPECT_EQ(timeout->kind, ReportKind::kMediaTimeout);
+  EXPECT_NEAR(timeout->body.timeout.silent_ns, 2000 * kMillisecond, 20.0 * kMillisecond);
+  EXPECT_FALSE(NextReport());
+  EXPECT_EQ(Send(0, kTrunk, Speech(2)), "forwarded");
+  EXPECT_EQ(NextReport()->kind, ReportKind::kMediaResumed);
+  EXPECT_EQ(Send(0, kTrunk, Speech(3)), "forwarded");
+  EXPECT_FALSE(NextReport());
+  Pass(2100 * kMillisecond);
+  EXPECT_EQ(NextReport()->kind, ReportKind::kMediaTimeout);
+}
+
+TEST_F(WorkerTest, HoldSuspendsTheMediaTimeout) {
+  OpenCall();
+  Update(0, [](abi::LegPlan& plan) {
+    plan.media_timeout_ms = 2000;
+    plan.direction = abi::kLegSends;
+  });
+  Pass(10 * kSecond);
+  Update(0, [](abi::LegPlan& plan) { plan.direction = abi::kLegSends | abi::kLegReceives; });
+  while (NextReport()) {
+  }
+  Pass(1900 * kMillisecond);
+  EXPECT_FALSE(NextReport());
+  Pass(200 * kMillisecond);
+  EXPECT_EQ(NextReport()->kind, ReportKind::kMediaTimeout);
+}
+
+// ---- RTCP ---------------------------------------------------------------------------------------
+
+TEST_F(WorkerTest, RtcpIsTranslatedWhileIdentityPasses) {
+  OpenCall();
+  EXPECT_EQ(Send(0, kTrunk, Speech(1, 0xa)), "forwarded");
+  EXPECT_EQ(Send(1, kPbx, Speech(1, 0xb)), "forwarded");
+  Discard();
+  const Bytes report = SenderReport(0xa, 5, 6, 7, 8, {{.ssrc = 0xb, .sequence_max = 0x10001}});
+  const Bytes in = tests::support::Join(
+      tests::support::Join(report, SourceDescription(0xa, "alice@192.168.0.7")), Goodbye(0xa));
+  EXPECT_EQ(SendRtcp(0, kTrunk, in), "consumed");
+  const std::optional<port::Datagram> out = Sent();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->payload, tests::support::Join(report, SourceDescription(0xa, "cname-of-tandem!")));
+  EXPECT_EQ(out->remote.port, kPbx.port + 1);
+  EXPECT_EQ(out->local.port, LocalOf(1).port + 1);
+  Pass(20 * kSecond);
+  EXPECT_FALSE(Sent());  // they report to each other: we add nothing
+  EXPECT_EQ(Send(0, kTrunk, Speech(2, 0xa)), "forwarded");  // BYE ended nothing
+}
+
+TEST_F(WorkerTest, RtcpIsMadeAnewWhereTheStreamWasRenamed) {
+  OpenCall();
+  EXPECT_EQ(Send(0, kTrunk, Speech(1, 0xa)), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, Speech(700, 0xc)), "forwarded");
+  Discard();
+  EXPECT_EQ(SendRtcp(0, kTrunk, SenderReport(0xc, uint64_t{0x1234} << 32, 6, 7, 8)), "consumed");
+  EXPECT_FALSE(Sent());
+  Pass(7 * kSecond);
+  bool sender_report = false;
+  bool block_with_lsr = false;
+  while (const std::optional<port::Datagram> out = Sent()) {
+    ASSERT_TRUE(wire::IsRtcpCompound(out->payload));
+    wire::RtcpPacket packet;
+    wire::RtcpWalk(out->payload).Next(&packet);
+    if (out->remote.address == kPbx.address && packet.type == wire::RtcpType::kSenderReport) {
+      sender_report = true;
+      EXPECT_EQ(wire::ReadSenderInfo(packet).ssrc, 0xau);
+      EXPECT_EQ(wire::ReadSenderInfo(packet).packets, 2u);
+      EXPECT_EQ(wire::ReadSenderInfo(packet).bytes, 320u);
+    }
+    if (out->remote.address == kTrunk.address && packet.count == 1 && !block_with_lsr) {
+      block_with_lsr = true;
+      const wire::ReportBlock block = wire::ReadReportBlock(packet, 0);
+      EXPECT_EQ(block.ssrc, 0xcu);
+      EXPECT_EQ(block.sr_ntp, 0x12340000u);
+      EXPECT_GT(block.sr_delay, 0u);
+    }
+  }
+  EXPECT_TRUE(sender_report);
+  EXPECT_TRUE(block_with_lsr);
+  EXPECT_GE(counters.Read(abi::Counter::kRtcpMade), 2u);
+}
+
+TEST_F(WorkerTest, RtcpFromElsewhereIsNotBelievedAndTeachesNothing) {
+  OpenCall();
+  EXPECT_EQ(SendRtcp(0, kStranger, ReceiverReport(1)), "rtcp_unmatched");
+  EXPECT_EQ(SendRtcp(0, kTrunk, {0x80, 201, 0, 9}), "bad_rtcp");
+  EXPECT_EQ(Send(0, kStranger, Speech(1)), "wrong_source");
+  EXPECT_FALSE(Sent());
+}
+
+TEST_F(WorkerTest, AMuxLegTalksToOneWithAPortOfItsOwn) {
+  session::LegSetup mux = SetupFor(0, kTrunk);
+  mux.plan.rtcp_mux = 1;
+  Open(0, mux);
+  Open(1, SetupFor(1, kPbx));
+  Join(0, 1);
+  EXPECT_EQ(Send(0, kTrunk, ReceiverReport(5)), "consumed");
+  std::optional<port::Datagram> out = Sent();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->remote.port, kPbx.port + 1);
+  EXPECT_EQ(SendRtcp(1, kPbx, ReceiverReport(6)), "consumed");
+  out = Sent();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->remote, kTrunk);
+  EXPECT_EQ(out->local, LocalOf(0));
+}
+
+}  // namespace
+}  // namespace relay::worker
