@@ -39,6 +39,7 @@ RelayClient::~RelayClient() {
   timers_->Cancel(&beat_timer_);
   timers_->Cancel(&retry_timer_);
   timers_->Cancel(&gone_timer_);
+  timers_->Cancel(&flush_timer_);
 }
 
 // ---- the life of the link -----------------------------------------------------------------------
@@ -224,6 +225,7 @@ bool RelayClient::settled(SessionId id) const {
 
 void RelayClient::CloseForeign(SessionId session) {
   foreign_closing_.push_back(session);
+  FlushSoon();
 }
 
 void RelayClient::Forget(SessionId id, EndReason reason) {
@@ -244,9 +246,18 @@ void RelayClient::Forget(SessionId id, EndReason reason) {
 // ---- telling ------------------------------------------------------------------------------------
 
 void RelayClient::Touch(SessionId id, Session* session) {
+  FlushSoon();
   if (session->queued) return;
   session->queued = true;
   dirty_.push_back(id);
+}
+
+void RelayClient::FlushSoon() {
+  if (flush_timer_ != 0) return;
+  flush_timer_ = timers_->After(0, [this] {
+    flush_timer_ = 0;
+    Flush();
+  });
 }
 
 bool RelayClient::Push(CommandKind kind, SessionId session, const void* body, size_t length) {

@@ -113,7 +113,8 @@ class RelayClient {
   // All commands so far were answered.
   bool settled(SessionId session) const;
 
-  // Writes what is wanted to the ring. Called at the end of each turn of the loop.
+  // Writes what is wanted to the ring. Happens by itself after the turn that changed something, so
+  // that all changes of a turn are told together.
   void Flush();
 
   // ---- the relay's directory ----
@@ -166,6 +167,7 @@ class RelayClient {
 
   // Telling.
   void Touch(SessionId id, Session* session);
+  void FlushSoon();
   bool Tell(SessionId id, Session* session);
   bool TellLegs(SessionId id, Session* session);
   bool TellBridges(SessionId id, Session* session);
@@ -194,6 +196,7 @@ class RelayClient {
   Timers::Id beat_timer_ = 0;
   Timers::Id retry_timer_ = 0;
   Timers::Id gone_timer_ = 0;
+  Timers::Id flush_timer_ = 0;
 
   PortAllocator ports_;
   SessionMap sessions_;

@@ -1,0 +1,78 @@
+#include "sipctl/call/admission.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "sipctl/call/outgoing.h"
+
+namespace sipctl::call {
+
+namespace {
+
+using sip::MakeResponse;
+using sip::Message;
+using sip::Method;
+
+bool CarriesSdp(const Message& request) {
+  return request.content_type.empty() || request.content_type == "application/sdp";
+}
+
+std::optional<Message> ExamineBody(const Message& request) {
+  if (request.body.empty()) return std::nullopt;
+  if (!request.content_encoding.empty() &&
+      !absl::EqualsIgnoreCase(request.content_encoding, "identity")) {
+    Message response = MakeResponse(request, 415);
+    response.others.push_back({"Accept-Encoding", "identity"});
+    return response;
+  }
+  if (!CarriesSdp(request)) {
+    Message response = MakeResponse(request, 415);
+    response.accept.emplace_back("application/sdp");
+    return response;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Message MakeNotAllowed(const Message& request) {
+  Message response = MakeResponse(request, request.method == Method::kUnknown ? 501 : 405);
+  AddAllow(&response);
+  return response;
+}
+
+Message MakeOptionsAnswer(const Context& context, const Message& request) {
+  Message response = MakeResponse(request, 200);
+  AddAllow(&response);
+  AddProduct(context, &response);
+  response.accept.emplace_back("application/sdp");
+  // Said, and empty: no extension is supported (20.37).
+  response.others.push_back({"Supported", ""});
+  return response;
+}
+
+std::optional<Message> Examine(const Message& request) {
+  if (std::find(std::begin(kAllowed), std::end(kAllowed), request.method) == std::end(kAllowed)) {
+    return MakeNotAllowed(request);
+  }
+  if (request.request_uri.scheme != "sip" && request.request_uri.scheme != "tel") {
+    return MakeResponse(request, 416);
+  }
+  // A request for somebody behind us (an INVITE) must be allowed one more hop; what ends here need
+  // not be.
+  if (request.method == Method::kInvite && request.max_forwards.value_or(70) == 0) {
+    return MakeResponse(request, 483);
+  }
+  if (!request.require.empty()) {
+    Message response = MakeResponse(request, 420);
+    response.unsupported = request.require;
+    return response;
+  }
+  if (request.method == Method::kInvite && request.contact.empty()) {
+    return MakeResponse(request, 400, {}, "Contact Missing");
+  }
+  return request.method == Method::kInvite ? ExamineBody(request) : std::nullopt;
+}
+
+}  // namespace sipctl::call

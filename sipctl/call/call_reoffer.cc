@@ -1,0 +1,183 @@
+// A session is offered again: refresh, hold, resume, another address (RFC 3264 section 8).
+#include <string>
+#include <utility>
+
+#include "sipctl/call/call.h"
+#include "sipctl/call/outgoing.h"
+#include "sipctl/call/status.h"
+
+namespace sipctl::call {
+
+namespace {
+
+constexpr int kGlareAttemptsMax = 4;
+
+}  // namespace
+
+void Call::OnReinvite(Leg* leg, sip::TransactionId id, const sip::Message& request) {
+  if (leg->sent != nullptr || phase_ != Phase::kEstablished) {
+    Reply(id, request, 491);  // 14.2: glare
+    return;
+  }
+  if (reoffer_ && reoffer_->from != nullptr) {
+    Reply(id, request, 491);  // the other side's offer is on its way to this one
+    return;
+  }
+  leg->ReceiveAgain(id, request);
+  Record();
+  if (request.body.empty()) {
+    OfferToReinvite(leg);
+    return;
+  }
+  const auto offer = sdp::Parse(request.body);
+  if (!offer.ok()) {
+    leg->Refuse(400, SipReason(400, offer.status()));
+    return;
+  }
+  const sdp::Result result = leg->offer_answer.ReceiveOffer(*offer);
+  if (result.outcome == sdp::Outcome::kGlare) {
+    leg->Refuse(491, {});
+  } else if (result.outcome == sdp::Outcome::kOverlap) {
+    leg->Refuse(500, {}, 1);
+  } else if (!result.ok()) {
+    leg->Refuse(488, SipReason(488, result.detail));
+  } else if (result.outcome == sdp::Outcome::kUnchanged) {
+    AnswerHere(leg, /*unchanged=*/true);
+  } else if (MustForward(*leg, *Other(leg))) {
+    Forward(leg);
+  } else {
+    AnswerHere(leg, /*unchanged=*/false);
+  }
+}
+
+// A re-INVITE without an offer: ours is the session as it is, open in both directions so that the
+// peer may resume with its answer. The ACK brings that.
+void Call::OfferToReinvite(Leg* leg) {
+  sdp::LocalMedia media = sdp::AnswerToward(*Other(leg)->offer_answer.plan(), leg->local);
+  media.direction = sdp::Direction::kSendRecv;
+  const auto offer = leg->offer_answer.MakeOffer(media);
+  if (!offer.ok()) {
+    leg->Refuse(500, SipReason(500, offer.status()));
+    return;
+  }
+  leg->Answer(*offer, /*is_offer=*/true);
+}
+
+// The far side need not know: a refresh, or another address for the same media.
+void Call::AnswerHere(Leg* leg, bool unchanged) {
+  auto answer = unchanged ? leg->offer_answer.RepeatAnswer()
+                          : leg->offer_answer.MakeAnswer(
+                                sdp::AnswerToward(*Other(leg)->offer_answer.plan(), leg->local));
+  if (!answer.ok()) {
+    leg->offer_answer.Reject();
+    leg->Refuse(488, SipReason(488, answer.status()));
+    return;
+  }
+  leg->Answer(*answer, /*is_offer=*/false);
+  bridge_.Apply();
+}
+
+// Who speaks and in what is the far side's business; where from is not.
+bool Call::MustForward(const Leg& leg, const Leg& other) const {
+  if (leg.offer_answer.offered_direction() != leg.wish) return true;
+  for (const sdp::PlannedFormat& format : other.offer_answer.plan()->formats) {
+    if (!sdp::IsSpeech(format.codec)) continue;
+    for (const sdp::Format& offered : leg.offer_answer.offered_formats()) {
+      if (offered.codec == format.codec) return false;
+    }
+  }
+  return true;
+}
+
+void Call::Forward(Leg* leg) {
+  Leg* other = Other(leg);
+  if (other->busy() || !other->confirmed()) {
+    leg->offer_answer.Reject();
+    leg->Refuse(491, {});
+    return;
+  }
+  const sdp::LocalMedia media =
+      sdp::OfferToward(leg->offer_answer, other->trunk().media, other->local);
+  const auto offer = media.codecs.empty() ? absl::InvalidArgumentError("no shared codec")
+                                          : other->offer_answer.MakeOffer(media);
+  if (!offer.ok()) {
+    leg->offer_answer.Reject();
+    leg->Refuse(488, SipReason(488, offer.status()));
+    return;
+  }
+  if (!reoffer_) reoffer_.emplace();
+  reoffer_->from = leg;
+  other->Reinvite(*offer);
+  Record();
+}
+
+void Call::OnReinviteAnswered(Leg* leg, const sip::Message& response, const sip::Flow& flow) {
+  const absl::Status settled = leg->OnAnswered(response, flow);
+  if (!settled.ok()) {
+    Finish({.text = std::string(settled.message()), .reason = SipReason(488, settled)});
+    return;
+  }
+  leg->wish = sdp::Mirror(leg->offer_answer.plan()->direction);
+  const std::optional<Reoffer> reoffer = std::exchange(reoffer_, std::nullopt);
+  if (reoffer && reoffer->from != nullptr) {
+    reoffer->from->wish = reoffer->from->offer_answer.offered_direction();
+    AnswerHere(reoffer->from, /*unchanged=*/false);
+  } else {
+    bridge_.Apply();
+    // Its offer was withdrawn while this answer was on its way.
+    if (reoffer && reoffer->attempts == 0) Agree(leg);
+  }
+  Record();
+}
+
+void Call::OnReinviteRefused(Leg* leg, int status) {
+  leg->OnRefused();
+  if (status == 408 || status == 481) {
+    // 12.2.1.2: the peer does not know the dialog any more, or is no more itself.
+    if (status == 481) leg->Forget();
+    Finish({.by = NameOf(leg),
+            .text = std::string("the ") + NameOf(leg) + " does not know the call any more",
+            .reason = SipReason(status, sip::DefaultReason(status))});
+    return;
+  }
+  if (status == 491 && reoffer_ && ++reoffer_->attempts < kGlareAttemptsMax) {
+    RetryLater(leg);
+    return;
+  }
+  const std::optional<Reoffer> reoffer = std::exchange(reoffer_, std::nullopt);
+  if (!reoffer || reoffer->from == nullptr) return;
+  reoffer->from->offer_answer.Reject();
+  reoffer->from->Refuse(NearStatus(status), {});
+}
+
+// RFC 3261 section 14.1: who chose the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of
+// 10 ms.
+void Call::RetryLater(Leg* leg) {
+  const auto random = static_cast<TimeMs>(context_->tokens.Next() % 191);
+  const bool ours = leg->dialog->role == sip::DialogRole::kUac;
+  const TimeMs delay = ours ? 2100 + random * 10 : random * 10;
+  SetTimer(delay, [this, leg] {
+    if (!reoffer_) return;
+    if (reoffer_->from != nullptr) {
+      Forward(reoffer_->from);
+    } else {
+      reoffer_.reset();
+      Agree(leg);
+    }
+  });
+}
+
+// Brings `leg` in line with what the other side wants now.
+void Call::Agree(Leg* leg) {
+  const auto& theirs = Other(leg)->offer_answer.plan();
+  const auto& ours = leg->offer_answer.plan();
+  if (!theirs || !ours || leg->busy() || !leg->confirmed() || reoffer_) return;
+  if (ours->direction == sdp::Mirror(theirs->direction)) return;
+  const auto offer = leg->offer_answer.MakeOffer(sdp::AnswerToward(*theirs, leg->local));
+  if (!offer.ok()) return;
+  reoffer_ = Reoffer{.from = nullptr, .attempts = 1};
+  leg->Reinvite(*offer);
+  Record();
+}
+
+}  // namespace sipctl::call

@@ -1,0 +1,236 @@
+#include "sipctl/call/call_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sipctl/call/admission.h"
+#include "sipctl/call/status.h"
+
+namespace sipctl::call {
+
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr uint32_t kRetryAfterDrainS = 30;
+constexpr uint32_t kRetryAfterRelayS = 5;
+
+}  // namespace
+
+CallTable::CallTable(Context* context, const trunk::Acl* acl, const trunk::Router* router)
+    : context_(context), acl_(acl), router_(router), recovery_(context) {}
+
+CallTable::~CallTable() = default;
+
+// ---- finding -----------------------------------------------------------------------------------
+
+Call* CallTable::ByNumber(CallNumber number) {
+  const auto found = calls_.find(number);
+  return found == calls_.end() ? nullptr : found->second.get();
+}
+
+CallTable::Found CallTable::ByTransaction(sip::TransactionId id) {
+  const auto owner = context_->by_transaction.find(id);
+  if (owner == context_->by_transaction.end()) return {};
+  Call* call = ByNumber(owner->second.call);
+  if (call == nullptr) return {};
+  return {.call = call, .leg = call->leg(owner->second.leg)};
+}
+
+CallTable::Found CallTable::ByDialog(const sip::Message& request) {
+  const auto owner = context_->by_local_tag.find(std::string(request.to.tag()));
+  if (owner == context_->by_local_tag.end()) return {};
+  Call* call = ByNumber(owner->second.call);
+  if (call == nullptr) return {};
+  return {.call = call, .leg = call->leg(owner->second.leg)};
+}
+
+void CallTable::Collect() {
+  for (CallNumber number : std::exchange(context_->ended, {})) {
+    const Call* call = ByNumber(number);
+    if (call != nullptr && call->done()) calls_.erase(number);
+  }
+}
+
+void CallTable::ForEach(const std::function<void(const Call::View&)>& visit) const {
+  std::vector<CallNumber> numbers;
+  numbers.reserve(calls_.size());
+  for (const auto& [number, call] : calls_) numbers.push_back(number);
+  std::sort(numbers.begin(), numbers.end());
+  for (CallNumber number : numbers) {
+    const Call& call = *calls_.at(number);
+    if (call.phase() != Phase::kEnded) visit(call.Look());
+  }
+}
+
+void CallTable::FinishAll(const End& end) {
+  for (auto& [number, call] : calls_) call->Finish(end);
+  Collect();
+}
+
+// ---- requests ----------------------------------------------------------------------------------
+
+void CallTable::Refuse(sip::TransactionId id, sip::Message response) {
+  AddProduct(*context_, &response);
+  context_->transactions->Respond(id, std::move(response));
+}
+
+void CallTable::Refuse(sip::TransactionId id, const sip::Message& request, int status,
+                       std::string_view reason, uint32_t retry_after_s) {
+  sip::Message response = sip::MakeResponse(request, status);
+  AddReason(reason, &response);
+  if (retry_after_s > 0) response.retry_after = retry_after_s;
+  Refuse(id, std::move(response));
+}
+
+void CallTable::OnRequest(sip::TransactionId id, sip::Message request, const sip::Flow& flow) {
+  if (auto response = Examine(request)) {
+    Refuse(id, *std::move(response));
+  } else if (!request.to.tag().empty()) {
+    const Found found = ByDialog(request);
+    if (found) {
+      found.call->OnRequest(found.leg, id, request, flow);
+    } else {
+      Refuse(id, request, 481);
+    }
+  } else if (request.method == sip::Method::kInvite) {
+    Admit(id, request, flow);
+  } else if (request.method != sip::Method::kOptions) {
+    Refuse(id, request, 481);  // a BYE that belongs to no dialog
+  } else if (draining_) {
+    Refuse(id, request, 503, {}, kRetryAfterDrainS);
+  } else {
+    context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request));
+  }
+  Collect();
+}
+
+// A new call: who calls, whom, and whether there is room for it.
+void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const sip::Flow& flow) {
+  const auto now_ns = static_cast<uint64_t>(context_->timers->now()) * kNsPerMs;
+  const auto source = acl_->Find(media::FromAbi(flow.remote.address));
+  if (!source) return Refuse(id, invite, 403);
+  if (draining_) return Refuse(id, invite, 503, {}, kRetryAfterDrainS);
+  std::optional<sdp::Description> offer;
+  if (!invite.body.empty()) {
+    auto parsed = sdp::Parse(invite.body);
+    if (!parsed.ok()) return Refuse(id, invite, 400, SipReason(400, parsed.status()));
+    offer = *std::move(parsed);
+  }
+  const std::string& number = invite.request_uri.user;
+  const trunk::Decision decision = router_->Find(*source, number);
+  if (!decision.trunk) return Refuse(id, invite, 404);
+  if (!context_->destinations[*decision.trunk]) {
+    return Refuse(id, invite, 503, SipReason(503, "the destination has no address"));
+  }
+  if (!context_->relay->ready()) {
+    return Refuse(id, invite, 503, SipReason(503, "no relay"), kRetryAfterRelayS);
+  }
+  const trunk::Admission admission = context_->limits->Begin(*source, *decision.trunk, now_ns);
+  if (admission != trunk::Admission::kAdmitted) {
+    return Refuse(id, invite, 503, SipReason(503, trunk::AdmissionName(admission)),
+                  context_->limits->RetryAfterSeconds(*decision.trunk, now_ns));
+  }
+  const auto session = context_->relay->Open(context_->media.trunks[*source].local,
+                                             context_->media.trunks[*decision.trunk].local);
+  if (!session) {
+    context_->limits->End(*source, *decision.trunk);
+    return Refuse(id, invite, 503, SipReason(503, "no free media port"), kRetryAfterRelayS);
+  }
+  Plan plan{.source = *source,
+            .destination = *decision.trunk,
+            .first = {.trunk = *decision.trunk,
+                      .number = decision.number,
+                      .caller = invite.from.uri.user,
+                      .display_name = invite.from.display_name,
+                      .max_forwards = static_cast<uint8_t>(invite.max_forwards.value_or(71) - 1)},
+            .caller = invite.from.uri.user,
+            .called = number};
+  auto& call = calls_[*session];
+  call = std::make_unique<Call>(context_, *session, std::move(plan));
+  call->Start(id, invite, offer, flow);
+}
+
+void CallTable::OnAck(sip::TransactionId invite, sip::Message ack, const sip::Flow&) {
+  if (const Found found = ByTransaction(invite)) found.call->OnAck(found.leg, ack);
+  Collect();
+}
+
+void CallTable::OnCancel(sip::TransactionId invite, sip::Message cancel) {
+  if (const Found found = ByTransaction(invite)) found.call->OnCancel(found.leg, cancel);
+  Collect();
+}
+
+void CallTable::OnResponse(sip::TransactionId id, sip::Message response, const sip::Flow& flow,
+                           sip::ResponseOrigin origin) {
+  if (const Found found = ByTransaction(id)) {
+    found.call->OnResponse(found.leg, response, flow, origin);
+  } else if (response.method == sip::Method::kInvite && response.status / 100 == 2) {
+    HangUpStray(context_, id, response, flow);
+  }
+  Collect();
+}
+
+void CallTable::OnServerFailure(sip::TransactionId id, sip::ServerFailure failure) {
+  const Found found = ByTransaction(id);
+  if (found && failure == sip::ServerFailure::kNoAck) {
+    found.call->OnNoAck(found.leg);
+  } else if (found) {
+    found.call->Finish({.text = "an answer could not be sent"});
+  }
+  Collect();
+}
+
+// ---- the relay ---------------------------------------------------------------------------------
+
+void CallTable::OnSettled(media::SessionId session, relay::abi::Refusal refusal) {
+  if (Call* call = ByNumber(session)) call->OnSettled(refusal);
+  Collect();
+}
+
+void CallTable::OnMediaTimeout(media::SessionId session, uint8_t leg) {
+  if (Call* call = ByNumber(session)) call->OnMediaTimeout(leg);
+  Collect();
+}
+
+void CallTable::OnLegEnded(media::SessionId session, uint8_t leg,
+                           const relay::abi::LegStatistics& totals) {
+  if (Call* call = ByNumber(session)) call->OnLegTotals(leg, totals);
+}
+
+void CallTable::OnSessionEnded(media::SessionId session, relay::abi::EndReason reason) {
+  if (Call* call = ByNumber(session)) call->OnSessionEnded(reason);
+  Collect();
+}
+
+void CallTable::OnRelayLost() {
+  if (context_->journal_memory.empty()) context_->journal->Close();
+  context_->log->OnNotice("the relay is gone; waiting for another one");
+}
+
+void CallTable::OnRelayBack(bool resumed, std::span<uint8_t> memory) {
+  const uint64_t cookie = context_->settings.owner_cookie;
+  if (!std::exchange(joined_before_, true)) {
+    context_->log->OnNotice(resumed ? "joined the relay; it has known us before"
+                                    : "joined the relay");
+    recovery_.Begin(context_->journal_memory.empty() ? memory : context_->journal_memory, cookie);
+    return;
+  }
+  context_->log->OnNotice(
+      absl::StrCat("joined a relay again; ", calls_.size(), " calls are opened in it"));
+  if (context_->journal_memory.empty()) {
+    context_->journal->Format(memory, cookie);
+    for (auto& [number, call] : calls_) call->RecordAgain();
+  }
+  for (media::SessionId session : context_->relay->Foreign()) {
+    context_->relay->CloseForeign(session);
+  }
+}
+
+void CallTable::OnRelayGone() {
+  FinishAll({.status = 503,
+             .text = "the relay is gone and none came back",
+             .reason = Q850Reason(41, "media is gone")});
+}
+
+}  // namespace sipctl::call

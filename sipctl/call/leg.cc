@@ -1,0 +1,265 @@
+#include "sipctl/call/leg.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sipctl::call {
+
+namespace {
+
+// What a response to it needs, and nothing more: a call may ring for minutes.
+sip::Message Skeleton(const sip::Message& request) {
+  sip::Message slim;
+  slim.method = request.method;
+  slim.via = request.via;
+  slim.from = request.from;
+  slim.to = request.to;
+  slim.call_id = request.call_id;
+  slim.cseq = request.cseq;
+  slim.record_route = request.record_route;
+  if (const std::string* timestamp = request.Other("Timestamp")) {
+    slim.others.push_back({"Timestamp", *timestamp});
+  }
+  return slim;
+}
+
+std::optional<sdp::Description> SdpOf(const sip::Message& message) {
+  if (message.body.empty() || message.content_type != "application/sdp") return std::nullopt;
+  auto parsed = sdp::Parse(message.body);
+  if (!parsed.ok()) return std::nullopt;
+  return *std::move(parsed);
+}
+
+}  // namespace
+
+Leg::Leg(Context* context, Owner owner, size_t trunk)
+    : offer_answer(context->trunk(trunk).media, context->tokens.Next() >> 2),
+      context_(context),
+      owner_(owner),
+      trunk_(trunk) {}
+
+Leg::~Leg() {
+  DropReceived();
+  DropSent();
+  if (!local_tag_.empty()) context_->by_local_tag.erase(local_tag_);
+}
+
+void Leg::Own(const std::string& local_tag) {
+  local_tag_ = local_tag;
+  context_->by_local_tag[local_tag] = owner_;
+}
+
+void Leg::DropReceived() {
+  if (received == nullptr) return;
+  context_->by_transaction.erase(received->id);
+  received.reset();
+}
+
+void Leg::DropSent() {
+  if (sent == nullptr) return;
+  context_->by_transaction.erase(sent->id);
+  sent.reset();
+}
+
+sip::TransactionId Leg::Send(sip::Message request, const sip::Flow& flow) {
+  AddProduct(*context_, &request);
+  return context_->transactions->Send(std::move(request), flow);
+}
+
+const sdp::MediaPlan* Leg::plan() const {
+  if (sent != nullptr && !sent->previews.empty()) {
+    return &*sent->previews.back().offer_answer.plan();
+  }
+  return offer_answer.plan() ? &*offer_answer.plan() : nullptr;
+}
+
+// ---- as the called side ------------------------------------------------------------------------
+
+absl::Status Leg::Receive(sip::TransactionId id, const sip::Message& invite,
+                          const sip::Flow& flow) {
+  const std::string tag = context_->transactions->ToTag(id);
+  auto made = sip::Dialog::FromRequest(invite, tag, ContactOf(*context_, flow.listener), flow);
+  if (!made.ok()) return made.status();
+  dialog = *std::move(made);
+  Own(tag);
+  ReceiveAgain(id, invite);
+  return absl::OkStatus();
+}
+
+void Leg::ReceiveAgain(sip::TransactionId id, const sip::Message& invite) {
+  received = std::make_unique<ReceivedInvite>();
+  received->id = id;
+  received->request = Skeleton(invite);
+  context_->by_transaction[id] = owner_;
+}
+
+sip::Message Leg::MakeResponse(int status) {
+  sip::Message response = sip::MakeResponse(received->request, status, dialog->local.tag());
+  AddProduct(*context_, &response);
+  if (status < 300) {
+    response.contact.push_back(dialog->local_contact);
+    AddAllow(&response);
+  }
+  return response;
+}
+
+void Leg::Progress(int status, const sdp::Description* body) {
+  if (received == nullptr || received->answered) return;
+  sip::Message response = MakeResponse(status);
+  if (body != nullptr) SetSdp(sdp::Write(*body), &response);
+  context_->transactions->Respond(received->id, std::move(response));
+}
+
+void Leg::Answer(const sdp::Description& body, bool is_offer) {
+  if (received == nullptr || received->answered) return;
+  sip::Message response = MakeResponse(200);
+  SetSdp(sdp::Write(body), &response);
+  dialog->Confirm();
+  received->answered = true;
+  received->offer_in_2xx = is_offer;
+  context_->transactions->Respond(received->id, std::move(response));
+  // Only its transaction is of interest until the ACK.
+  received->request = {};
+}
+
+void Leg::Refuse(int status, std::string_view reason, uint32_t retry_after_s) {
+  if (received == nullptr || received->answered) return;
+  sip::Message response = MakeResponse(status);
+  AddReason(reason, &response);
+  if (retry_after_s > 0) response.retry_after = retry_after_s;
+  context_->transactions->Respond(received->id, std::move(response));
+  DropReceived();
+}
+
+// ---- as the calling side -----------------------------------------------------------------------
+
+void Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
+  sip::Message invite = MakeFirstInvite(context_, first);
+  SetSdp(sdp::Write(offer), &invite);
+  Own(std::string(invite.from.tag()));
+  sent = std::make_unique<SentInvite>();
+  sent->cseq = invite.cseq.number;
+  sent->forks = std::make_unique<sip::Forks>(invite);
+  sent->id = context_->transactions->Send(std::move(invite), FirstFlow(*context_, trunk_));
+  context_->by_transaction[sent->id] = owner_;
+}
+
+void Leg::Reinvite(const sdp::Description& offer) {
+  sip::Message invite = dialog->MakeRequest(sip::Method::kInvite);
+  AddAllow(&invite);
+  SetSdp(sdp::Write(offer), &invite);
+  sent = std::make_unique<SentInvite>();
+  sent->cseq = invite.cseq.number;
+  sent->id = Send(std::move(invite), NextFlow(*context_, trunk_, *dialog));
+  context_->by_transaction[sent->id] = owner_;
+}
+
+const Preview* Leg::OnProvisional(const sip::Message& response, const sip::Flow& flow) {
+  if (sent == nullptr || sent->forks == nullptr) return nullptr;
+  const auto update = sent->forks->OnResponse(response, flow);
+  if (update.dialog == nullptr) return nullptr;
+  const std::string tag(response.to.tag());
+  // We never ask for it, but a peer that sends its answers reliably waits for this (RFC 3262).
+  if (update.dialog->AcceptReliable(response) == sip::ReliableVerdict::kNew) {
+    Send(update.dialog->MakePrack(response), NextFlow(*context_, trunk_, *update.dialog));
+  }
+  auto body = SdpOf(response);
+  if (!body) return nullptr;
+  Preview preview{.tag = tag, .offer_answer = offer_answer, .answer = *std::move(body)};
+  if (!preview.offer_answer.ReceiveAnswer(preview.answer, sdp::Binding::kPreview).ok()) {
+    return nullptr;
+  }
+  auto& previews = sent->previews;
+  std::erase_if(previews, [&](const Preview& old) { return old.tag == tag; });
+  previews.push_back(std::move(preview));
+  return &previews.back();
+}
+
+absl::Status Leg::OnAnswered(const sip::Message& response, const sip::Flow& flow) {
+  const std::string tag(response.to.tag());
+  if (sent->forks != nullptr) {
+    if (sent->forks->OnResponse(response, flow).dialog == nullptr) {
+      return absl::InvalidArgumentError("the 2xx makes no dialog");
+    }
+    dialog = sent->forks->Take(tag);
+    dialog->Confirm();
+  } else {
+    dialog->AcceptResponse(response, flow);
+  }
+  const sip::TransactionId id = sent->id;
+  context_->transactions->Acknowledge(id, dialog->MakeAck(sent->cseq),
+                                      NextFlow(*context_, trunk_, *dialog));
+  const absl::Status media = SettleMedia(response, tag);
+  DropSent();
+  return media;
+}
+
+absl::Status Leg::SettleMedia(const sip::Message& response, std::string_view tag) {
+  std::optional<sdp::Description> answer = SdpOf(response);
+  if (!answer) {
+    // The answer came in a 18x, and the 2xx does not repeat it.
+    const auto preview = std::find_if(sent->previews.begin(), sent->previews.end(),
+                                      [&](const Preview& p) { return p.tag == tag; });
+    if (preview == sent->previews.end()) {
+      offer_answer.Reject();
+      return absl::InvalidArgumentError("the 2xx carries no usable session description");
+    }
+    answer = preview->answer;
+  }
+  const sdp::Result result = offer_answer.ReceiveAnswer(*answer, sdp::Binding::kFinal);
+  if (result.ok()) return absl::OkStatus();
+  offer_answer.Reject();
+  return absl::InvalidArgumentError(result.detail);
+}
+
+void Leg::OnRefused() {
+  offer_answer.Reject();
+  DropSent();
+}
+
+void Leg::Cancel(std::string_view reason) {
+  if (sent == nullptr) return;
+  context_->transactions->Cancel(sent->id, reason);
+}
+
+// ---- both --------------------------------------------------------------------------------------
+
+sip::Message MakeBye(const Context& context, sip::Dialog* dialog, std::string_view reason) {
+  sip::Message bye = dialog->MakeRequest(sip::Method::kBye);
+  AddProduct(context, &bye);
+  AddReason(reason, &bye);
+  return bye;
+}
+
+void Leg::Bye(std::string_view reason) {
+  if (!confirmed()) return;
+  bye_reason_ = reason;
+  bye_waits_ = true;
+  if (received == nullptr || !received->answered) SendWaitingBye();
+}
+
+void Leg::SendWaitingBye() {
+  if (!std::exchange(bye_waits_, false) || !confirmed()) return;
+  over_ = true;
+  context_->transactions->Send(MakeBye(*context_, &*dialog, bye_reason_),
+                               NextFlow(*context_, trunk_, *dialog));
+}
+
+void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message& response,
+                 const sip::Flow& flow) {
+  // Of our INVITE the response repeats all that the new dialog needs, but our Contact.
+  sip::Message request;
+  request.method = sip::Method::kInvite;
+  request.from = response.from;
+  request.to = response.to;
+  request.call_id = response.call_id;
+  request.cseq = response.cseq;
+  request.contact.push_back(ContactOf(*context, flow.listener));
+  auto dialog = sip::Dialog::FromResponse(request, response, flow);
+  if (!dialog.ok()) return;
+  context->transactions->Acknowledge(invite, dialog->MakeAck(response.cseq.number), flow);
+  context->transactions->Send(
+      MakeBye(*context, &*dialog, "SIP;cause=487;text=\"nobody waits for this answer\""), flow);
+}
+
+}  // namespace sipctl::call

@@ -1,0 +1,110 @@
+#include "sipctl/call/outgoing.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sipctl::call {
+
+namespace {
+
+constexpr size_t kReasonBytesMax = 256;
+
+sip::Protocol ProtocolOf(trunk::Transport transport) {
+  return transport == trunk::Transport::kTcp ? sip::Protocol::kTcp : sip::Protocol::kUdp;
+}
+
+void AddTransport(sip::Protocol protocol, sip::Uri* uri) {
+  if (protocol == sip::Protocol::kTcp) sip::Set(&uri->parameters, "transport", "tcp");
+}
+
+bool IsOfTrunk(const trunk::Trunk& trunk, const sdp::IpAddress& address) {
+  return std::any_of(trunk.sources.begin(), trunk.sources.end(),
+                     [&](const sdp::IpNetwork& network) { return network.Contains(address); });
+}
+
+}  // namespace
+
+sip::NameAddr ContactOf(const Context& context, uint16_t listener) {
+  const sip::Advertised& advertised = context.transport->advertised(listener);
+  sip::NameAddr contact;
+  contact.uri.user = context.settings.shard;
+  contact.uri.host = advertised.host;
+  contact.uri.port = advertised.port;
+  AddTransport(advertised.protocol, &contact.uri);
+  return contact;
+}
+
+sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
+  const trunk::Trunk& trunk = context->trunk(first.trunk);
+  const auto listener = static_cast<uint16_t>(trunk.listener);
+  const sip::Advertised& advertised = context->transport->advertised(listener);
+  sip::Message invite;
+  invite.method = sip::Method::kInvite;
+  invite.request_uri.user = first.number;
+  invite.request_uri.host = trunk.destination->host;
+  if (trunk.destination->port != 5060) invite.request_uri.port = trunk.destination->port;
+  AddTransport(ProtocolOf(trunk.destination->transport), &invite.request_uri);
+
+  invite.from.display_name = first.display_name;
+  invite.from.uri.user = first.caller.empty() ? "anonymous" : first.caller;
+  invite.from.uri.host = trunk.from_domain.empty() ? advertised.host : trunk.from_domain;
+  invite.from.set_tag(absl::StrCat(context->settings.shard, context->tokens.NextText()));
+  invite.to.uri.user = first.number;
+  invite.to.uri.host = trunk.destination->host;
+  invite.call_id =
+      absl::StrCat(context->settings.shard, context->tokens.NextText(), context->tokens.NextText());
+  invite.cseq = {1, sip::Method::kInvite};
+  invite.max_forwards = first.max_forwards;
+  invite.contact.push_back(ContactOf(*context, listener));
+  AddAllow(&invite);
+  AddProduct(*context, &invite);
+  return invite;
+}
+
+sip::Flow FirstFlow(const Context& context, size_t trunk) {
+  const trunk::Trunk& configured = context.trunk(trunk);
+  return {.protocol = ProtocolOf(configured.destination->transport),
+          .listener = static_cast<uint16_t>(configured.listener),
+          .connection = 0,
+          .remote = *context.destinations[trunk]};
+}
+
+sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog) {
+  sip::Flow flow = dialog.flow;
+  const sip::Uri& hop = dialog.NextHop();
+  const auto address = sdp::ParseIpAddress(hop.host);
+  if (!address || !IsOfTrunk(context.trunk(trunk), *address)) return flow;
+  // The transport stays the one of the trunk, whatever a Contact says: its connection lives, and
+  // the listener belongs to it (traps T-01, T-02).
+  flow.remote = {.address = media::ToAbi(*address),
+                 .port = hop.port == 0 ? uint16_t{5060} : hop.port};
+  return flow;
+}
+
+void AddAllow(sip::Message* message) {
+  for (sip::Method method : kAllowed) message->allow.emplace_back(sip::MethodName(method));
+}
+
+void AddProduct(const Context& context, sip::Message* message) {
+  if (context.config->user_agent.empty()) return;
+  message->others.push_back(
+      {message->is_request ? "User-Agent" : "Server", context.config->user_agent});
+}
+
+void AddReason(std::string_view value, sip::Message* message) {
+  if (!value.empty()) message->others.push_back({"Reason", std::string(value)});
+}
+
+void SetSdp(std::string body, sip::Message* message) {
+  message->content_type = "application/sdp";
+  message->body = std::move(body);
+}
+
+std::string ReasonOf(const sip::Message& message) {
+  const std::string* reason = message.Other("Reason");
+  return reason == nullptr || reason->size() > kReasonBytesMax ? std::string() : *reason;
+}
+
+}  // namespace sipctl::call

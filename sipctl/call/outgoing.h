@@ -1,0 +1,51 @@
+// The messages that leave a leg, made new from a short list of what may cross from the other one:
+// the numbers, the caller's display name, Max-Forwards less one, and a Reason. Nothing else does.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "sipctl/call/context.h"
+#include "sipctl/sip/dialog.h"
+#include "sipctl/sip/message.h"
+
+namespace sipctl::call {
+
+// Every method we answer. UPDATE, PRACK and REFER are not among them: a peer that reads Allow does
+// without.
+inline constexpr sip::Method kAllowed[] = {sip::Method::kInvite, sip::Method::kAck,
+                                           sip::Method::kCancel, sip::Method::kBye,
+                                           sip::Method::kOptions};
+
+struct FirstInvite {
+  size_t trunk = 0;
+  std::string number;        // of the callee, as the trunk shall see it
+  std::string caller;        // user part of From; empty = anonymous
+  std::string display_name;  // may be empty
+  uint8_t max_forwards = 70;
+};
+
+// An INVITE that makes a new dialog: new Call-ID, new tag. Without a body.
+sip::Message MakeFirstInvite(Context* context, const FirstInvite& invite);
+
+// Ours, as the far side of this listener reaches us.
+sip::NameAddr ContactOf(const Context& context, uint16_t listener);
+
+// Where the next request of a dialog goes: its first Route or the peer's Contact where that is an
+// address of the trunk, else back along the road by which the peer was last heard. So no message
+// of a peer can make us send to a stranger, and a private address in a Contact does no harm.
+sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog);
+// The same for the first request to a trunk; its destination must be known.
+sip::Flow FirstFlow(const Context& context, size_t trunk);
+
+void AddAllow(sip::Message* message);
+// Server in responses, User-Agent in requests (RFC 3261 sections 20.35, 20.41).
+void AddProduct(const Context& context, sip::Message* message);
+// Does nothing for an empty `value`.
+void AddReason(std::string_view value, sip::Message* message);
+void SetSdp(std::string body, sip::Message* message);
+// The Reason of a peer's message, if it may be shown to the other side; else empty.
+std::string ReasonOf(const sip::Message& message);
+
+}  // namespace sipctl::call

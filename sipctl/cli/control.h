@@ -1,0 +1,53 @@
+// The running process answers questions on a Unix socket: one line in, text out, end of stream.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "sipctl/loop.h"
+
+namespace sipctl::cli {
+
+class Control {
+ public:
+  // What is answered to a line, without its end.
+  using Answer = std::function<std::string(std::string_view question)>;
+
+  // Takes `path` over when its owner is dead; fails when somebody answers there.
+  static absl::StatusOr<std::unique_ptr<Control>> Create(Loop* loop, std::string path,
+                                                         Answer answer);
+  ~Control();
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+ private:
+  struct Visitor {
+    std::string question;
+    std::string answer;
+    size_t sent = 0;
+    bool answering = false;
+  };
+
+  Control(Loop* loop, std::string path, Answer answer, int listener);
+  void Accept();
+  void OnReady(int fd);
+  void Send(int fd, Visitor* visitor);
+  void Close(int fd);
+
+  Loop* loop_;
+  std::string path_;
+  Answer answer_;
+  int listener_;
+  absl::flat_hash_map<int, Visitor> visitors_;
+};
+
+// Asks the process behind `path` and gives its whole answer. Blocks, `timeout_ms` at most for each
+// piece of it.
+absl::StatusOr<std::string> Ask(const std::string& path, std::string_view question,
+                                int timeout_ms = 5000);
+
+}  // namespace sipctl::cli

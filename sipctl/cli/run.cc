@@ -1,0 +1,324 @@
+#include "sipctl/cli/run.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "relay/abi/mapping.h"
+#include "sipctl/call/call_table.h"
+#include "sipctl/cli/calls.h"
+#include "sipctl/cli/control.h"
+#include "sipctl/loop.h"
+#include "sipctl/media/unix_connector.h"
+#include "sipctl/sip/socket_transport.h"
+#include "sipctl/trunk/acl.h"
+#include "sipctl/trunk/router.h"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace sipctl::cli {
+
+namespace {
+
+constexpr TimeMs kDrainMsMax = 30 * 60 * kSecondMs;
+constexpr TimeMs kTurnMsMax = 1000;
+// How long the control socket waits for a relay: who is answered there may place calls.
+constexpr TimeMs kJoinMs = 2 * kSecondMs;
+
+int64_t UnixMs() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
+}
+
+uint64_t Random() {
+  uint64_t value = 0;
+  while (getrandom(&value, sizeof value, 0) != sizeof value) {
+  }
+  return value;
+}
+
+class Log : public call::CallLog {
+ public:
+  void OnCallEnded(const call::Cdr& cdr) override { spdlog::info("call {}", call::ToJson(cdr)); }
+  void OnNotice(std::string_view sentence) override { spdlog::warn("{}", sentence); }
+};
+
+void StartLog(const std::string& level) {
+  auto logger = spdlog::stderr_logger_st("sipctl");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  logger->set_level(spdlog::level::from_str(level == "warning" ? "warn" : level));
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// Blocks: done once, before the loop turns.
+std::optional<sip::SocketAddress> Resolve(const trunk::Destination& destination) {
+  if (const auto address = sdp::ParseIpAddress(destination.host)) {
+    return sip::SocketAddress{.address = media::ToAbi(*address), .port = destination.port};
+  }
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(destination.host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
+  std::optional<sip::SocketAddress> result;
+  if (found->ai_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(found->ai_addr);
+    const auto* b = reinterpret_cast<const uint8_t*>(&v4->sin_addr);
+    result = {.address = relay::abi::Address::Ipv4(b[0], b[1], b[2], b[3]),
+              .port = destination.port};
+  } else if (found->ai_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(found->ai_addr);
+    result = sip::SocketAddress{.address = {}, .port = destination.port};
+    std::copy_n(v6->sin6_addr.s6_addr, 16, result->address.bytes.begin());
+  }
+  freeaddrinfo(found);
+  return result;
+}
+
+// Everything that lives while the process runs, in the order of dependence.
+class Server {
+ public:
+  explicit Server(std::shared_ptr<const trunk::Config> config) : config_(std::move(config)) {}
+  ~Server() {
+    if (trace_ >= 0) close(trace_);
+  }
+
+  absl::Status Start(const RunOptions& options);
+  void Run();
+
+ private:
+  absl::Status StartTransport(const std::string& trace);
+  absl::Status StartCalls();
+  absl::Status MapJournal();
+  absl::Status StartControl();
+  void OnSignal(int number);
+  void LeaveWhenEmpty();
+  std::string Answer(std::string_view question) const;
+  uint64_t OwnerCookie() const;
+
+  std::shared_ptr<const trunk::Config> config_;
+  Log log_;
+  int trace_ = -1;
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<trunk::Acl> acl_;
+  std::unique_ptr<trunk::Router> router_;
+  std::unique_ptr<trunk::Limits> limits_;
+  relay::abi::Mapping journal_file_;
+  media::Journal journal_;
+  call::Context context_;
+  std::unique_ptr<sip::SocketTransport> transport_;
+  std::unique_ptr<media::UnixConnector> connector_;
+  std::unique_ptr<call::CallTable> calls_;
+  std::unique_ptr<sip::TransactionLayer> transactions_;
+  std::unique_ptr<media::RelayClient> relay_;
+  std::unique_ptr<Control> control_;
+  TimeMs drain_until_ = 0;
+};
+
+// The same after a restart with the same configuration: by it the relay knows our sessions again.
+uint64_t Server::OwnerCookie() const {
+  std::string name = config_->control_socket;
+  for (const trunk::Listener& listener : config_->listeners) {
+    if (name.empty()) name = sdp::FormatIpEndpoint(listener.bind);
+  }
+  const uint64_t cookie = sip::SipHash({.low = 0x74616e64656d, .high = 1}, name);
+  return cookie == 0 ? 1 : cookie;
+}
+
+absl::Status Server::Start(const RunOptions& options) {
+  auto loop = Loop::Create();
+  if (!loop.ok()) return loop.status();
+  loop_ = *std::move(loop);
+  if (absl::Status watched =
+          loop_->WatchSignals({SIGTERM, SIGINT}, [this](int number) { OnSignal(number); });
+      !watched.ok()) {
+    return watched;
+  }
+  acl_ = std::make_unique<trunk::Acl>(*config_);
+  router_ = std::make_unique<trunk::Router>(config_);
+  limits_ =
+      std::make_unique<trunk::Limits>(*config_, static_cast<uint64_t>(loop_->now()) * 1'000'000);
+  if (absl::Status started = StartTransport(options.trace); !started.ok()) return started;
+  return StartCalls();
+}
+
+absl::Status Server::StartTransport(const std::string& trace) {
+  sip::SocketTransportOptions options;
+  for (const trunk::Listener& listener : config_->listeners) {
+    options.listeners.push_back(
+        {.protocol = listener.transport == trunk::Transport::kTcp ? sip::Protocol::kTcp
+                                                                  : sip::Protocol::kUdp,
+         .bind = {.address = media::ToAbi(listener.bind.address), .port = listener.bind.port},
+         .advertised_host = listener.advertise_host,
+         .advertised_port = listener.advertise_port});
+  }
+  options.access = [this](const sip::SocketAddress& source, uint16_t) {
+    return acl_->Find(media::FromAbi(source.address)).has_value();
+  };
+  if (!trace.empty()) {
+    trace_ = open(trace.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (trace_ < 0) return absl::NotFoundError(absl::StrCat(trace, ": ", strerror(errno)));
+    options.trace = [this](sip::Direction direction, const sip::Flow& flow,
+                           std::string_view message) {
+      const std::string head = absl::StrCat(
+          "--- ", UnixMs(), direction == sip::Direction::kIn ? " from " : " to ",
+          std::string(sip::ProtocolName(flow.protocol)), " ", sip::ToString(flow.remote), "\n");
+      const std::string text = head + std::string(message) + "\n";
+      [[maybe_unused]] const ssize_t written = write(trace_, text.data(), text.size());
+    };
+  }
+  auto transport = sip::SocketTransport::Create(loop_.get(), std::move(options));
+  if (!transport.ok()) return transport.status();
+  transport_ = *std::move(transport);
+  return absl::OkStatus();
+}
+
+absl::Status Server::MapJournal() {
+  if (config_->journal.empty()) return absl::OkStatus();
+  const size_t size = media::JournalBytes(config_->calls_max);
+  const relay::abi::Descriptor file(
+      open(config_->journal.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid() || ftruncate(file.get(), static_cast<off_t>(size)) != 0 ||
+      !journal_file_.Map(file.get(), size, PROT_READ | PROT_WRITE)) {
+    return absl::UnavailableError(absl::StrCat(config_->journal, ": ", strerror(errno)));
+  }
+  context_.journal_memory = {journal_file_.data(), journal_file_.size()};
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartCalls() {
+  auto media = media::MakeMediaTable(*config_);
+  if (!media.ok()) return media.status();
+  if (absl::Status mapped = MapJournal(); !mapped.ok()) return mapped;
+  context_.timers = &loop_->timers();
+  context_.transport = transport_.get();
+  context_.journal = &journal_;
+  context_.limits = limits_.get();
+  context_.log = &log_;
+  context_.config = config_;
+  context_.media = *std::move(media);
+  for (const trunk::Trunk& trunk : config_->trunks) {
+    std::optional<sip::SocketAddress> address;
+    if (trunk.destination) address = Resolve(*trunk.destination);
+    if (trunk.destination && !address) {
+      spdlog::error("trunk {}: {} has no address", trunk.name, trunk.destination->host);
+    }
+    context_.destinations.push_back(address);
+  }
+  context_.settings.owner_cookie = OwnerCookie();
+  context_.settings.unix_offset_ms = UnixMs() - loop_->now();
+  context_.tokens = sip::Tokens({.low = Random(), .high = Random()});
+  calls_ = std::make_unique<call::CallTable>(&context_, acl_.get(), router_.get());
+  sip::TransactionOptions transaction_options;
+  transaction_options.branch_prefix = context_.settings.shard;
+  transaction_options.key = {.low = Random(), .high = Random()};
+  transactions_ = std::make_unique<sip::TransactionLayer>(
+      &loop_->timers(), transport_.get(), calls_.get(), std::move(transaction_options));
+  transport_->set_user(transactions_.get());
+  context_.transactions = transactions_.get();
+  connector_ = std::make_unique<media::UnixConnector>(loop_.get(), config_->relay_socket);
+  media::RelayClientOptions client;
+  client.owner_cookie = context_.settings.owner_cookie;
+  if (config_->journal.empty()) {
+    client.journal_bytes = static_cast<uint32_t>(media::JournalBytes(config_->calls_max));
+  }
+  // Seconds since 1970 above, a counter below: no number of an earlier life comes again.
+  client.first_session = static_cast<uint64_t>(UnixMs() / 1000) << 24 | 1;
+  client.network_sets = context_.media.sets;
+  relay_ = std::make_unique<media::RelayClient>(&loop_->timers(), connector_.get(), calls_.get(),
+                                                std::move(client));
+  context_.relay = relay_.get();
+  relay_->Start();
+  return absl::OkStatus();
+}
+
+std::string Server::Answer(std::string_view question) const {
+  std::vector<call::Call::View> views;
+  calls_->ForEach([&](const call::Call::View& view) { views.push_back(view); });
+  const auto media = relay_->AllStatistics();
+  return question == "calls json" ? CallsJson(views, media) : CallsText(views, media);
+}
+
+absl::Status Server::StartControl() {
+  if (config_->control_socket.empty() || control_ != nullptr) return absl::OkStatus();
+  auto control = Control::Create(loop_.get(), config_->control_socket,
+                                 [this](std::string_view question) { return Answer(question); });
+  if (!control.ok()) return control.status();
+  control_ = *std::move(control);
+  return absl::OkStatus();
+}
+
+void Server::OnSignal(int number) {
+  if (calls_->draining()) {
+    spdlog::warn("signal {} again: {} calls are hung up", number, calls_->size());
+    drain_until_ = loop_->now();
+  } else {
+    spdlog::info("signal {}: no new calls; {} are left to end", number, calls_->size());
+    calls_->Drain();
+    drain_until_ = loop_->now() + kDrainMsMax;
+  }
+  LeaveWhenEmpty();
+}
+
+void Server::LeaveWhenEmpty() {
+  if (loop_->now() >= drain_until_) {
+    calls_->FinishAll({.status = 503, .text = "sipctl is stopped", .reason = {}});
+    drain_until_ = loop_->now() + 2 * kSecondMs;  // for the answers to our BYEs
+    if (calls_->size() == 0) loop_->Stop();
+  }
+  if (calls_->size() == 0) {
+    loop_->Stop();
+    return;
+  }
+  loop_->timers().After(100, [this] { LeaveWhenEmpty(); });
+}
+
+void Server::Run() {
+  for (const trunk::Listener& listener : config_->listeners) {
+    spdlog::info("listener {}: {} {}, known as {}:{}", listener.name,
+                 trunk::TransportName(listener.transport), sdp::FormatIpEndpoint(listener.bind),
+                 listener.advertise_host, listener.advertise_port);
+  }
+  spdlog::info("{} trunks, {} routes, relay at {}", config_->trunks.size(), config_->routes.size(),
+               config_->relay_socket);
+  const TimeMs patience = loop_->now() + kJoinMs;
+  while (!relay_->ready() && loop_->now() < patience) loop_->Turn(50);
+  if (!relay_->ready()) spdlog::warn("no relay yet: calls are answered 503 until one is there");
+  if (absl::Status started = StartControl(); !started.ok()) {
+    spdlog::error("{}", std::string(started.message()));
+    return;
+  }
+  loop_->Run();
+  spdlog::info("stopped");
+}
+
+}  // namespace
+
+int RunServer(const RunOptions& options, std::ostream& errors) {
+  const trunk::LoadResult loaded = trunk::LoadConfig(options.config);
+  for (const trunk::Diagnostic& diagnostic : loaded.diagnostics) {
+    errors << trunk::FormatDiagnostic(diagnostic) << "\n";
+  }
+  if (loaded.config == nullptr) return 1;
+  StartLog(options.log_level);
+  Server server(loaded.config);
+  if (const absl::Status started = server.Start(options); !started.ok()) {
+    errors << "sipctl: " << std::string(started.message()) << "\n";
+    return 1;
+  }
+  server.Run();
+  return 0;
+}
+
+}  // namespace sipctl::cli

@@ -1,0 +1,36 @@
+// The signalling process.
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "sipctl/cli/calls.h"
+#include "sipctl/cli/check.h"
+#include "sipctl/cli/run.h"
+#include "sipctl/options.h"
+
+int main(int argc, char** argv) {
+  const auto options = sipctl::ParseOptions(std::vector<std::string>(argv + 1, argv + argc));
+  if (!options.ok()) {
+    std::cerr << "sipctl: " << std::string(options.status().message()) << "\n";
+    return 2;
+  }
+  switch (options->command) {
+    case sipctl::Command::kRun:
+      return sipctl::cli::RunServer(options->run, std::cerr);
+    case sipctl::Command::kCheck:
+      return sipctl::cli::RunCheck(options->check, std::cout);
+    case sipctl::Command::kCalls:
+      return sipctl::cli::RunCalls(options->calls, std::cout, std::cerr);
+    case sipctl::Command::kHelp:
+      std::cout << sipctl::HelpText();
+      return 0;
+    case sipctl::Command::kVersion:
+      std::cout << "sipctl " TANDEM_VERSION "\n";
+      return 0;
+    case sipctl::Command::kPrintOptionsMarkdown:
+      std::cout << sipctl::OptionsMarkdown();
+      return 0;
+  }
+  return 2;
+}

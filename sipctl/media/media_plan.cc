@@ -1,0 +1,182 @@
+#include "sipctl/media/media_plan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace sipctl::media {
+
+using relay::abi::LegPlan;
+
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+
+relay::abi::Codec CodecOf(sdp::Codec codec) {
+  switch (codec) {
+    case sdp::Codec::kPcma:
+      return relay::abi::Codec::kPcma;
+    case sdp::Codec::kPcmu:
+      return relay::abi::Codec::kPcmu;
+    case sdp::Codec::kTelephoneEvent:
+      return relay::abi::Codec::kTelephoneEvent;
+    case sdp::Codec::kComfortNoise:
+      return relay::abi::Codec::kComfortNoise;
+  }
+  return relay::abi::Codec::kOpaque;
+}
+
+relay::abi::Learning LearningOf(trunk::Learning learning) {
+  switch (learning) {
+    case trunk::Learning::kOff:
+      return relay::abi::Learning::kOff;
+    case trunk::Learning::kSignalled:
+      return relay::abi::Learning::kSignalled;
+    case trunk::Learning::kLatch:
+      return relay::abi::Learning::kLatch;
+  }
+  return relay::abi::Learning::kSignalled;
+}
+
+uint8_t DirectionOf(sdp::Direction direction) {
+  using relay::abi::kLegReceives;
+  using relay::abi::kLegSends;
+  switch (direction) {
+    case sdp::Direction::kInactive:
+      return 0;
+    case sdp::Direction::kSendOnly:
+      return kLegSends;
+    case sdp::Direction::kRecvOnly:
+      return kLegReceives;
+    case sdp::Direction::kSendRecv:
+      return kLegReceives | kLegSends;
+  }
+  return 0;
+}
+
+relay::abi::Endpoint EndpointOf(const sdp::IpEndpoint& endpoint) {
+  return {.address = ToAbi(endpoint.address),
+          .port = endpoint.port,
+          .vlan = 0,
+          .interface = 0,
+          .reserved = 0};
+}
+
+// A leg's own payload types: the relay knows one number a format, for both ways. Where the peer
+// wants another one than it sends, what it wants to receive is what it shall get.
+void AddFormat(LegPlan* plan, sdp::Codec codec, uint8_t payload_type, uint32_t clock_rate_hz) {
+  if (plan->format_count == relay::abi::kFormatsPerLeg) return;
+  for (uint8_t i = 0; i < plan->format_count; ++i) {
+    if (plan->formats[i].payload_type == payload_type) return;
+  }
+  plan->formats[plan->format_count++] = {.payload_type = payload_type,
+                                         .codec = CodecOf(codec),
+                                         .reserved = 0,
+                                         .clock_rate_hz = clock_rate_hz};
+}
+
+uint8_t StaticPayloadType(sdp::Codec codec, const sdp::MediaPolicy& policy) {
+  switch (codec) {
+    case sdp::Codec::kPcma:
+      return 8;
+    case sdp::Codec::kPcmu:
+      return 0;
+    case sdp::Codec::kComfortNoise:
+      return 13;
+    case sdp::Codec::kTelephoneEvent:
+      break;
+  }
+  return policy.telephone_event_payload_type;
+}
+
+LegPlan Frame(const LegFrame& frame) {
+  LegPlan plan{};
+  plan.learning = LearningOf(frame.trunk->learning);
+  plan.network_set = frame.media->network_set;
+  plan.dscp = frame.trunk->dscp;
+  plan.session_length_ms = frame.length_ms;
+  std::memcpy(plan.label, frame.label.data(), std::min(frame.label.size(), sizeof plan.label));
+  return plan;
+}
+
+}  // namespace
+
+relay::abi::Address ToAbi(const sdp::IpAddress& address) {
+  return {.bytes = address.bytes};
+}
+
+sdp::IpAddress FromAbi(const relay::abi::Address& address) {
+  return {.bytes = address.bytes};
+}
+
+sdp::IpEndpoint TrunkMedia::Advertised(const RelayClient::Local& local_endpoint) const {
+  for (size_t i = 0; i < local.size(); ++i) {
+    if (local[i] == local_endpoint.address) {
+      return {.address = FromAbi(advertise[i]), .port = local_endpoint.port};
+    }
+  }
+  return {.address = FromAbi(local_endpoint.address), .port = local_endpoint.port};
+}
+
+absl::StatusOr<MediaTable> MakeMediaTable(const trunk::Config& config) {
+  MediaTable table;
+  for (const trunk::Trunk& trunk : config.trunks) {
+    TrunkMedia media;
+    for (const trunk::MediaAddress& address : trunk.addresses) {
+      media.local.push_back(ToAbi(address.local));
+      media.advertise.push_back(ToAbi(address.advertise));
+    }
+    NetworkSet set;
+    for (const sdp::IpNetwork& network : trunk.networks) {
+      set.networks.push_back(
+          {.address = ToAbi(network.address), .prefix_length = network.prefix_length});
+    }
+    if (set.networks.size() > relay::abi::kNetworksPerSet) {
+      return absl::InvalidArgumentError("trunk " + trunk.name +
+                                        ": more than 32 media networks cannot be checked");
+    }
+    if (!set.networks.empty()) {
+      const auto same = std::find_if(table.sets.begin(), table.sets.end(), [&](const auto& other) {
+        return std::equal(other.networks.begin(), other.networks.end(), set.networks.begin(),
+                          set.networks.end(), [](const auto& a, const auto& b) {
+                            return a.address == b.address && a.prefix_length == b.prefix_length;
+                          });
+      });
+      media.network_set = static_cast<uint16_t>(same - table.sets.begin());
+      set.number = media.network_set;
+      if (same == table.sets.end()) table.sets.push_back(std::move(set));
+    }
+    table.trunks.push_back(std::move(media));
+  }
+  if (table.sets.size() > relay::abi::kNetworkSetsMax) {
+    return absl::InvalidArgumentError("more than 64 different lists of media networks");
+  }
+  return table;
+}
+
+LegPlan SilentPlan(const LegFrame& frame) {
+  LegPlan plan = Frame(frame);
+  for (sdp::Codec codec : frame.trunk->media.codecs) {
+    AddFormat(&plan, codec, StaticPayloadType(codec, frame.trunk->media), 8000);
+  }
+  return plan;
+}
+
+LegPlan PlanOf(const sdp::MediaPlan& agreed, const LegFrame& frame) {
+  LegPlan plan = Frame(frame);
+  plan.direction = DirectionOf(agreed.direction);
+  plan.rtcp_mux = agreed.rtcp_mux;
+  plan.remote_rtp = EndpointOf(agreed.remote_rtp);
+  plan.remote_rtcp = EndpointOf(agreed.rtcp_mux ? agreed.remote_rtp : agreed.remote_rtcp);
+  if (agreed.remote_rtp.port == 0) plan.remote_rtp = plan.remote_rtcp = {};
+  if (agreed.direction == sdp::Direction::kSendRecv) {
+    plan.media_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(
+        frame.trunk->media_timeout_ns / kNsPerMs, std::numeric_limits<uint32_t>::max()));
+  }
+  for (const sdp::PlannedFormat& format : agreed.formats) {
+    AddFormat(&plan, format.codec, format.payload_type_out, format.clock_rate_hz);
+  }
+  return plan;
+}
+
+}  // namespace sipctl::media

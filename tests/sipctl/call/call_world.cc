@@ -1,0 +1,148 @@
+#include "tests/sipctl/call/call_world.h"
+
+#include "gtest/gtest.h"
+
+namespace sipctl::call {
+
+namespace {
+
+constexpr uint64_t kCookie = 4711;
+constexpr uint64_t kSecondNs = 1'000'000'000;
+
+sdp::IpAddress Ip(std::string_view text) {
+  return *sdp::ParseIpAddress(text);
+}
+
+trunk::Trunk MakeTrunk(const std::string& name, const std::string& host, sip::Protocol protocol,
+                       const std::string& media_address) {
+  trunk::Trunk trunk;
+  trunk.name = name;
+  trunk.sources = {{.address = Ip(host), .prefix_length = 128}};
+  const bool tcp = protocol == sip::Protocol::kTcp;
+  trunk.destination =
+      trunk::Destination{.host = host,
+                         .port = 5060,
+                         .transport = tcp ? trunk::Transport::kTcp : trunk::Transport::kUdp};
+  trunk.listener = tcp ? sip::SipHost::kTcp : sip::SipHost::kUdp;
+  trunk.ring_timeout_ns = 60 * kSecondNs;
+  trunk.media_timeout_ns = 30 * kSecondNs;
+  trunk.calls_max = 100'000;
+  trunk.addresses = {
+      {.local = Ip(media_address), .advertise = Ip("203.0.113." + media_address.substr(7))}};
+  return trunk;
+}
+
+std::shared_ptr<trunk::Config> MakeConfig(const WorldOptions& options) {
+  auto config = std::make_shared<trunk::Config>();
+  config->listeners.resize(2);
+  config->listeners[1].transport = trunk::Transport::kTcp;
+  config->calls_max = 100'000;
+  config->user_agent = "Tandem";
+  config->trunks.push_back(MakeTrunk("carrier", "10.0.0.2", options.carrier, "10.0.0.1"));
+  config->trunks.push_back(MakeTrunk("pbx", "10.0.0.3", options.pbx, "10.0.0.2"));
+  trunk::Route to_pbx;
+  to_pbx.from = 0;
+  to_pbx.prefix = "+91";
+  to_pbx.to = 1;
+  trunk::Route to_carrier;
+  to_carrier.from = 1;
+  to_carrier.prefix = "0";
+  to_carrier.to = 0;
+  to_carrier.strip = 1;
+  to_carrier.add = "+";
+  config->routes = {to_pbx, to_carrier};
+  return config;
+}
+
+sip::SipHost* AddHosts(sip::SipNetwork* network, int number) {
+  while (number > 0) {
+    network->AddHost();
+    --number;
+  }
+  return network->host(1);
+}
+
+}  // namespace
+
+Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
+                 std::shared_ptr<const trunk::Config> config, int life)
+    : limits(*config, 0), acl(*config), router(config), host_(network->host(1)) {
+  context.timers = network->timers();
+  context.transport = host_;
+  context.journal = &journal;
+  context.limits = &limits;
+  context.log = &notes;
+  context.config = config;
+  context.media = *media::MakeMediaTable(*config);
+  for (const trunk::Trunk& trunk : config->trunks) {
+    context.destinations.push_back(
+        sip::SocketAddress{.address = media::ToAbi(Ip(trunk.destination->host)), .port = 5060});
+  }
+  context.settings.owner_cookie = kCookie;
+  const sip::TokenKey key{.low = 1000 + static_cast<uint64_t>(life), .high = 5};
+  context.tokens = sip::Tokens(key);
+  table = std::make_unique<CallTable>(&context, &acl, &router);
+  sip::TransactionOptions options;
+  options.key = {.low = key.low, .high = 6};
+  layer = std::make_unique<sip::TransactionLayer>(network->timers(), host_, table.get(), options);
+  host_->set_user(layer.get());
+  context.transactions = layer.get();
+  media::RelayClientOptions client;
+  client.owner_cookie = kCookie;
+  client.journal_bytes = static_cast<uint32_t>(media::JournalBytes(2000));
+  client.first_session = 1 + static_cast<uint64_t>(life) * 1'000'000;
+  client.network_sets = context.media.sets;
+  relay = std::make_unique<media::RelayClient>(network->timers(), fake_relay, table.get(), client);
+  context.relay = relay.get();
+  relay->Start();
+}
+
+Process::~Process() {
+  host_->set_user(nullptr);
+}
+
+World::World(const WorldOptions& options)
+    : network(options.seed, options.weather),
+      config(MakeConfig(options)),
+      fake_relay(network.timers(), {}),
+      carrier(&network, (AddHosts(&network, 3), network.host(2)), 2, options.carrier),
+      pbx(&network, network.host(3), 3, options.pbx),
+      sipctl(std::make_unique<Process>(&network, &fake_relay, config, life_)) {
+  Run(10);
+}
+
+World::~World() = default;
+
+void World::RestartSipctl() {
+  sipctl.reset();
+  fake_relay.ForgetClient();
+  sipctl = std::make_unique<Process>(&network, &fake_relay, config, ++life_);
+}
+
+void World::Establish() {
+  carrier.Invite(1, "+911234", CarrierSdp());
+  Run(100);
+  ASSERT_NE(pbx.Got(sip::Method::kInvite), nullptr);
+  pbx.Respond(180);
+  Run(50);
+  pbx.Respond(200, PbxSdp());
+  Run(100);
+  ASSERT_EQ(carrier.status(), 200);
+  ASSERT_EQ(pbx.acks.size(), 1u);
+  ASSERT_EQ(table().size(), 1u);
+}
+
+void World::ExpectNothingLeft() {
+  EXPECT_EQ(table().size(), 0u);
+  EXPECT_TRUE(fake_relay.sessions().empty());
+  EXPECT_EQ(sipctl->relay->size(), 0u);
+  EXPECT_EQ(sipctl->relay->ports().in_use(), 0u);
+  EXPECT_TRUE(sipctl->context.by_transaction.empty());
+  EXPECT_TRUE(sipctl->context.by_local_tag.empty());
+  EXPECT_EQ(sipctl->limits.calls(), 0u);
+  EXPECT_EQ(sipctl->journal.in_use(), 0u);
+  Run(40'000);  // 64*T1 and more
+  EXPECT_EQ(sipctl->layer->size(), 0u);
+}
+
+}  // namespace sipctl::call

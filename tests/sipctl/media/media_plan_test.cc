@@ -1,0 +1,139 @@
+#include "sipctl/media/media_plan.h"
+
+#include "gtest/gtest.h"
+
+namespace sipctl::media {
+namespace {
+
+using relay::abi::kLegReceives;
+using relay::abi::kLegSends;
+
+sdp::IpAddress Ip(std::string_view text) {
+  return *sdp::ParseIpAddress(text);
+}
+
+trunk::Config TwoTrunks() {
+  trunk::Config config;
+  config.trunks.resize(3);
+  for (size_t i = 0; i < 3; ++i) {
+    config.trunks[i].name = "t" + std::to_string(i);
+    config.trunks[i].addresses = {{.local = Ip("10.0.0.1"), .advertise = Ip("203.0.113.1")}};
+    config.trunks[i].media_timeout_ns = 20'000'000'000;
+  }
+  config.trunks[0].networks = {{.address = Ip("192.0.2.0"), .prefix_length = 120}};
+  config.trunks[2].networks = config.trunks[0].networks;
+  return config;
+}
+
+sdp::MediaPlan Agreed() {
+  sdp::MediaPlan plan;
+  plan.remote_rtp = {.address = Ip("192.0.2.9"), .port = 4000};
+  plan.remote_rtcp = {.address = Ip("192.0.2.9"), .port = 4001};
+  plan.formats = {
+      {.codec = sdp::Codec::kPcma, .payload_type_in = 8, .payload_type_out = 8, .events = {}},
+      {.codec = sdp::Codec::kTelephoneEvent,
+       .payload_type_in = 101,
+       .payload_type_out = 96,
+       .events = {}}};
+  return plan;
+}
+
+TEST(MediaTableTest, EqualListsShareASet) {
+  const auto table = MakeMediaTable(TwoTrunks());
+  ASSERT_TRUE(table.ok());
+  ASSERT_EQ(table->sets.size(), 1u);
+  EXPECT_EQ(table->trunks[0].network_set, 0);
+  EXPECT_EQ(table->trunks[1].network_set, relay::abi::kNoNetworkSet);
+  EXPECT_EQ(table->trunks[2].network_set, 0);
+  EXPECT_EQ(table->sets[0].networks[0].prefix_length, 120);
+}
+
+TEST(MediaTableTest, TooManyNetworksAreAnError) {
+  trunk::Config config = TwoTrunks();
+  config.trunks[1].networks.resize(33);
+  EXPECT_FALSE(MakeMediaTable(config).ok());
+  config = TwoTrunks();
+  config.trunks.resize(66, config.trunks[0]);
+  for (size_t i = 0; i < config.trunks.size(); ++i) {
+    config.trunks[i].networks = {
+        {.address = Ip("10.0.0." + std::to_string(i)), .prefix_length = 128}};
+  }
+  EXPECT_FALSE(MakeMediaTable(config).ok());
+}
+
+TEST(MediaTableTest, SdpShowsTheAdvertisedAddress) {
+  const auto table = MakeMediaTable(TwoTrunks());
+  const sdp::IpEndpoint shown =
+      table->trunks[0].Advertised({.address = ToAbi(Ip("10.0.0.1")), .port = 12000});
+  EXPECT_EQ(sdp::FormatIpEndpoint(shown), "203.0.113.1:12000");
+}
+
+TEST(MediaPlanTest, AgreedMediaBecomesALeg) {
+  trunk::Config config = TwoTrunks();
+  config.trunks[0].learning = trunk::Learning::kLatch;
+  config.trunks[0].dscp = 34;
+  const auto table = MakeMediaTable(config);
+  const LegFrame frame{.trunk = &config.trunks[0],
+                       .media = &table->trunks[0],
+                       .length_ms = 7000,
+                       .label = "a name longer than sixteen"};
+  const relay::abi::LegPlan plan = PlanOf(Agreed(), frame);
+  EXPECT_EQ(plan.direction, kLegReceives | kLegSends);
+  EXPECT_EQ(plan.learning, relay::abi::Learning::kLatch);
+  EXPECT_EQ(plan.remote_rtp.port, 4000);
+  EXPECT_EQ(plan.remote_rtcp.port, 4001);
+  EXPECT_EQ(plan.network_set, 0);
+  EXPECT_EQ(plan.dscp, 34);
+  EXPECT_EQ(plan.media_timeout_ms, 20'000u);
+  EXPECT_EQ(plan.session_length_ms, 7000u);
+  ASSERT_EQ(plan.format_count, 2);
+  EXPECT_EQ(plan.formats[0].codec, relay::abi::Codec::kPcma);
+  EXPECT_EQ(plan.formats[1].payload_type, 96) << "what the far side wants to receive";
+  EXPECT_EQ(std::string_view(plan.label, 16), "a name longer th");
+}
+
+TEST(MediaPlanTest, OnHoldSilenceIsNotWatched) {
+  const trunk::Config config = TwoTrunks();
+  const auto table = MakeMediaTable(config);
+  const LegFrame frame{.trunk = &config.trunks[1], .media = &table->trunks[1], .label = {}};
+  const struct {
+    sdp::Direction agreed;
+    int direction;
+    uint32_t timeout_ms;
+  } kCases[] = {{sdp::Direction::kSendRecv, 3, 20'000},
+                {sdp::Direction::kSendOnly, kLegSends, 0},
+                {sdp::Direction::kRecvOnly, kLegReceives, 0},
+                {sdp::Direction::kInactive, 0, 0}};
+  for (const auto& row : kCases) {
+    sdp::MediaPlan agreed = Agreed();
+    agreed.direction = row.agreed;
+    const relay::abi::LegPlan plan = PlanOf(agreed, frame);
+    EXPECT_EQ(plan.direction, row.direction);
+    EXPECT_EQ(plan.media_timeout_ms, row.timeout_ms);
+  }
+}
+
+TEST(MediaPlanTest, RtcpMuxAndUnknownRemotes) {
+  const trunk::Config config = TwoTrunks();
+  const auto table = MakeMediaTable(config);
+  const LegFrame frame{.trunk = &config.trunks[1], .media = &table->trunks[1], .label = {}};
+  sdp::MediaPlan agreed = Agreed();
+  agreed.rtcp_mux = true;
+  EXPECT_EQ(PlanOf(agreed, frame).remote_rtcp.port, 4000);
+  agreed.remote_rtp = {};
+  EXPECT_EQ(PlanOf(agreed, frame).remote_rtp, relay::abi::Endpoint{});
+}
+
+TEST(MediaPlanTest, BeforeTheAnswerNothingFlows) {
+  const trunk::Config config = TwoTrunks();
+  const auto table = MakeMediaTable(config);
+  const relay::abi::LegPlan plan =
+      SilentPlan({.trunk = &config.trunks[0], .media = &table->trunks[0], .label = {}});
+  EXPECT_EQ(plan.direction, 0);
+  EXPECT_EQ(plan.remote_rtp.port, 0);
+  EXPECT_EQ(plan.format_count, 3);
+  EXPECT_EQ(plan.formats[2].payload_type, 101);
+}
+
+}  // namespace
+}  // namespace sipctl::media
