@@ -9,18 +9,18 @@
 #include "relay/wire/telephone_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace relay::wire;
+  namespace wire = relay::wire;
   // A copy of exactly this size, so that a byte too far is seen.
   std::vector<uint8_t> bytes(data, data + size);
-  const Protocol protocol = Classify(bytes.data(), bytes.size());
-  Rtp rtp{};
-  if (ParseRtp(bytes.data(), bytes.size(), &rtp) != RtpFault::kNone) return 0;
-  if (protocol != Protocol::kRtp && protocol != Protocol::kRtcp) std::abort();
+  const wire::Protocol protocol = wire::Classify(bytes.data(), bytes.size());
+  wire::Rtp rtp{};
+  if (wire::ParseRtp(bytes.data(), bytes.size(), &rtp) != wire::RtpFault::kNone) return 0;
+  if (protocol != wire::Protocol::kRtp && protocol != wire::Protocol::kRtcp) std::abort();
   if (size_t{rtp.payload_offset} + rtp.payload_length > size) std::abort();
-  TelephoneEvent event;
-  ParseTelephoneEvent(bytes.data() + rtp.payload_offset, rtp.payload_length, &event);
+  wire::TelephoneEvent event;
+  wire::ParseTelephoneEvent(bytes.data() + rtp.payload_offset, rtp.payload_length, &event);
   const std::vector<uint8_t> before = bytes;
-  WriteRtp(bytes.data(), rtp);
+  wire::WriteRtp(bytes.data(), rtp);
   if (bytes != before) std::abort();
   return 0;
 }
