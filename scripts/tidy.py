@@ -94,7 +94,8 @@ BANNED = [
     (r"\bthrow\b(?! std::bad_alloc)", r"(relay|sipctl|kernels)/.*", "return absl::Status"),
     (r"\bdynamic_cast\b", r"(relay|sipctl|kernels)/.*", "use a virtual function"),
     (r"\bGTEST_SKIP\b|\bDISABLED_", r".*", "a test that does not run proves nothing"),
-    (r"\b(class|struct)\s+(?!ServiceManager)\w*(Manager|Handler|Utils?|Helper)\b", r".*", "name what it is"),
+    (r"\b(class|struct)\s+(?!ServiceManager)\w*(Manager|Handler|Utils?|Helper)\b", r".*",
+     "name what it is"),
     (r"\bpragma\s+GCC\s+diagnostic\s+ignored\b", r"(relay|sipctl|kernels)/.*", "mend the cause"),
 ]
 
