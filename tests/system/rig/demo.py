@@ -200,7 +200,8 @@ def main():
     except Failed as failure:
         calls, faults = [], [str(failure)]
         for program in demo.started:
-            print(f"---- {getattr(program, 'name', '?')}:\n{program.log_text}", file=sys.stderr)
+            if hasattr(program, "log_text"):
+                print(f"---- {program.name}:\n{program.log_text}", file=sys.stderr)
     finally:
         demo.end()
     for fault in faults:
