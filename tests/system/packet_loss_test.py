@@ -5,11 +5,12 @@ import subprocess
 
 from rig import office
 
-# Both ways and on both trunks: everything that touches port 5060 passes here once (output).
+# Both ways and on both trunks: everything to port 5060 passes here once. On its way in, because a
+# packet dropped on its way out is an error to the sender, which no network would tell it.
 LOSS = """
 table inet tandem_loss {
-  chain output {
-    type filter hook output priority 0;
+  chain input {
+    type filter hook input priority 0;
     udp dport 5060 numgen random mod 100 < 30 drop
   }
 }

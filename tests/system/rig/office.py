@@ -53,6 +53,7 @@ class Office(unittest.TestCase):
     def setUp(self):
         self.folder = tandem.scratch()
         self.addCleanup(shutil.rmtree, self.folder, True)
+        self.addCleanup(self.show_logs)
         self.relay = self.sipctl = None
         self.relay = self.begin(tandem.Relay(self.folder, self.in_between(),
                                              more=self.relay_more))
@@ -63,10 +64,8 @@ class Office(unittest.TestCase):
         self.addCleanup(thing.stop)
         return thing
 
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors)
-        super().run(result)
-        if len(result.failures) + len(result.errors) > before:
+    def show_logs(self):
+        if not self._outcome.success:
             for program in (self.relay, self.sipctl):
                 if program and program.program:
                     print(f"---- {program.name}:\n{program.log_text}", flush=True)
