@@ -1,0 +1,113 @@
+#include "sipctl/call/recovery.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/sipctl/call/call_world.h"
+
+namespace sipctl::call {
+namespace {
+
+using sip::Method;
+using testing::HasSubstr;
+
+TEST(RecoveryTest, AKilledProcessIsHungUpForByTheNext) {
+  World world;
+  world.Establish();
+  const uint32_t cseq_to_pbx = world.pbx.Got(Method::kInvite)->cseq.number;
+  world.RestartSipctl();
+  world.Run(500);
+  for (const support::SipPeer* peer : {&world.carrier, &world.pbx}) {
+    ASSERT_EQ(peer->Count(Method::kBye), 1u);
+    const sip::Message& bye = *peer->Got(Method::kBye);
+    EXPECT_TRUE(peer->dialog->Matches(bye)) << "Call-ID and both tags";
+    EXPECT_THAT(*bye.Other("Reason"), HasSubstr("Q.850;cause=41"));
+  }
+  EXPECT_EQ(world.pbx.Got(Method::kBye)->cseq.number, cseq_to_pbx + 1);
+  EXPECT_TRUE(world.fake_relay.sessions().empty());
+  world.ExpectNothingLeft();
+}
+
+TEST(RecoveryTest, RoutesAreFollowed) {
+  World world;
+  const auto route = [](sip::Message* response) {
+    response->record_route.push_back({.display_name = {},
+                                      .uri = *sip::Uri::Parse("sip:10.0.0.3;lr;here=yes"),
+                                      .parameters = {}});
+  };
+  world.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world.Run(100);
+  world.pbx.Respond(200, World::PbxSdp(), {}, route);
+  world.Run(100);
+  world.RestartSipctl();
+  world.Run(500);
+  ASSERT_EQ(world.pbx.Count(Method::kBye), 1u);
+  ASSERT_EQ(world.pbx.Got(Method::kBye)->route.size(), 1u);
+  EXPECT_THAT(world.pbx.Got(Method::kBye)->route[0].ToString(), HasSubstr("here=yes"));
+}
+
+TEST(RecoveryTest, SessionsWithoutARecordAreClosed) {
+  World world;
+  world.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world.Run(100);
+  ASSERT_EQ(world.fake_relay.sessions().size(), 1u);
+  world.RestartSipctl();
+  world.Run(500);
+  EXPECT_TRUE(world.fake_relay.sessions().empty());
+}
+
+TEST(RecoveryTest, NewCallsAfterARestart) {
+  World world;
+  world.Establish();
+  world.RestartSipctl();
+  world.Run(500);
+  world.carrier.Clear();
+  world.pbx.Clear();
+  world.Establish();
+  world.carrier.Bye();
+  world.Run(200);
+  world.ExpectNothingLeft();
+}
+
+// Records that somebody else wrote, or half of one: refused, never a crash.
+TEST(CallRecordTest, AnyBytesAreSafe) {
+  World world;
+  world.Establish();
+  const sip::Dialog dialog = *world.pbx.dialog;
+  bool whole = false;
+  const std::string bytes =
+      Serialize({.call = 7, .trunks = {0, 1}, .dialogs = {dialog, dialog}}, &whole);
+  EXPECT_TRUE(whole);
+  const auto back = ParseRecord(bytes);
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->call, 7u);
+  EXPECT_EQ(*back->dialogs[1], dialog);
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    EXPECT_FALSE(ParseRecord(bytes.substr(0, length)).ok());
+  }
+  sip::Dice dice(3);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string damaged = bytes;
+    for (int i = 0; i < 3; ++i) {
+      damaged[dice.Below(damaged.size())] = static_cast<char>(dice.Next());
+    }
+    const auto parsed = ParseRecord(damaged);
+    if (parsed.ok()) EXPECT_LE(parsed->dialogs[0]->call_id.size(), sip::kDialogBytesMax);
+  }
+}
+
+TEST(CallRecordTest, ADialogThatIsTooLongIsLeftOut) {
+  World world;
+  world.Establish();
+  sip::Dialog dialog = *world.pbx.dialog;
+  dialog.call_id.assign(5000, 'x');
+  bool whole = true;
+  const auto back = ParseRecord(
+      Serialize({.call = 7, .trunks = {0, 1}, .dialogs = {dialog, world.pbx.dialog}}, &whole));
+  EXPECT_FALSE(whole);
+  ASSERT_TRUE(back.ok());
+  EXPECT_FALSE(back->dialogs[0]);
+  EXPECT_TRUE(back->dialogs[1]);
+}
+
+}  // namespace
+}  // namespace sipctl::call
