@@ -1,6 +1,9 @@
 // Who is let in, what is answered outside calls, and what the relay's fate means to them.
+#include "sipctl/call/call_table.h"
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sipctl/call/admission.h"
 #include "tests/sipctl/call/call_world.h"
 
 namespace sipctl::call {
@@ -36,7 +39,9 @@ TEST_F(CallTableTest, OptionsSaysWhatWeCan) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_THAT(answer.allow, ElementsAre("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"));
   EXPECT_THAT(answer.accept, ElementsAre("application/sdp"));
-  EXPECT_THAT(sip::Encode(answer), HasSubstr("Supported:"));
+  EXPECT_THAT(sip::Encode(MakeOptionsAnswer(world_.sipctl->context, {})),
+              HasSubstr("\r\nSupported:"))
+      << "said, and empty";
 }
 
 TEST_F(CallTableTest, MethodsThatAreNotServed) {
@@ -201,7 +206,8 @@ TEST_P(CallsInBadWeather, LeaveNothingBehind) {
     if (i % 3 == 2) world.carrier.Cancel();
     world.pbx.Respond(200, World::PbxSdp());
     world.Run(10'000);
-    if (world.carrier.dialog && i % 3 != 2) {
+    // Whoever was answered hangs up: a CANCEL that came too late cancels nothing.
+    if (world.carrier.dialog) {
       ++answered;
       world.carrier.Reinvite(World::CarrierSdp("sendonly", 2));
       world.Run(10'000);

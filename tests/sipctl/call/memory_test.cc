@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "gtest/gtest.h"
+#include "sipctl/call/call_table.h"
 #include "tests/sipctl/call/call_world.h"
 
 namespace sipctl::call {

@@ -91,7 +91,9 @@ TEST(CallRecordTest, AnyBytesAreSafe) {
       damaged[dice.Below(damaged.size())] = static_cast<char>(dice.Next());
     }
     const auto parsed = ParseRecord(damaged);
-    if (parsed.ok()) EXPECT_LE(parsed->dialogs[0]->call_id.size(), sip::kDialogBytesMax);
+    if (parsed.ok() && parsed->dialogs[0]) {
+      EXPECT_LE(parsed->dialogs[0]->call_id.size(), sip::kDialogBytesMax);
+    }
   }
 }
 
