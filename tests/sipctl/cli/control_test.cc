@@ -61,7 +61,8 @@ TEST_F(ControlTest, AQuestionWithoutEndIsCutOff) {
   const auto control =
       Control::Create(loop_.get(), path_, [](std::string_view) { return std::string("no"); });
   ASSERT_TRUE(control.ok());
-  EXPECT_EQ(*AskWhileTurning(std::string(1000, 'q')), "");
+  const auto answer = AskWhileTurning(std::string(1000, 'q'));
+  EXPECT_TRUE(!answer.ok() || answer->empty()) << "closed, perhaps with a reset";
 }
 
 TEST_F(ControlTest, ADeadOwnersSocketIsTakenOverALivingOnesIsNot) {
