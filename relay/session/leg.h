@@ -174,7 +174,7 @@ struct alignas(64) RtcpLine {
 static_assert(sizeof(RtcpLine) == 64);
 
 struct alignas(64) PathLine {
-  abi::Endpoint remote_rtcp;   // where RTCP goes (not under rtcp-mux); port 0 = not known
+  abi::Endpoint remote_rtcp;   // signalled; used without rtcp-mux, while RTP goes where signalled
   const NetworkSet* networks;  // null = any; owned by the conductor, set again on adoption
   uint32_t rtcp_handle;
   uint32_t generation;

@@ -17,12 +17,6 @@ void Trust(Leg& leg, const abi::Endpoint& source, LearnState state) {
   leg.gate.source = source;
   leg.gate.learn = state;
   leg.out.SetRemote(source);
-  // RTCP without mux: as signalled for the signalled address, else by the rule of RFC 3550
-  // section 11, the port above.
-  if (!SameSource(source, leg.learning.signalled)) {
-    leg.path.remote_rtcp = source;
-    leg.path.remote_rtcp.port = static_cast<uint16_t>(source.port + 1);
-  }
   leg.learning.candidate_count = 0;
 }
 
@@ -79,14 +73,14 @@ void StartLearning(Leg& leg, const abi::LegPlan& plan, bool first, TimeNs now) {
   const bool latch = plan.learning == abi::Learning::kLatch;
   const bool changed = first || plan.learning != leg.path.learning || plan.relearn != 0 ||
                        !SameSource(plan.remote_rtp, leg.learning.signalled) ||
-                       !InNetworks(leg, leg.gate.source);
+                       (leg.gate.source.port != 0 && !InNetworks(leg, leg.gate.source));
   leg.path.learning = plan.learning;
   leg.learning.signalled = plan.remote_rtp;
+  leg.path.remote_rtcp = plan.remote_rtcp;
   // The networks may be others now: without a latch the next packet is simply checked again.
   if (changed || !latch) leg.gate.source = {};
   if (!changed && latch) return;
   leg.out.SetRemote(plan.remote_rtp);
-  leg.path.remote_rtcp = plan.remote_rtcp;
   if (!changed) return;
   leg.gate.learn = latch ? LearnState::kWatching : LearnState::kFixed;
   leg.learning.candidate_count = 0;

@@ -126,7 +126,15 @@ RtcpPath RtcpPathOf(const Leg& leg) {
   if (leg.out.flags & session::kOutRtcpMux) {
     return {.remote = leg.out.Remote(), .local = leg.out.local, .handle = leg.out.handle};
   }
-  return {.remote = leg.path.remote_rtcp,
+  // As signalled while RTP goes to the signalled address; to a learned one by the rule of RFC 3550
+  // section 11, the port above.
+  abi::Endpoint remote = leg.out.Remote();
+  if (SameSource(remote, leg.learning.signalled)) {
+    remote = leg.path.remote_rtcp;
+  } else {
+    remote.port = static_cast<uint16_t>(remote.port + 1);
+  }
+  return {.remote = remote,
           .local = {.address = leg.out.local.address,
                     .port = static_cast<uint16_t>(leg.out.local.port + 1)},
           .handle = leg.path.rtcp_handle};

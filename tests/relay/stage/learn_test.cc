@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "relay/session/leg_setup.h"
+#include "relay/stage/report.h"
 
 namespace relay::stage {
 namespace {
@@ -83,7 +84,8 @@ TEST_F(Learn, LatchTakesTheFirstSteadySourceAndThenNoOther) {
   EXPECT_EQ(leg.out.Remote(), kSignalled);  // nothing is sent to it while it is watched
   EXPECT_EQ(Hear(kNatted, 1), "forwarded*");
   EXPECT_EQ(leg.out.Remote(), kNatted);
-  EXPECT_EQ(leg.path.remote_rtcp.port, kNatted.port + 1);
+  EXPECT_EQ(RtcpPathOf(leg).remote.address, kNatted.address);
+  EXPECT_EQ(RtcpPathOf(leg).remote.port, kNatted.port + 1);
   for (uint16_t i = 0; i < 10; ++i) EXPECT_EQ(Hear(kAttacker, i), "wrong_source");
   EXPECT_EQ(Hear(kNatted, 2), "forwarded");
 }
@@ -115,6 +117,7 @@ TEST_F(Learn, TheSignalledAddressTakesItsPlaceBackFromALatchedOne) {
   EXPECT_EQ(leg.out.Remote(), kAttacker);
   EXPECT_EQ(Hear(kSignalled, 1), "forwarded*");
   EXPECT_EQ(leg.out.Remote(), kSignalled);
+  EXPECT_EQ(RtcpPathOf(leg).remote, plan.remote_rtcp);  // reports do not stay with the other one
   EXPECT_EQ(Hear(kAttacker, 5), "wrong_source");
 }
 
@@ -145,6 +148,14 @@ TEST_F(Learn, OnlySignallingOpensTheWindowAgain) {
   Plan(Learning::kLatch, true);
   EXPECT_EQ(leg.out.Remote(), kSignalled);
   EXPECT_EQ(Hear(kNatted, 5), "learning");
+}
+
+TEST_F(Learn, ThePlanSaidTwiceDoesNotOpenTheWindowAgain) {
+  leg.path.networks = &networks;
+  Plan(Learning::kLatch);
+  now += kLatchWindowDefault;
+  Plan(Learning::kLatch);
+  for (uint16_t i = 0; i < 6; ++i) EXPECT_EQ(Hear(kAttacker, i), "wrong_source");
 }
 
 TEST_F(Learn, ALatchNeverWatchesASourceOutsideTheNetworks) {
