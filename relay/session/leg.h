@@ -99,7 +99,7 @@ inline constexpr uint8_t kOutStarted = 2;    // ssrc, sequence and timestamp bel
 inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source's: RTCP is our own
 inline constexpr uint8_t kOutRtcpMux = 8;
 
-// Last sent time is kept in units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
+// Out::sent_tick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
 
 struct alignas(64) Out {
@@ -118,12 +118,12 @@ struct alignas(64) Out {
   uint32_t source_ssrc;      // what the speaker calls the stream that is heard now
   uint32_t ssrc;             // what the far party knows it as
   uint16_t sequence_offset;  // sent = received + offset
-  uint16_t sequence_last;    // highest sent
+  uint16_t sequence_last;    // newest sent
   uint32_t timestamp_offset;
   uint32_t timestamp_last;  // of sequence_last
   uint32_t sent_packets;    // both wrap; Totals has them in 64 bits
   uint32_t sent_bytes;
-  uint32_t sent_tick : 24;
+  uint32_t sent_tick : 24;  // when timestamp_last was sent first
   uint32_t flags : 8;
 
   // As one copy and one mask: assembled field by field it would be read back by wider loads, which

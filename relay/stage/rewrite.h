@@ -12,6 +12,7 @@
 
 #include "relay/clock.h"
 #include "relay/session/leg.h"
+#include "relay/stage/reception.h"
 #include "relay/wire/rtp.h"
 
 namespace relay::stage {
@@ -24,6 +25,10 @@ inline unsigned FormatIndex(const session::Gate& gate, uint8_t payload_type) {
   const uint64_t match = types ^ (0x0101010101010101u * payload_type);
   const uint64_t zero = (match - 0x0101010101010101u) & ~match & 0x8080808080808080u;
   return static_cast<unsigned>(std::countr_zero(zero)) / 8;
+}
+
+inline uint32_t SentTick(TimeNs now) {
+  return static_cast<uint32_t>(now >> session::kSentTickShift) & 0xffffff;
 }
 
 // The far party's stream gets another source with this packet.
@@ -42,10 +47,14 @@ inline bool Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, Tim
   rtp->ssrc = out.ssrc;
   rtp->sequence = static_cast<uint16_t>(rtp->sequence + out.sequence_offset);
   rtp->timestamp += out.timestamp_offset;
-  if (static_cast<int16_t>(rtp->sequence - out.sequence_last) > 0) {
+  // The newest is what is not a little late: a sender that starts again may leap backwards.
+  if (static_cast<uint16_t>(out.sequence_last - rtp->sequence) > kMisorderMax) {
     out.sequence_last = rtp->sequence;
-    out.timestamp_last = rtp->timestamp;
-    out.sent_tick = static_cast<uint32_t>(now >> session::kSentTickShift) & 0xffffff;
+    // All packets of a telephone event carry the timestamp of its start: time runs from the first.
+    if (rtp->timestamp != out.timestamp_last) {
+      out.timestamp_last = rtp->timestamp;
+      out.sent_tick = SentTick(now);
+    }
   }
   out.payload_type = payload_type;
   return changed;
@@ -53,7 +62,7 @@ inline bool Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, Tim
 
 // Timestamp units of a leg's stream in `span_ns`, by the clock rate of what it sends.
 uint32_t TimestampUnits(const session::Leg& leg, uint64_t span_ns);
-// Time since the newest packet was sent, exact to 1.05 ms.
+// Time since the newest timestamp was first sent, exact to 1.05 ms.
 uint64_t SinceSent(const session::Out& out, TimeNs now);
 
 // Speaker's payload types to the listener's, by equal codec and clock rate; opaque ones by equal

@@ -74,5 +74,39 @@ TEST(Rewrite, TheFarPartysStreamNeverBreaks) {
   }
 }
 
+class Outgoing : public testing::Test {
+ protected:
+  wire::Rtp Send(uint32_t ssrc, uint16_t sequence, uint32_t timestamp, uint8_t payload_type = 8) {
+    wire::Rtp rtp{
+        .ssrc = ssrc, .timestamp = timestamp, .sequence = sequence, .payload_type = payload_type};
+    Rewrite(far, payload_type, &rtp, now);
+    now += 20 * kMillisecond;
+    return rtp;
+  }
+
+  session::Leg far =
+      LegWith({{8, abi::Codec::kPcma, 0, 8000}, {101, abi::Codec::kTelephoneEvent, 0, 8000}});
+  TimeNs now = 5 * kSecond;
+};
+
+TEST_F(Outgoing, TheNextSourceContinuesASenderThatStartedAgain) {
+  for (uint16_t i = 0; i < 5; ++i) Send(1, static_cast<uint16_t>(30000 + i), 480000u + 160u * i);
+  for (uint16_t i = 0; i < 5; ++i) Send(1, static_cast<uint16_t>(100 + i), 1600u + 160u * i);
+  Send(1, 98, 1280);  // late
+  const wire::Rtp next = Send(2, 7, 7000000);
+  EXPECT_EQ(next.sequence, 105u);
+  EXPECT_NEAR(static_cast<int32_t>(next.timestamp - (1600 + 160 * 4)), 320, 20);
+}
+
+TEST_F(Outgoing, TimeGoesOnWhileADigitKeepsItsTimestamp) {
+  Send(1, 1, 160);
+  for (uint16_t i = 0; i < 50; ++i) {
+    EXPECT_EQ(Send(1, static_cast<uint16_t>(2 + i), 320, 101).timestamp, 320u);
+  }
+  const wire::Rtp next = Send(2, 7, 7000000);
+  EXPECT_EQ(next.sequence, 52u);
+  EXPECT_NEAR(next.timestamp, 320u + 50 * 160, 20);  // a second of the digit is over
+}
+
 }  // namespace
 }  // namespace relay::stage
