@@ -8,10 +8,6 @@ namespace {
 using session::LearnState;
 using session::Leg;
 
-bool InNetworks(const Leg& leg, const abi::Endpoint& source) {
-  return leg.path.networks == nullptr || leg.path.networks->Contains(source.address);
-}
-
 // The leg's packets come from `source` and, if it was learned, go back there.
 void Trust(Leg& leg, const abi::Endpoint& source, LearnState state) {
   leg.gate.source = source;
@@ -51,6 +47,10 @@ Belief BelieveLatch(Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp,
 }
 
 }  // namespace
+
+bool InNetworks(const Leg& leg, const abi::Endpoint& source) {
+  return leg.path.networks == nullptr || leg.path.networks->Contains(source.address);
+}
 
 Belief BelieveStranger(Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp, TimeNs now) {
   switch (leg.path.learning) {

@@ -32,6 +32,9 @@ struct Belief {
   bool learned;     // a latch chose a source with this packet
 };
 
+// Whether the leg's networks hold the source; no networks = any address.
+bool InNetworks(const session::Leg& leg, const abi::Endpoint& source);
+
 // `source` is another one than the gate knows.
 Belief BelieveStranger(session::Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp,
                        TimeNs now);

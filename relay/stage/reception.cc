@@ -6,9 +6,6 @@ namespace {
 using session::Leg;
 using session::Reception;
 
-// One wrap in hand, so that packets from before the first one do not fall below zero.
-constexpr uint32_t kFirstCycle = 1u << 16;
-
 void StartSource(Reception& reception, const wire::Rtp& rtp) {
   reception.ssrc = rtp.ssrc;
   reception.sequence_max = kFirstCycle | rtp.sequence;

@@ -13,6 +13,8 @@ namespace relay::stage {
 inline constexpr uint32_t kDropoutMax = 3000;
 inline constexpr uint32_t kMisorderMax = 100;
 inline constexpr uint32_t kNoBadSequence = 1u << 16;
+// One wrap in hand, so that packets from before the first one do not fall below zero.
+inline constexpr uint32_t kFirstCycle = 1u << 16;
 
 enum class Receipt : uint8_t {
   kNew,

@@ -36,7 +36,7 @@ wire::ReportBlock MakeBlock(Leg& leg, TimeNs now) {
   return {.ssrc = reception.ssrc,
           .fraction_lost = static_cast<uint8_t>(std::min(fraction, 255u)),
           .lost = static_cast<int32_t>(std::clamp<int64_t>(lost, -0x800000, 0x7fffff)),
-          .sequence_max = reception.sequence_max,
+          .sequence_max = reception.sequence_max - kFirstCycle,
           .jitter = reception.jitter_q4 >> 4,
           .sr_ntp = leg.rtcp.sr_arrival_ns == 0 ? 0 : leg.rtcp.sr_ntp,
           .sr_delay = static_cast<uint32_t>(sr_age / 1000 * 65536 / 1'000'000)};
@@ -51,7 +51,10 @@ Verdict ReceiveRtcp(Leg& leg, const abi::Endpoint& source, std::span<const uint8
   const bool mux = (gate.flags & session::kGateRtcpMux) != 0;
   const bool matches =
       peer.port != 0 && source.address == peer.address && (!mux || source.port == peer.port);
-  if (!matches) return Verdict::kRtcpUnmatched;
+  // The source of RTP was checked when it was believed; the signalled address is only a claim.
+  if (!matches || (gate.source.port == 0 && !InNetworks(leg, source))) {
+    return Verdict::kRtcpUnmatched;
+  }
   if (!wire::IsRtcpCompound(compound)) return Verdict::kBadRtcp;
 
   leg.rtcp.received += 1;

@@ -8,6 +8,7 @@
 #include "relay/stage/learn.h"
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
+#include "relay/worker/statistics.h"
 #include "relay/worker/timekeeper.h"
 
 namespace relay::worker {
@@ -62,7 +63,11 @@ void ApplyDirection(Leg& leg, const abi::LegPlan& plan, TimeNs now) {
 
   // Silence is measured while the far party is expected to speak: hold suspends it.
   leg.timing.media_timeout_ns = plan.media_timeout_ms * kMillisecond;
-  if (receives && !received) leg.timing.silence_from_ns = now;
+  // Afterwards it is measured anew, also where one had been reported before.
+  if (receives && !received) {
+    leg.timing.silence_from_ns = now;
+    SetFlag(&leg.gate.flags, session::kGateSilent, false);
+  }
 }
 
 }  // namespace
@@ -107,6 +112,8 @@ void Roster::Open(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
   [[maybe_unused]] const bool inserted = state_.table.Insert(setup.plan.local, slot);
   assert(inserted);
 
+  // Whoever looks before the first sweep must not see the leg that had the slot before.
+  Publish(Summarise(leg, now), &state_.config.statistics[setup.statistics]);
   leg.rtcp.next_ns = now + stage::NextReportAfter(state_.Random()) / 2;  // RFC 3550 section 6.2
   Arm(state_.wheel, slot, leg);
   state_.counters->Add(abi::Counter::kLegsOpened);

@@ -128,6 +128,18 @@ TEST_F(WorkerTest, StatisticsAreFreshEverySecond) {
   EXPECT_EQ(slot.statistics.payload_type_sent, 8);
 }
 
+TEST_F(WorkerTest, ANewLegDoesNotShowTheFormerOnesStatistics) {
+  OpenCall();
+  EXPECT_EQ(Send(0, kTrunk, Speech(1)), "forwarded");
+  Pass(1100 * kMillisecond);
+  Close(0);
+  Open(0, SetupFor(0, kBot));
+  abi::LegStatisticsSlot slot{};
+  ASSERT_TRUE(abi::LoadLocked(statistics[0], &slot));
+  EXPECT_EQ(slot.statistics.received_packets, 0u);
+  EXPECT_EQ(slot.statistics.remote, kBot);
+}
+
 TEST_F(WorkerTest, SilenceIsReportedOnceAndSoIsItsEnd) {
   OpenCall();
   Update(0, [](abi::LegPlan& plan) { plan.media_timeout_ms = 2000; });
@@ -163,6 +175,21 @@ TEST_F(WorkerTest, HoldSuspendsTheMediaTimeout) {
   EXPECT_FALSE(NextReport());
   Pass(200 * kMillisecond);
   EXPECT_EQ(NextReport()->kind, ReportKind::kMediaTimeout);
+}
+
+TEST_F(WorkerTest, ASilenceAfterHoldIsAnotherOne) {
+  OpenCall();
+  Update(0, [](abi::LegPlan& plan) { plan.media_timeout_ms = 2000; });
+  Pass(2100 * kMillisecond);
+  Update(0, [](abi::LegPlan& plan) { plan.direction = abi::kLegSends; });
+  Update(0, [](abi::LegPlan& plan) { plan.direction = abi::kLegSends | abi::kLegReceives; });
+  while (NextReport()) {
+  }
+  Pass(2100 * kMillisecond);
+  const std::optional<Report> timeout = NextReport();
+  ASSERT_TRUE(timeout);
+  EXPECT_EQ(timeout->kind, ReportKind::kMediaTimeout);
+  EXPECT_NEAR(timeout->body.timeout.silent_ns, 2000 * kMillisecond, 20.0 * kMillisecond);
 }
 
 // ---- RTCP ---------------------------------------------------------------------------------------
@@ -210,6 +237,7 @@ TEST_F(WorkerTest, RtcpIsMadeAnewWhereTheStreamWasRenamed) {
       block_with_lsr = true;
       const wire::ReportBlock block = wire::ReadReportBlock(packet, 0);
       EXPECT_EQ(block.ssrc, 0xcu);
+      EXPECT_EQ(block.sequence_max, 700u);  // no cycle yet
       EXPECT_EQ(block.sr_ntp, 0x12340000u);
       EXPECT_GT(block.sr_delay, 0u);
     }
@@ -224,6 +252,17 @@ TEST_F(WorkerTest, RtcpFromElsewhereIsNotBelievedAndTeachesNothing) {
   EXPECT_EQ(SendRtcp(0, kStranger, ReceiverReport(1)), "rtcp_unmatched");
   EXPECT_EQ(SendRtcp(0, kTrunk, {0x80, 201, 0, 9}), "bad_rtcp");
   EXPECT_EQ(Send(0, kStranger, Speech(1)), "wrong_source");
+  EXPECT_FALSE(Sent());
+}
+
+TEST_F(WorkerTest, RtcpFromOutsideTheNetworksIsNotBelieved) {
+  const session::NetworkSet nobody{};
+  session::LegSetup fenced = SetupFor(0, kTrunk);
+  fenced.networks = &nobody;
+  Open(0, fenced);
+  Open(1, SetupFor(1, kPbx));
+  Join(0, 1);
+  EXPECT_EQ(SendRtcp(0, kTrunk, ReceiverReport(5)), "rtcp_unmatched");
   EXPECT_FALSE(Sent());
 }
 
