@@ -14,14 +14,18 @@
 
 namespace relay::abi {
 
+// A word of any record, whatever its members are: without may_alias a compiler could move the
+// stores that filled a record behind the loads that copy it.
+using RecordWord [[gnu::may_alias]] = uint32_t;
+
 // Copies everything but `version` of `from` into `to`. One writer per record.
 template <typename Record>
 void StoreLocked(Record* to, const Record& from) {
   static_assert(offsetof(Record, version) == 0 && sizeof(Record) % 4 == 0);
   const uint32_t version = to->version.load(std::memory_order_relaxed);
   to->version.store(version + 1, std::memory_order_relaxed);
-  auto* target = reinterpret_cast<uint32_t*>(to);
-  const auto* source = reinterpret_cast<const uint32_t*>(&from);
+  auto* target = reinterpret_cast<RecordWord*>(to);
+  const auto* source = reinterpret_cast<const RecordWord*>(&from);
   for (size_t i = 1; i < sizeof(Record) / 4; ++i) {
     __atomic_store_n(&target[i], source[i], __ATOMIC_RELEASE);
   }
@@ -34,8 +38,8 @@ template <typename Record>
 bool LoadLocked(const Record& from, Record* to) {
   static_assert(offsetof(Record, version) == 0 && sizeof(Record) % 4 == 0);
   constexpr int kTries = 10'000;
-  const auto* source = reinterpret_cast<const uint32_t*>(&from);
-  auto* target = reinterpret_cast<uint32_t*>(to);
+  const auto* source = reinterpret_cast<const RecordWord*>(&from);
+  auto* target = reinterpret_cast<RecordWord*>(to);
   for (int attempt = 0; attempt < kTries; ++attempt) {
     const uint32_t before = from.version.load(std::memory_order_acquire);
     if (before % 2 != 0) continue;

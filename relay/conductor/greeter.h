@@ -48,7 +48,7 @@ class Greeter {
   // The Hello of a guest, when it is whole and of our layout. Otherwise nothing: the guest was
   // refused with a reason, or there is nothing to read yet.
   std::optional<Visitor> Read(int fd);
-  // Sends guests home who do not speak; returns their descriptors, already closed.
+  // Sends guests home who do not speak: their descriptors are closed.
   void Expire(TimeNs now);
   bool IsGuest(int fd) const;
 

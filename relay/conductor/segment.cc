@@ -1,5 +1,7 @@
 #include "relay/conductor/segment.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -17,7 +19,10 @@ constexpr uint64_t RoundUp(uint64_t offset) {
 absl::StatusOr<abi::Descriptor> MakeSealedMemfd(const char* name, size_t size) {
   abi::Descriptor fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, absl::StrCat("memfd_create ", name));
-  if (ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
+  // A memfd is born with mode 0777: whoever is handed a read-only descriptor could open it again
+  // for writing through /proc/self/fd.
+  if (fchmod(fd.get(), S_IRUSR | S_IWUSR) != 0 ||
+      ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("sizing memfd ", name));
   }
   if (fcntl(fd.get(), F_ADD_SEALS, abi::kSeals) != 0) {

@@ -13,7 +13,8 @@
 
 namespace relay::conductor {
 
-// Zeroed memory of a fixed size that nobody can shrink or grow any more.
+// Zeroed memory of a fixed size that nobody can shrink or grow any more, and that another user can
+// reach through the descriptors he is given alone.
 absl::StatusOr<abi::Descriptor> MakeSealedMemfd(const char* name, size_t size);
 
 // The same memory through a descriptor that cannot be written or mapped writable. Handed to

@@ -94,7 +94,7 @@ class SessionDirectory {
     abi::StoreLocked(&record, copy);
   }
 
-  // All live sessions of a client slot, or of all slots.
+  // All live sessions, in the order of their index.
   std::vector<uint32_t> Live() const;
 
  private:

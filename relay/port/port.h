@@ -104,7 +104,7 @@ class Port {
 
   // ---- conductor thread ----
 
-  // Takes the local endpoint for this worker. `address` is the text of local.address's entry.
+  // Takes the local endpoint for this worker. `as` is what it is called on the wire.
   // Error: kAlreadyExists when the kernel has given the port to somebody else.
   virtual absl::StatusOr<Handle> Bind(abi::LocalEndpoint local, const abi::Endpoint& as) = 0;
   // Takes a Bind back whose handle no worker has adopted: the second port of a pair was taken.

@@ -46,7 +46,7 @@ class Worker {
   ~Worker();
 
   // What belongs to the worker's own thread: pinning, faulting in memory, attaching the ports.
-  // Called by Run; tests and benchmarks that call RunOnce call it themselves.
+  // On that thread, before Run or the first RunOnce.
   absl::Status Attach();
 
   // One cycle. Returns how much was done; 0 = idle. Deterministic: time comes from the argument.

@@ -23,6 +23,13 @@ TEST(SegmentTest, TheReadOnlyDescriptorCannotBeMappedWritable) {
   EXPECT_TRUE(mapping.Map(reader.get(), 4096, PROT_READ));
 }
 
+TEST(SegmentTest, AnotherUserCannotOpenItAgainForWriting) {
+  const abi::Descriptor fd = MakeSealedMemfd("test", 4096).value();
+  struct stat status;
+  ASSERT_EQ(fstat(fd.get(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777u, 0600u);
+}
+
 TEST(SegmentTest, TheMagicComesLast) {
   abi::LocalAddress address{};
   address.port_first = 10000;
