@@ -128,6 +128,40 @@ TEST_F(WorkerTest, StatisticsAreFreshEverySecond) {
   EXPECT_EQ(slot.statistics.payload_type_sent, 8);
 }
 
+// Few calls in a large relay: the worker sleeps most of the time, and the hand still comes round.
+TEST(LargeWorker, StatisticsAreFreshEverySecondThoughItSleeps) {
+  constexpr uint32_t kLegs = 32768;
+  const session::PortRange ranges[] = {{10000, 10999}};
+  tests::support::ManualClock clock;
+  port::MemoryPort port;
+  port::Port* ports[] = {&port};
+  std::vector<session::Leg> legs(kLegs);
+  std::vector<abi::LegStatisticsSlot> statistics(1);
+  abi::CounterBlock counters{};
+  Mailbox<Order> orders(4);
+  Mailbox<Report> reports(4);
+  Worker worker({.ports = ports,
+                 .ranges = ranges,
+                 .legs = legs,
+                 .counters = &counters,
+                 .statistics = statistics.data(),
+                 .orders = &orders,
+                 .reports = &reports});
+  session::LegSetup setup = SetupFor(0, kTrunk);
+  setup.rtp_handle = port.Bind(setup.plan.local, port.AddressOf(setup.plan.local)).value();
+  setup.rtcp_handle = port::kNoHandle;
+  ASSERT_TRUE(orders.Post({.kind = OrderKind::kOpenLeg, .leg = kLegs - 1, .setup = setup}));
+  for (int second = 0; second < 5; ++second) {
+    for (TimeNs slept = 0; slept < kSecond; slept += 4 * kMillisecond) {
+      clock.Advance(4 * kMillisecond);
+      worker.RunOnce(clock.now());
+    }
+    abi::LegStatisticsSlot slot{};
+    ASSERT_TRUE(abi::LoadLocked(statistics[0], &slot));
+    EXPECT_GE(slot.statistics.as_of_ns + 1100 * kMillisecond, clock.now());
+  }
+}
+
 TEST_F(WorkerTest, ANewLegDoesNotShowTheFormerOnesStatistics) {
   OpenCall();
   EXPECT_EQ(Send(0, kTrunk, Speech(1)), "forwarded");
