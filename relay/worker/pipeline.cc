@@ -122,7 +122,10 @@ Verdict Pipeline::Fork(const Packet& packet, const Arrival& arrival, TimeNs now)
   for (size_t i = 1; i < abi::kListenersPerLeg && near.gate.listeners[i] != kNoLeg; ++i) {
     Leg& far = legs_[near.gate.listeners[i]];
     Packet copy;
-    if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) continue;
+    if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) {
+      state_.counters->Add(abi::Counter::kSendFailed);  // the packet's verdict speaks of the others
+      continue;
+    }
     std::memcpy(copy.data, packet.data, packet.length);
     copy.length = packet.length;
     copy.tailroom = static_cast<uint16_t>(copy.tailroom - packet.length);

@@ -233,6 +233,7 @@ TEST_F(Call, AForkWithoutABufferStillServesTheFirstListener) {
   Cycle();
   first.Release(taken);
   EXPECT_EQ(counters.Read(abi::Counter::kForwarded), 1u);
+  EXPECT_EQ(counters.Read(abi::Counter::kSendFailed), 1u);
   EXPECT_EQ(Sent()->remote, kPbx);
   EXPECT_FALSE(Sent());
 }
