@@ -105,7 +105,7 @@ void Call::Forward(Leg* leg) {
     leg->Refuse(488, SipReason(488, offer.status()));
     return;
   }
-  if (!reoffer_) reoffer_.emplace();
+  if (!reoffer_) reoffer_ = Reoffer{};
   reoffer_->from = leg;
   other->Reinvite(*offer);
   Record();

@@ -32,7 +32,6 @@ namespace sipctl::cli {
 namespace {
 
 constexpr TimeMs kDrainMsMax = 30 * 60 * kSecondMs;
-constexpr TimeMs kTurnMsMax = 1000;
 // How long the control socket waits for a relay: who is answered there may place calls.
 constexpr TimeMs kJoinMs = 2 * kSecondMs;
 
@@ -233,8 +232,9 @@ absl::Status Server::StartCalls() {
   if (config_->journal.empty()) {
     client.journal_bytes = static_cast<uint32_t>(media::JournalBytes(config_->calls_max));
   }
-  // Seconds since 1970 above, a counter below: no number of an earlier life comes again.
-  client.first_session = static_cast<uint64_t>(UnixMs() / 1000) << 24 | 1;
+  // Seconds since 1970 above, a counter below: no number of an earlier life comes again, as long as
+  // there are fewer than 4096 calls a second.
+  client.first_session = static_cast<uint64_t>(UnixMs() / 1000) << 12 | 1;
   client.network_sets = context_.media.sets;
   relay_ = std::make_unique<media::RelayClient>(&loop_->timers(), connector_.get(), calls_.get(),
                                                 std::move(client));

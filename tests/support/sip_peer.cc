@@ -11,7 +11,7 @@ using sipctl::sip::Protocol;
 using sipctl::sip::SipHost;
 
 SipPeer::SipPeer(sipctl::sip::SipNetwork* network, SipHost* host, uint8_t number, Protocol protocol)
-    : network_(network), host_(host), number_(number), protocol_(protocol) {
+    : number_(number), protocol_(protocol) {
   sipctl::sip::TransactionOptions options;
   options.branch_prefix = "p" + std::to_string(number);
   options.key = {number, 77};

@@ -83,8 +83,6 @@ class SipPeer : public sipctl::sip::TransactionUser {
   sipctl::sip::NameAddr Contact() const;
   uint16_t listener() const;
 
-  sipctl::sip::SipNetwork* network_;
-  sipctl::sip::SipHost* host_;
   uint8_t number_;
   sipctl::sip::Protocol protocol_;
   std::unique_ptr<sipctl::sip::TransactionLayer> layer_;
