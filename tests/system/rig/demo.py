@@ -139,6 +139,8 @@ class Call:
     def __init__(self, title, way, witness, caller, telephone_packets):
         self.title, self.way = title, way
         self.setup_ms = witness.setup_ms(caller)
+        # baresip's last packet leaves together with its BYE and may find the leg closed.
+        self.in_flight_after = witness.hang_up() - 0.025
         self.telephone_sent, self.telephone_heard = telephone_packets
         self.legs = []  # name, program, into the relay, out of it
         self.streams = {(a, b): witness.between(a, b) for a, b in (
@@ -159,7 +161,11 @@ class Call:
     @property
     def lost(self):
         gaps = sum(s.missing for s in self.streams.values())
-        return (self.forward[0] - self.forward[1]) + (self.backward[0] - self.backward[1]) + gaps
+        lost = 0
+        for into, out in ((self.streams[CARRIER, TO_CARRIER], self.streams[TO_PBX, PBX]),
+                          (self.streams[PBX, TO_PBX], self.streams[TO_CARRIER, CARRIER])):
+            lost += max(0, into.packets_before(self.in_flight_after) - out.packets)
+        return lost + gaps
 
     def faults(self):
         if self.lost:

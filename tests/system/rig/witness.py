@@ -26,7 +26,7 @@ class Stream:
         self.payload_types = {}
         self.jitter = 0.0
         self.transit = None
-        self.first = self.last = None
+        self.times = []
 
     def add(self, data, now):
         payload_type, sequence, timestamp = data[1] & 0x7f, *struct.unpack("!HI", data[2:8])
@@ -37,8 +37,10 @@ class Stream:
         if self.transit is not None and abs(transit - self.transit) < _CLOCK_RATE:
             self.jitter += (abs(transit - self.transit) - self.jitter) / 16
         self.transit = transit
-        self.first = self.first or now
-        self.last = now
+        self.times.append(now)
+
+    def packets_before(self, moment):
+        return sum(t < moment for t in self.times)
 
     @property
     def jitter_ms(self):
@@ -109,6 +111,11 @@ class Witness:
         ends = [t for t, _, d, line, method in self.sip if d[0] == caller and
                 line.startswith("SIP/2.0 200") and method == "INVITE" and t >= begin[0]]
         return 1000 * (ends[0] - begin[0]) if ends else None
+
+    def hang_up(self):
+        """When the first BYE passed."""
+        return min((t for t, _, _, line, _ in self.sip if line.startswith("BYE ")),
+                   default=float("inf"))
 
     def close(self):
         self.ended.set()
