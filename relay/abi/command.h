@@ -68,7 +68,8 @@ enum class Learning : uint8_t {
   kOff = 0,        // any source inside the leg's network set; sends to the signalled address only
   kSignalled = 1,  // source must equal the signalled address and port
   kLatch = 2,      // NAT: the signalled address wins at once, else the first steady source inside
-                   // `latch_window_ms` after the plan; then locked until the next `relearn`
+                   // `latch_window_ms` after the plan by which the leg begins to receive; then
+                   // locked until the next `relearn`
 };
 
 // Directions as the far party sees our SDP (RFC 3264 section 5.1), as two bits.

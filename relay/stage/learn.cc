@@ -37,6 +37,8 @@ Belief BelieveLatch(Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp,
     Trust(leg, source, LearnState::kLocked);
     return {Verdict::kForwarded, true};
   }
+  // Whoever sends while nobody is to be heard here (a call that rings) is not the far party yet.
+  if (!(leg.gate.flags & session::kGateReceives)) return {Verdict::kNotReceiving, false};
   if (leg.gate.learn != LearnState::kWatching) return {Verdict::kWrongSource, false};
   if (now >= leg.learning.window_end_ns) {
     return {Verdict::kWrongSource, false};  // from here on the signalled address alone
@@ -71,9 +73,12 @@ Belief BelieveStranger(Leg& leg, const abi::Endpoint& source, const wire::Rtp& r
 
 void StartLearning(Leg& leg, const abi::LegPlan& plan, bool first, TimeNs now) {
   const bool latch = plan.learning == abi::Learning::kLatch;
-  const bool changed = first || plan.learning != leg.path.learning || plan.relearn != 0 ||
+  const bool heard = leg.gate.source.port != 0;
+  const bool begins = (plan.direction & abi::kLegReceives) != 0 &&
+                      !(leg.gate.flags & session::kGateReceives) && !heard;
+  const bool changed = first || begins || plan.learning != leg.path.learning || plan.relearn != 0 ||
                        !SameSource(plan.remote_rtp, leg.learning.signalled) ||
-                       (leg.gate.source.port != 0 && !InNetworks(leg, leg.gate.source));
+                       (heard && !InNetworks(leg, leg.gate.source));
   leg.path.learning = plan.learning;
   leg.learning.signalled = plan.remote_rtp;
   leg.path.remote_rtcp = plan.remote_rtcp;

@@ -5,10 +5,12 @@
 //
 //   kOff        any source inside the leg's networks; we send to the signalled address only
 //   kSignalled  the signalled address and port, which must lie inside the networks
-//   kLatch      the signalled address wins at once and for good. Else, inside a window after the
-//               plan, the first source with kSteadyPackets packets in a row of one SSRC and one
-//               payload type and with consecutive sequence numbers; then it is locked. Until then
-//               its packets are not forwarded, and nothing is sent to it.
+//   kLatch      the signalled address wins at once and for good, also over a source that was
+//               chosen. Else, inside a window after the plan by which the leg begins to receive,
+//               the first source with kSteadyPackets packets in a row of one SSRC and one payload
+//               type and with consecutive sequence numbers; then no other. Until then its packets
+//               are not forwarded, and nothing is sent to it. A leg that does not receive (a call
+//               that rings) learns nothing.
 //
 // A source that spoofs an address outside the networks is never watched. RTCP teaches nothing.
 #pragma once
@@ -56,8 +58,9 @@ inline Belief Believe(session::Leg& leg, const abi::Endpoint& source, const wire
 }
 
 // Applies the learning part of a plan; `first` when the leg is new. leg.path.networks is the plan's
-// already. A latched source stays over an update that changes neither mode, address nor networks
-// so that it would not be believed, and does not ask to learn again.
+// already, the gate's direction still the former one. A latched source stays over an update that
+// changes neither mode, address nor networks so that it would not be believed, and does not ask to
+// learn again.
 void StartLearning(session::Leg& leg, const abi::LegPlan& plan, bool first, TimeNs now);
 
 }  // namespace relay::stage

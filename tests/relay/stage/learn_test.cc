@@ -22,11 +22,13 @@ class Learn : public testing::Test {
   void Plan(Learning learning, bool relearn = false) {
     plan.learning = learning;
     plan.relearn = relearn;
+    plan.direction = receives ? abi::kLegReceives | abi::kLegSends : 0;
     plan.remote_rtp = kSignalled;
     plan.remote_rtcp = kSignalled;
     plan.remote_rtcp.port += 1;
     StartLearning(leg, plan, first, now);
     first = false;
+    leg.gate.flags = receives ? session::kGateReceives : 0;
   }
 
   // One packet; its verdict's name, with a star when it taught something.
@@ -45,6 +47,7 @@ class Learn : public testing::Test {
   session::Leg leg{};
   abi::LegPlan plan{};
   bool first = true;
+  bool receives = true;
   TimeNs now = kStart;
 };
 
@@ -148,6 +151,25 @@ TEST_F(Learn, OnlySignallingOpensTheWindowAgain) {
   Plan(Learning::kLatch, true);
   EXPECT_EQ(leg.out.Remote(), kSignalled);
   EXPECT_EQ(Hear(kNatted, 5), "learning");
+}
+
+TEST_F(Learn, ACallThatRingsLearnsNothingAndTheWindowOpensWhenItIsAnswered) {
+  receives = false;
+  Plan(Learning::kLatch);
+  for (uint16_t i = 0; i < 9; ++i) EXPECT_EQ(Hear(kAttacker, i), "not_receiving");
+  EXPECT_EQ(leg.out.Remote(), kSignalled);
+  now += 30 * kSecond;
+  receives = true;
+  Plan(Learning::kLatch);
+  for (uint16_t i = 0; i < 3; ++i) EXPECT_EQ(Hear(kNatted, i), "learning");
+  EXPECT_EQ(Hear(kNatted, 3), "forwarded*");
+  // Hold and resume are no reason to choose again.
+  receives = false;
+  Plan(Learning::kLatch);
+  receives = true;
+  Plan(Learning::kLatch);
+  EXPECT_EQ(Hear(kAttacker, 1), "wrong_source");
+  EXPECT_EQ(Hear(kNatted, 4), "forwarded");
 }
 
 TEST_F(Learn, ThePlanSaidTwiceDoesNotOpenTheWindowAgain) {
