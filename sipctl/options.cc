@@ -15,15 +15,31 @@ namespace {
 struct CommandRow {
   Command command;
   std::string_view name;
-  bool takes_config;
+  std::string_view argument;  // what stands behind it without an option; empty: nothing
   std::string_view meaning;
+  void (*take)(Options* options, const std::string& argument);
 };
 
 constexpr CommandRow kCommands[] = {
-    {Command::kRun, "run", true, "Answers calls as CONFIG says, until SIGTERM, which drains."},
-    {Command::kCheck, "check", true, "Says what is wrong with CONFIG and what it means."},
-    {Command::kCalls, "calls", false, "Lists the calls of the running process."},
+    {Command::kRun, "run", "CONFIG", "Answers calls as CONFIG says, until SIGTERM, which drains.",
+     [](Options* options, const std::string& argument) { options->run.config = argument; }},
+    {Command::kCheck, "check", "CONFIG",
+     "Says what is wrong with CONFIG, or with a gateway table, and what it means.",
+     [](Options* options, const std::string& argument) { options->check.config = argument; }},
+    {Command::kCalls, "calls", "", "Lists the calls of the running process.", nullptr},
 };
+
+// A check of something else than a configuration.
+bool NeedsArgument(const CommandRow& command, const Options& options) {
+  const cli::CheckOptions& check = options.check;
+  return !command.argument.empty() && check.gateways.empty() && check.explain.empty() &&
+         !check.print_keys_markdown && !check.print_rules_markdown;
+}
+
+bool Take(const std::string& value, std::string* target) {
+  *target = value;
+  return !value.empty();
+}
 
 struct OptionRow {
   Command command;         // the one it belongs to
@@ -51,6 +67,23 @@ constexpr OptionRow kOptions[] = {
      }},
     {Command::kCheck, "json", "", "off", "Prints one JSON object instead of text.",
      [](Options* options, const std::string&) { return options->check.json = true; }},
+    {Command::kCheck, "gateways", "FILE", "none",
+     "Checks a gateway table (CSV or JSON: address, port, protocol, inbound, outbound) instead.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->check.gateways);
+     }},
+    {Command::kCheck, "profile", "NAME", "generic", "The carrier whose gateways they shall be.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->check.profile);
+     }},
+    {Command::kCheck, "explain", "RULE", "none", "Says what a rule like CV-01 is for.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->check.explain);
+     }},
+    {Command::kCheck, "print-rules-markdown", "", "off", "",
+     [](Options* options, const std::string&) {
+       return options->check.print_rules_markdown = true;
+     }},
     {Command::kCheck, "print-keys-markdown", "", "off", "",
      [](Options* options, const std::string&) {
        return options->check.print_keys_markdown = true;
@@ -66,7 +99,8 @@ constexpr OptionRow kOptions[] = {
 };
 
 std::string Usage(const CommandRow& command) {
-  std::string usage = Concat("sipctl ", command.name, command.takes_config ? " CONFIG" : "");
+  std::string usage =
+      Concat("sipctl ", command.name, command.argument.empty() ? "" : " ", command.argument);
   for (const OptionRow& row : kOptions) {
     if (row.command != command.command || row.meaning.empty()) continue;
     usage += Concat(" [--", row.name, row.value.empty() ? "" : " ", row.value, "]");
@@ -111,22 +145,21 @@ class ArgumentReader {
             Concat("'", arguments[i], "' is not possible for ", argument, ". ", row->meaning), "");
       }
     }
-    const bool needs_config = command_.takes_config && !options_->check.print_keys_markdown;
-    if (needs_config && config_.empty()) {
-      return Refuse(Concat("sipctl ", command_.name, " needs a CONFIG"), "");
+    if (argument_.empty() && NeedsArgument(command_, *options_)) {
+      return Refuse(Concat("sipctl ", command_.name, " needs a ", command_.argument), "");
     }
-    options_->run.config = options_->check.config = config_;
+    if (!argument_.empty()) command_.take(options_, argument_);
     return absl::OkStatus();
   }
 
  private:
   absl::Status TakePositional(const std::string& argument) {
     if (argument.starts_with("-") && argument.size() > 1) return Unknown(argument);
-    if (!command_.takes_config || !config_.empty()) {
+    if (command_.argument.empty() || !argument_.empty()) {
       return Refuse(Concat("'", argument, "' is one argument too many for sipctl ", command_.name),
                     "");
     }
-    config_ = argument;
+    argument_ = argument;
     return absl::OkStatus();
   }
 
@@ -143,7 +176,7 @@ class ArgumentReader {
 
   const CommandRow& command_;
   Options* options_;
-  std::string config_;
+  std::string argument_;
   std::vector<std::string> seen_;
 };
 
@@ -152,6 +185,7 @@ class ArgumentReader {
 absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) {
   Options options;
   options.run.log_level = "info";
+  options.check.profile = "generic";
   options.calls.control = std::string(trunk::kControlSocketDefault);
   if (arguments.empty()) return Refuse("a command is missing: run, check or calls", "");
   const std::pair<std::string_view, Command> kAlone[] = {
@@ -195,8 +229,9 @@ std::string HelpText() {
 std::string OptionsMarkdown() {
   std::string text;
   for (const CommandRow& command : kCommands) {
-    text += Concat("### `sipctl ", command.name, command.takes_config ? " CONFIG" : "", "`\n\n",
-                   command.meaning, "\n\n| option | without it | meaning |\n|---|---|---|\n");
+    text +=
+        Concat("### `sipctl ", command.name, command.argument.empty() ? "" : " ", command.argument,
+               "`\n\n", command.meaning, "\n\n| option | without it | meaning |\n|---|---|---|\n");
     for (const OptionRow& row : kOptions) {
       if (row.command != command.command || row.meaning.empty()) continue;
       text += Concat("| `--", row.name, row.value.empty() ? "" : " ", row.value, "` | ", row.preset,

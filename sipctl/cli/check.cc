@@ -5,9 +5,11 @@
 #include <ostream>
 #include <vector>
 
+#include "sipctl/cli/gateways.h"
 #include "sipctl/text.h"
 #include "sipctl/trunk/config.h"
 #include "sipctl/trunk/diagnostic.h"
+#include "sipctl/trunk/rules.h"
 
 namespace sipctl::cli {
 namespace {
@@ -88,10 +90,22 @@ void PrintPart(std::string_view title, const std::vector<std::string>& lines, st
   for (const std::string& line : lines) out << "  " << line << '\n';
 }
 
+// Why the broken rules are rules, each once.
+void PrintReasons(const std::vector<Diagnostic>& diagnostics, std::ostream& out) {
+  for (const trunk::Rule& rule : trunk::Rules()) {
+    if (std::none_of(diagnostics.begin(), diagnostics.end(),
+                     [&rule](const Diagnostic& each) { return each.rule == rule.id; })) {
+      continue;
+    }
+    out << "why " << rule.id << ": " << rule.why << '\n';
+  }
+}
+
 void PrintText(const trunk::LoadResult& result, std::ostream& out) {
   for (const Diagnostic& diagnostic : result.diagnostics) {
     out << trunk::FormatDiagnostic(diagnostic) << '\n';
   }
+  PrintReasons(result.diagnostics, out);
   if (result.config != nullptr) {
     PrintPart("outbound", Outbound(*result.config), out);
     PrintPart("inbound", Inbound(*result.config), out);
@@ -109,14 +123,17 @@ void PrintText(const trunk::LoadResult& result, std::ostream& out) {
 
 void PrintJson(const trunk::LoadResult& result, std::ostream& out) {
   nlohmann::ordered_json json;
-  json["ok"] = result.config != nullptr;
+  json["ok"] = !trunk::HasError(result.diagnostics);
   json["diagnostics"] = nlohmann::ordered_json::array();
   for (const Diagnostic& diagnostic : result.diagnostics) {
+    const trunk::Rule* rule = trunk::FindRule(diagnostic.rule);
     json["diagnostics"].push_back(
         {{"severity", diagnostic.severity == Severity::kError ? "error" : "warning"},
+         {"rule", diagnostic.rule},
          {"file", diagnostic.file},
          {"line", diagnostic.line},
          {"message", diagnostic.message},
+         {"why", rule == nullptr ? "" : std::string(rule->why)},
          {"instead", diagnostic.instead}});
   }
   if (result.config != nullptr) {
@@ -125,17 +142,35 @@ void PrintJson(const trunk::LoadResult& result, std::ostream& out) {
     json["media"] = MediaLines(*result.config);
   }
   // A message may quote bytes of the file that are no UTF-8.
-  out << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  out << json.dump(2, ' ', /*ensure_ascii=*/true, nlohmann::ordered_json::error_handler_t::replace)
+      << '\n';
+}
+
+int Explain(const std::string& id, std::ostream& out) {
+  const trunk::Rule* rule = trunk::FindRule(id);
+  if (rule != nullptr) {
+    out << trunk::ExplainRule(*rule);
+    return 0;
+  }
+  out << "there is no rule " << trunk::AsciiSafe(id) << "; there are "
+      << Join(trunk::Rules(), ", ", [](const trunk::Rule& each) { return each.id; }) << '\n';
+  return 1;
 }
 
 }  // namespace
 
 int RunCheck(const CheckOptions& options, std::ostream& out) {
-  if (options.print_keys_markdown) {
-    out << trunk::KeysMarkdown();
+  if (options.print_keys_markdown || options.print_rules_markdown) {
+    out << (options.print_keys_markdown ? trunk::KeysMarkdown() : trunk::RulesMarkdown());
     return 0;
   }
-  const trunk::LoadResult result = trunk::LoadConfig(options.config);
+  if (!options.explain.empty()) return Explain(options.explain, out);
+  trunk::LoadResult result;
+  if (options.gateways.empty()) {
+    result = trunk::LoadConfig(options.config);
+  } else {
+    result.diagnostics = CheckGatewayFile(options.gateways, options.profile);
+  }
   if (options.json) {
     PrintJson(result, out);
   } else {

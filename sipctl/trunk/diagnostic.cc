@@ -1,6 +1,7 @@
 #include "sipctl/trunk/diagnostic.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "sipctl/text.h"
 
@@ -31,9 +32,24 @@ std::string FormatDiagnostic(const Diagnostic& diagnostic) {
   std::string text = diagnostic.line > 0 ? Concat(diagnostic.file, ":", diagnostic.line, ": ")
                                          : Concat(diagnostic.file, ": ");
   text += diagnostic.severity == Severity::kError ? "error: " : "warning: ";
+  if (!diagnostic.rule.empty()) text += Concat(diagnostic.rule, ": ");
   text += diagnostic.message;
   if (!diagnostic.instead.empty()) text += Concat("; write ", diagnostic.instead);
-  return text;
+  return AsciiSafe(text);
+}
+
+std::string AsciiSafe(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string safe;
+  for (const char c : text) {
+    if (c >= ' ' && c <= '~') {
+      safe += c;
+    } else {
+      const auto byte = static_cast<uint8_t>(c);
+      safe += Concat("\\x", kDigits[byte >> 4], kDigits[byte & 15]);
+    }
+  }
+  return safe;
 }
 
 bool HasError(const std::vector<Diagnostic>& diagnostics) {
