@@ -77,7 +77,7 @@ void ChangePayloadType(Leg& leg, uint8_t payload_type) {
     const abi::Format& format = leg.formats[i];
     if (format.payload_type != payload_type || format.codec == abi::Codec::kTelephoneEvent)
       continue;
-    ticks = static_cast<uint32_t>((uint64_t{format.clock_rate_hz} << 42) / kSecond);
+    ticks = TicksQ32(format.clock_rate_hz);
   }
   reception.ticks_q32 = ticks;
   reception.measured = 0;

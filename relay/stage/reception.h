@@ -22,6 +22,11 @@ enum class Receipt : uint8_t {
   kNewSource,  // another SSRC than before
 };
 
+// Reception::ticks_q32 of a clock rate.
+inline uint32_t TicksQ32(uint32_t clock_rate_hz) {
+  return static_cast<uint32_t>((uint64_t{clock_rate_hz} << 42) / kSecond);
+}
+
 // The rare ends of Receive, out of its line.
 Receipt ReceiveNewSource(session::Leg& leg, const wire::Rtp& rtp);
 Receipt ReceiveOutOfOrder(session::Leg& leg, const wire::Rtp& rtp);

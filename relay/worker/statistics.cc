@@ -14,11 +14,15 @@ void Fold(uint32_t counter, uint32_t* seen, uint64_t* total) {
   *seen = counter;
 }
 
-uint32_t JitterMicroseconds(const session::Reception& reception) {
-  if (reception.ticks_q32 == 0) return 0;
+// Nothing is measured of a telephone event: while one is heard, the jitter is that of the audio
+// before it, in units of the leg's first format.
+uint32_t JitterMicroseconds(const Leg& leg) {
+  uint64_t ticks_q32 = leg.reception.ticks_q32;
+  if (ticks_q32 == 0) ticks_q32 = stage::TicksQ32(leg.formats[0].clock_rate_hz);
+  if (ticks_q32 == 0) return 0;
   // jitter_q4 / 16 timestamp units, at ticks_q32 / 2^32 units in 1.024 us.
-  const uint64_t units_q36 = uint64_t{reception.jitter_q4} << 32;
-  return static_cast<uint32_t>(units_q36 / reception.ticks_q32 * 1024 / 16000);
+  const uint64_t units_q36 = uint64_t{leg.reception.jitter_q4} << 32;
+  return static_cast<uint32_t>(units_q36 / ticks_q32 * 1024 / 16000);
 }
 
 }  // namespace
@@ -45,7 +49,7 @@ abi::LegStatistics Summarise(Leg& leg, TimeNs now) {
           .lost_packets = expected > unique ? static_cast<int64_t>(expected - unique) : 0,
           .rtcp_received_packets = leg.rtcp.received,
           .rtcp_sent_packets = leg.rtcp.sent,
-          .jitter_us = JitterMicroseconds(leg.reception),
+          .jitter_us = JitterMicroseconds(leg),
           .ssrc_received = leg.reception.ssrc,
           .ssrc_sent = leg.out.ssrc,
           .payload_type_received = leg.reception.payload_type,

@@ -66,6 +66,21 @@ TEST_F(WorkerTest, AClosedLegReportsItsTotalsAndGivesEverythingBack) {
   EXPECT_EQ(Send(0, kBot, Speech(1)), "held");
 }
 
+TEST_F(WorkerTest, JitterIsToldAlsoWhenACallEndsWithADigit) {
+  Open(0, SetupFor(0, kTrunk, {kPcma, EventFormat(101)}));
+  for (uint16_t i = 0; i < 200; ++i) {
+    clock.Advance((i % 2 == 0 ? 15 : 25) * kMillisecond);
+    EXPECT_EQ(Send(0, kTrunk, Speech(i)), "held");
+  }
+  RtpPacket digit = Speech(200);
+  digit.payload_type = 101;
+  EXPECT_EQ(Send(0, kTrunk, digit), "held");
+  Close(0);
+  const std::optional<Report> report = NextReport();
+  ASSERT_TRUE(report);
+  EXPECT_NEAR(report->body.statistics.jitter_us, 5000, 500);
+}
+
 TEST_F(WorkerTest, AnUpdateIsReportedWithItsVersion) {
   OpenCall();
   Update(1, [](abi::LegPlan& plan) { plan.dscp = 10; });
