@@ -126,6 +126,34 @@ TEST_F(FullMailbox, NoReportIsLost) {
   EXPECT_EQ(closed.size(), 8u);
 }
 
+// A party behind NAT: unknown while the call rings, learned when it is answered.
+TEST_F(WorkerTest, ALearnedSourceIsReportedAndHearsTheCall) {
+  session::LegSetup ringing = SetupFor(0, {});
+  ringing.plan.remote_rtcp = {};
+  ringing.plan.learning = abi::Learning::kLatch;
+  ringing.plan.direction = 0;
+  Open(0, ringing);
+  Open(1, SetupFor(1, kPbx));
+  Join(0, 1);
+  for (uint16_t i = 0; i < 9; ++i) EXPECT_EQ(Send(0, kStranger, Speech(i)), "not_receiving");
+  EXPECT_EQ(Send(1, kPbx, Speech(1, 2)), "held");
+  Pass(20 * kSecond);
+  Update(0, [](abi::LegPlan& plan) { plan.direction = abi::kLegReceives | abi::kLegSends; });
+  NextReport();
+  EXPECT_EQ(Send(1, kPbx, Speech(2, 2)), "no_remote");
+  for (uint16_t i = 0; i < 3; ++i) EXPECT_EQ(Send(0, kTrunk, Speech(i)), "learning");
+  EXPECT_EQ(Send(0, kTrunk, Speech(3)), "forwarded");
+  const std::optional<Report> learned = NextReport();
+  ASSERT_TRUE(learned);
+  EXPECT_EQ(learned->kind, ReportKind::kSourceLearned);
+  EXPECT_EQ(learned->body.source.source, kTrunk);
+  Discard();
+  EXPECT_EQ(Send(1, kPbx, Speech(3, 2)), "forwarded");
+  EXPECT_EQ(Sent()->remote, kTrunk);
+  EXPECT_EQ(SendRtcp(1, kPbx, ReceiverReport(2)), "consumed");
+  EXPECT_EQ(Sent()->remote.port, kTrunk.port + 1);
+}
+
 // ---- time ---------------------------------------------------------------------------------------
 
 TEST_F(WorkerTest, StatisticsAreFreshEverySecond) {
