@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "sipctl/cli/calls.h"
+#include "sipctl/cli/carrier_sheet.h"
 #include "sipctl/cli/check.h"
+#include "sipctl/cli/lint_message.h"
+#include "sipctl/cli/route.h"
 #include "sipctl/cli/run.h"
 #include "sipctl/options.h"
 
@@ -22,6 +25,12 @@ int main(int argc, char** argv) {
       return sipctl::cli::RunCheck(options->check, std::cout);
     case sipctl::Command::kCalls:
       return sipctl::cli::RunCalls(options->calls, std::cout, std::cerr);
+    case sipctl::Command::kRoute:
+      return sipctl::cli::RunRoute(options->route, std::cout, std::cerr);
+    case sipctl::Command::kLintMessage:
+      return sipctl::cli::RunLintMessage(options->lint_message, std::cout);
+    case sipctl::Command::kCarrierSheet:
+      return sipctl::cli::RunCarrierSheet(options->carrier_sheet, std::cout, std::cerr);
     case sipctl::Command::kHelp:
       std::cout << sipctl::HelpText();
       return 0;

@@ -27,6 +27,16 @@ constexpr CommandRow kCommands[] = {
      "Says what is wrong with CONFIG, or with a gateway table, and what it means.",
      [](Options* options, const std::string& argument) { options->check.config = argument; }},
     {Command::kCalls, "calls", "", "Lists the calls of the running process.", nullptr},
+    {Command::kRoute, "route", "NUMBER", "Says which route a call would take, and why not others.",
+     [](Options* options, const std::string& argument) { options->route.number = argument; }},
+    {Command::kLintMessage, "lint-message", "FILE",
+     "Compares a SIP request to a carrier with what the carrier wants.",
+     [](Options* options, const std::string& argument) { options->lint_message.file = argument; }},
+    {Command::kCarrierSheet, "carrier-sheet", "TRUNK",
+     "Prints what to tell the carrier, and what it must confirm.",
+     [](Options* options, const std::string& argument) {
+       options->carrier_sheet.trunk = argument;
+     }},
 };
 
 // A check of something else than a configuration.
@@ -50,6 +60,7 @@ struct OptionRow {
   bool (*apply)(Options* options, const std::string& value);  // false: value not possible
 };
 
+constexpr std::string_view kRequired = "required";
 constexpr std::string_view kLogLevels[] = {"error", "warning", "info", "debug"};
 
 constexpr OptionRow kOptions[] = {
@@ -94,6 +105,22 @@ constexpr OptionRow kOptions[] = {
        options->calls.control = value;
        return !value.empty();
      }},
+    {Command::kRoute, "from", "TRUNK", kRequired, "The trunk that the call comes from.",
+     [](Options* options, const std::string& value) { return Take(value, &options->route.from); }},
+    {Command::kRoute, "config", "FILE", kRequired, "The configuration.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->route.config);
+     }},
+    {Command::kLintMessage, "profile", "NAME", "generic", "The carrier it goes to.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->lint_message.profile);
+     }},
+    {Command::kLintMessage, "flow", "", "off", "The call shall enter a call flow of the carrier.",
+     [](Options* options, const std::string&) { return options->lint_message.flow = true; }},
+    {Command::kCarrierSheet, "config", "FILE", kRequired, "The configuration.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->carrier_sheet.config);
+     }},
     {Command::kCalls, "json", "", "off", "Prints one JSON object instead of a table.",
      [](Options* options, const std::string&) { return options->calls.json = true; }},
 };
@@ -103,7 +130,9 @@ std::string Usage(const CommandRow& command) {
       Concat("sipctl ", command.name, command.argument.empty() ? "" : " ", command.argument);
   for (const OptionRow& row : kOptions) {
     if (row.command != command.command || row.meaning.empty()) continue;
-    usage += Concat(" [--", row.name, row.value.empty() ? "" : " ", row.value, "]");
+    const bool required = row.preset == kRequired;
+    usage += Concat(required ? " --" : " [--", row.name, row.value.empty() ? "" : " ", row.value,
+                    required ? "" : "]");
   }
   return usage;
 }
@@ -148,6 +177,13 @@ class ArgumentReader {
     if (argument_.empty() && NeedsArgument(command_, *options_)) {
       return Refuse(Concat("sipctl ", command_.name, " needs a ", command_.argument), "");
     }
+    for (const OptionRow& row : kOptions) {
+      const std::string name = Concat("--", row.name);
+      if (row.command != command_.command || row.preset != kRequired) continue;
+      if (std::find(seen_.begin(), seen_.end(), name) == seen_.end()) {
+        return Refuse(Concat("sipctl ", command_.name, " needs ", name, " ", row.value), "");
+      }
+    }
     if (!argument_.empty()) command_.take(options_, argument_);
     return absl::OkStatus();
   }
@@ -185,9 +221,11 @@ class ArgumentReader {
 absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) {
   Options options;
   options.run.log_level = "info";
-  options.check.profile = "generic";
+  options.check.profile = options.lint_message.profile = "generic";
   options.calls.control = std::string(trunk::kControlSocketDefault);
-  if (arguments.empty()) return Refuse("a command is missing: run, check or calls", "");
+  if (arguments.empty())
+    return Refuse("a command is missing: run, check, calls, route, lint-message or carrier-sheet",
+                  "");
   const std::pair<std::string_view, Command> kAlone[] = {
       {"--help", Command::kHelp},
       {"--version", Command::kVersion},

@@ -6,11 +6,24 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "sipctl/cli/carrier_sheet.h"
 #include "sipctl/cli/check.h"
+#include "sipctl/cli/lint_message.h"
+#include "sipctl/cli/route.h"
 
 namespace sipctl {
 
-enum class Command { kRun, kCheck, kCalls, kHelp, kVersion, kPrintOptionsMarkdown };
+enum class Command {
+  kRun,
+  kCheck,
+  kCalls,
+  kRoute,
+  kLintMessage,
+  kCarrierSheet,
+  kHelp,
+  kVersion,
+  kPrintOptionsMarkdown,
+};
 
 struct RunOptions {
   std::string config;     // path
@@ -28,6 +41,9 @@ struct Options {
   RunOptions run;
   cli::CheckOptions check;
   CallsOptions calls;
+  cli::RouteOptions route;
+  cli::LintMessageOptions lint_message;
+  cli::CarrierSheetOptions carrier_sheet;
 };
 
 // `arguments` without the program's name. Unknown, repeated and missing ones are errors that name

@@ -13,6 +13,30 @@
 
 namespace sipctl::trunk {
 
+namespace {
+
+// RFC 3629, but for overlong forms and surrogates, which no editor writes; 0 when all is well.
+int FirstLineNotUtf8(std::string_view text) {
+  int line = 1;
+  size_t following = 0;  // bytes that the present character still needs
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    const bool continues = (byte & 0xc0) == 0x80;
+    if (continues != (following > 0)) return line;
+    if (continues) {
+      --following;
+    } else if (byte >= 0xf8) {
+      return line;
+    } else if (byte >= 0xc0) {
+      following = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+    }
+    if (c == '\n') ++line;
+  }
+  return following == 0 ? 0 : line;
+}
+
+}  // namespace
+
 std::string_view TransportName(Transport transport) {
   return transport == Transport::kUdp ? "udp" : "tcp";
 }
@@ -23,6 +47,10 @@ LoadResult ParseConfig(std::string_view text, std::string file_name) {
   if (text.size() > kConfigBytesMax) {
     reader.Error(
         0, Concat("the file has ", text.size(), " bytes; at most ", kConfigBytesMax, " are read"));
+    return result;
+  }
+  if (const int line = FirstLineNotUtf8(text); line != 0) {
+    reader.Error(line, "these bytes are not UTF-8", "the file in UTF-8");
     return result;
   }
   // yaml-cpp throws, on bad YAML and on a value of the wrong kind; nothing passes this function.

@@ -12,6 +12,7 @@
 #include "sipctl/sdp/address.h"
 #include "sipctl/sdp/offer_answer.h"
 #include "sipctl/trunk/diagnostic.h"
+#include "sipctl/trunk/profile.h"
 
 namespace sipctl::trunk {
 
@@ -51,6 +52,11 @@ struct Destination {
 
 struct Trunk {
   std::string name;
+
+  // The carrier.
+  const Profile* carrier = nullptr;    // of `profile`, part of the program; null: nothing is known
+  std::vector<std::string> numbers;    // that the carrier has given us, E.164
+  std::vector<std::string> confirmed;  // rules on which the carrier has agreed otherwise
 
   // Signalling.
   std::vector<sdp::IpNetwork> sources;     // whose SIP is this trunk's

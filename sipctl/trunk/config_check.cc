@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "sipctl/trunk/config_carrier.h"
+#include "sipctl/trunk/gateway.h"
+
 namespace sipctl::trunk {
 namespace {
 
@@ -24,10 +27,6 @@ std::string Suggest(const std::string& name, std::vector<std::string> names) {
   const std::string near = NearestName(name, names);
   if (!near.empty()) return near;
   return names.empty() ? "" : "one of " + Join(names, ", ");
-}
-
-bool IsOnThisSide(const sdp::IpAddress& address) {
-  return address.IsPrivate() || address.IsLoopback() || address.IsLinkLocal();
 }
 
 // Reports a second item of the same name.
@@ -105,7 +104,8 @@ class TrunkMaker {
     listener_names_ = NamesOf(config.listeners, [](const Listener& l) { return l.name; });
   }
 
-  Trunk Make(const TrunkDraft& draft) {
+  Trunk Make(TrunkDraft draft) {
+    ApplyProfile(reader_, &draft);
     Trunk trunk = draft.trunk;
     trunk.line = draft.line;
     CheckName(reader_, "trunk", trunk.name, draft.line, &names_);
@@ -114,7 +114,7 @@ class TrunkMaker {
     }
     if (draft.destination.has_value()) {
       trunk.destination =
-          Destination{draft.destination->host, draft.destination->port, draft.transport};
+          Destination{draft.destination->host, draft.destination->port, *draft.transport};
     }
     trunk.listener = ChooseListener(draft);
     trunk.addresses =
@@ -125,7 +125,9 @@ class TrunkMaker {
         !trunk.addresses.empty() &&
         std::all_of(trunk.addresses.begin(), trunk.addresses.end(),
                     [](const MediaAddress& address) { return address.advertise.IsLoopback(); });
-    CheckReach(trunk, draft);
+    if (!config_.listeners.empty()) {
+      CheckCarrier(reader_, trunk, draft, config_.listeners[trunk.listener]);
+    }
     if (reader_.errors() == 0) CheckMedia(trunk, draft);
     return trunk;
   }
@@ -135,12 +137,13 @@ class TrunkMaker {
     if (config_.listeners.empty()) return 0;
     if (draft.listener.empty()) {
       for (size_t i = 0; i < config_.listeners.size(); ++i) {
-        if (config_.listeners[i].transport == draft.transport) return i;
+        if (config_.listeners[i].transport == *draft.transport) return i;
       }
-      reader_.Error(draft.line,
-                    Concat("trunk '", draft.trunk.name, "' sends over ",
-                           TransportName(draft.transport), ", but no listener does"),
-                    Concat("a listener with transport: ", TransportName(draft.transport)));
+      reader_.Report(
+          ByRule("CV-16", reader_.file(), draft.line,
+                 Concat("trunk '", draft.trunk.name, "' sends over ",
+                        TransportName(*draft.transport), ", but no listener does"),
+                 Concat("a listener with transport: ", TransportName(*draft.transport))));
       return 0;
     }
     const std::optional<size_t> index = IndexOf(listener_names_, draft.listener);
@@ -149,52 +152,21 @@ class TrunkMaker {
                     Suggest(draft.listener, listener_names_));
       return 0;
     }
-    if (config_.listeners[*index].transport != draft.transport) {
-      reader_.Error(draft.listener_line,
-                    Concat("listener '", draft.listener, "' speaks ",
-                           TransportName(config_.listeners[*index].transport), ", trunk '",
-                           draft.trunk.name, "' sends over ", TransportName(draft.transport)),
-                    Concat("a listener with transport: ", TransportName(draft.transport)));
+    if (config_.listeners[*index].transport != *draft.transport) {
+      reader_.Report(
+          ByRule("CV-16", reader_.file(), draft.listener_line,
+                 Concat("listener '", draft.listener, "' speaks ",
+                        TransportName(config_.listeners[*index].transport), ", trunk '",
+                        draft.trunk.name, "' sends over ", TransportName(*draft.transport)),
+                 Concat("a listener with transport: ", TransportName(*draft.transport))));
     }
     return *index;
-  }
-
-  // A peer in the public network cannot answer to an address of this side.
-  void CheckReach(const Trunk& trunk, const TrunkDraft& draft) {
-    const auto destination =
-        trunk.destination.has_value() ? sdp::ParseIpAddress(trunk.destination->host) : std::nullopt;
-    if (!destination.has_value() || IsOnThisSide(*destination) || config_.listeners.empty()) return;
-    const Listener& listener = config_.listeners[trunk.listener];
-    const auto advertised = sdp::ParseIpAddress(listener.advertise_host);
-    if (advertised.has_value() && IsOnThisSide(*advertised)) {
-      reader_.Error(listener.line,
-                    Concat("listener '", listener.name, "' advertises ", listener.advertise_host,
-                           ", which the public peer ", trunk.destination->host, " of trunk '",
-                           trunk.name, "' cannot reach"),
-                    "advertise: with the public address");
-    }
-    for (const MediaAddress& address : trunk.addresses) {
-      if (!IsOnThisSide(address.advertise)) continue;
-      reader_.Error(
-          draft.line,
-          Concat("trunk '", trunk.name, "' advertises ", sdp::FormatIpAddress(address.advertise),
-                 " for media, which its public peer cannot reach"),
-          "advertise: with the public address");
-    }
   }
 
   void CheckMedia(const Trunk& trunk, const TrunkDraft& draft) {
     if (trunk.networks.empty() && trunk.learning != Learning::kSignalled) {
       reader_.Warning(draft.line, Concat("trunk '", trunk.name, "' takes media from any source"),
                       "media_networks: with the carrier's networks, or learning: signalled");
-    }
-    if (!trunk.media.codecs.empty() && trunk.media.codecs[0] == sdp::Codec::kPcmu &&
-        trunk.media.codecs.size() > 1 && trunk.media.codecs[1] == sdp::Codec::kPcma) {
-      reader_.Warning(
-          draft.line,
-          Concat("trunk '", trunk.name,
-                 "' prefers pcmu; carriers outside North America and Japan prefer pcma"),
-          "codecs: [pcma, pcmu]");
     }
   }
 

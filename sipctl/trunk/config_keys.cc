@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "sipctl/trunk/profile.h"
+#include "sipctl/trunk/rules.h"
+
 namespace sipctl::trunk {
 namespace {
 
@@ -97,6 +100,44 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Name(node), &draft->trunk.name);
      }},
+    {{"profile", "exotel, exotel-2025, twilio or generic", "none",
+      "Whose trunk it is. Fills in transport, port, media networks, codecs and limit where they "
+      "are "
+      "not given, and tells `sipctl check` the carrier's rules."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto choice = reader.Choice(node, ProfileNames())) {
+         draft->trunk.carrier = &Profiles()[*choice];
+       }
+     }},
+    {{"pop", "name", "none",
+      "The carrier's point of presence that calls go to, instead of a destination."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->pop_line = Reader::LineOf(node);
+       Assign(reader.Name(node), &draft->pop);
+     }},
+    {{"numbers", "list of numbers", "none",
+      "The numbers that the carrier has given us, for `sipctl carrier-sheet`."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->numbers_line = Reader::LineOf(node);
+       for (const YAML::Node& item : reader.Items(node, "list of numbers")) {
+         if (auto number = reader.Dialled(item)) draft->trunk.numbers.push_back(*number);
+       }
+     }},
+    {{"confirmed", "list of rules", "none",
+      "Rules of the table below on which the carrier has agreed otherwise: [CV-03]."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       for (const YAML::Node& item : reader.Items(node, "list of rules")) {
+         const Rule* rule = item.IsScalar() ? FindRule(item.Scalar()) : nullptr;
+         if (rule != nullptr && rule->confirmable) {
+           draft->trunk.confirmed.emplace_back(rule->id);
+         } else {
+           reader.Error(Reader::LineOf(item),
+                        rule == nullptr ? std::string("there is no such rule")
+                                        : Concat(rule->id, " is wrong whatever the carrier says"),
+                        Concat("rules of ", Join(ConfirmableRules(), ", ")));
+         }
+       }
+     }},
     {{"sources", "list of networks", kRequired,
       "Whose SIP is this trunk's. All others get no answer at all."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
@@ -104,15 +145,20 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        Assign(reader.Networks(node, /*any_allowed=*/false), &draft->trunk.sources);
      }},
     {{"destination", "host:port", "none",
-      "Where its calls are sent; the port is 5060 if not given. Without it the trunk only calls "
-      "us."},
+      "Where its calls are sent; the port is the profile's, else 5060, if not given. Without it, "
+      "and without a pop, the trunk only calls us."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->destination_line = Reader::LineOf(node);
        draft->destination = reader.HostAndPort(node, 5060);
+       draft->destination_port_given = node.IsScalar() &&
+                                       node.Scalar().find(':') != std::string::npos &&
+                                       !sdp::ParseIpAddress(node.Scalar()).has_value();
      }},
-    {{"transport", "udp or tcp", "udp", "How SIP is carried to the destination."},
+    {{"transport", "udp or tcp", "the profile's, else udp",
+      "How SIP is carried to the destination."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       ReadTransport(reader, node, &draft->transport);
+       draft->transport.emplace();
+       ReadTransport(reader, node, &*draft->transport);
      }},
     {{"listener", "name", "the first with the same transport",
       "Whose socket, Via and Contact it sees."},
@@ -123,6 +169,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
     {{"from_domain", "host", "the listener's advertised host",
       "The host of From in calls to it; some carriers want the account's domain."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->from_domain_line = Reader::LineOf(node);
        Assign(reader.Host(node), &draft->trunk.from_domain);
      }},
     {{"ring_timeout", "duration", "90s", "From INVITE to a final response; then CANCEL."},
@@ -133,8 +180,10 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Duration(node, 10, 86'400, true), &draft->trunk.call_length_max_ns);
      }},
-    {{"codecs", "list of pcma, pcmu", "[pcma, pcmu]", "What is offered and accepted, best first."},
+    {{"codecs", "list of pcma, pcmu", "the profile's, else [pcma, pcmu]",
+      "What is offered and accepted, best first."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->codecs_line = Reader::LineOf(node);
        ReadCodecs(reader, node, &draft->trunk.media.codecs);
      }},
     {{"telephone_event", "96 to 127, or off", "101",
@@ -166,9 +215,10 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Bool(node), &draft->trunk.media.rtcp_mux_offer);
      }},
-    {{"media_networks", "list of networks or any", kRequired,
+    {{"media_networks", "list of networks or any", "the profile's; required without one",
       "Where its media may come from and go to."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->networks_given = true;
        Assign(reader.Networks(node, /*any_allowed=*/true), &draft->trunk.networks);
      }},
     {{"learning", "off, signalled or latch", "off",
@@ -198,9 +248,10 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Number(node, 1, 1'000'000), &draft->trunk.calls_max);
      }},
-    {{"calls_per_minute", "number, 0 = no limit", "0",
+    {{"calls_per_minute", "number, 0 = no limit", "the profile's, else 0",
       "New calls that are sent to it; above, callers get 503 with Retry-After."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->calls_per_minute_line = Reader::LineOf(node);
        Assign(reader.Number(node, 0, 1'000'000), &draft->trunk.calls_per_minute);
      }},
     {{"call_burst", "number", "20", "New calls sent at once after a quiet time."},

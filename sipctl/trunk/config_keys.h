@@ -35,7 +35,15 @@ struct TrunkDraft {
   Trunk trunk;  // all that needs no other part of the document
   std::optional<HostPort> destination;
   int destination_line = 0;
-  Transport transport = Transport::kUdp;
+  bool destination_port_given = false;
+  std::optional<Transport> transport;
+  std::string pop;
+  int pop_line = 0;
+  int numbers_line = 0;
+  int codecs_line = 0;            // 0: not given
+  int calls_per_minute_line = 0;  // 0: not given
+  int from_domain_line = 0;
+  bool networks_given = false;
   std::string listener;
   int listener_line = 0;
   int sources_line = 0;

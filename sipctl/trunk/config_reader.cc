@@ -33,8 +33,19 @@ void Reader::Warning(int line, std::string message, std::string instead) {
       {Severity::kWarning, file_, line, std::move(message), std::move(instead)});
 }
 
+void Reader::Report(Diagnostic diagnostic) {
+  if (diagnostic.severity == Severity::kError) ++errors_;
+  diagnostics_->push_back(std::move(diagnostic));
+}
+
 void Reader::Unknown(int line, const std::string& name, std::string_view what,
                      const std::vector<std::string>& known) {
+  for (const std::string_view secret : {"password", "passwd", "secret", "token", "api_key"}) {
+    if (name.find(secret) == std::string::npos) continue;
+    Error(line, Concat("'", name, "' would be a secret in a file that is copied and shown"),
+          "it nowhere here; commands that need one take it from the environment");
+    return;
+  }
   const std::string near = NearestName(name, known);
   Error(line, Concat("the ", what, " has no key '", name, "'"),
         near.empty() ? "one of " + Join(known, ", ") : near);

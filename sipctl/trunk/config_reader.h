@@ -51,6 +51,8 @@ class Reader {
 
   void Error(int line, std::string message, std::string instead = "");
   void Warning(int line, std::string message, std::string instead = "");
+  void Report(Diagnostic diagnostic);
+  const std::string& file() const { return file_; }
   size_t errors() const { return errors_; }
   // Line of a node, from 1.
   static int LineOf(const YAML::Node& node) { return node.Mark().line + 1; }

@@ -76,7 +76,7 @@ class GatewayTable {
                   "of ",
                   profile_.title, " (", pop.name,
                   "); unless the carrier signals from it too, its calls are refused"),
-           "the signalling addresses, unless the carrier says that it signals from this one too");
+           "the signalling addresses; or, in a trunk, confirmed: [CV-03] when the carrier says so");
   }
 
   void CheckTransport(const Gateway& gateway) {

@@ -64,9 +64,7 @@ bool Profile::IsAccountName(std::string_view host) const {
 }
 
 bool Profile::IsReserved(std::string_view header) const {
-  const auto is_header = [header](const std::string& own) {
-    return EqualsIgnoreCase(own, header);
-  };
+  const auto is_header = [header](const std::string& own) { return EqualsIgnoreCase(own, header); };
   if (std::any_of(headers.flow.begin(), headers.flow.end(), is_header)) return false;
   return std::any_of(
       headers.reserved_prefixes.begin(), headers.reserved_prefixes.end(),

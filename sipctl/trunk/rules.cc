@@ -10,31 +10,78 @@ constexpr Rule kRules[] = {
      "A carrier's media servers send and receive RTP. They never send SIP, so calls from the "
      "carrier come from other addresses, which are then refused, and calls sent there vanish.",
      "the carrier's signalling addresses under sources; keep this address under media_networks"},
-    {"CV-02", Severity::kError, false, "the carrier does not take SIP over this transport",
+    {"CV-02", Severity::kError, true, "the carrier does not take SIP over this transport",
      "Nobody listens there: the INVITE is never answered, and it looks like a network fault.",
-     "a transport and port of the carrier"},
-    {"CV-03", Severity::kWarning, false,
+     "a transport and port of the carrier, or confirmed: [CV-02] when it has agreed to another"},
+    {"CV-03", Severity::kWarning, true,
      "only port and protocol of a media address were changed, its role was not",
      "The address is still a media server. Entering it as tcp/5070 instead of udp/5060 helps only "
      "if the carrier really signals from the same addresses; else inbound INVITEs are refused.",
-     "the signalling addresses, unless the carrier says that it signals from this one too"},
+     "the signalling addresses, or confirmed: [CV-03] when the carrier says it signals from it"},
     {"CV-04", Severity::kError, false, "no signalling source is left",
      "SIP from an address that stands under no trunk gets no answer at all, so no call of the "
      "carrier can arrive.",
      "the addresses behind the carrier's edge names, which the carrier must confirm"},
-    {"CV-05", Severity::kError, false, "the port does not fit the transport",
+    {"CV-05", Severity::kError, true, "the port does not fit the transport",
      "The carrier listens for each transport on a port of its own; a connection to another one is "
      "refused or, worse, accepted by a server that expects TLS.",
      "the port that the carrier has for this transport"},
     {"CV-07", Severity::kError, false, "the account's name is entered as the next hop",
      "This name tells the carrier in From whose call it is. It is no SIP server.",
      "an edge of the carrier as destination, and this name as from_domain"},
+    {"CV-08", Severity::kError, false, "an address is advertised that the carrier cannot reach",
+     "The carrier answers and sends speech to what Via, Contact and SDP say. A private or "
+     "documentation address there means no ACK, no BYE and no sound.",
+     "advertise: with the public address"},
+    {"CV-10", Severity::kWarning, true, "the codecs are not in the carrier's order",
+     "Most of the world's telephone network is A-law. With PCMU first each call is converted by "
+     "the carrier, or refused where it takes A-law only.",
+     "codecs: [pcma, pcmu]"},
+    {"CV-11", Severity::kError, false, "a number of the trunk is not in E.164",
+     "The carrier compares From with the numbers of the account and refuses what it does not "
+     "know; it writes them with + and country code.",
+     "the number as \"+919876543210\", in quotes"},
+    {"CV-12", Severity::kError, false, "a call into a flow without the account's header",
+     "The carrier finds the flow by the account; without the header the call is refused or takes "
+     "the telephone network instead.",
+     "the header that the profile names for flows, with the account"},
+    {"CV-13", Severity::kError, false, "a header that the carrier alone may set",
+     "The carrier marks its calls with these headers. Copied into a call to it, they name the "
+     "wrong call or make it refuse ours.",
+     "the message without the header"},
+    {"CV-16", Severity::kError, false, "the listener does not speak the trunk's transport",
+     "Contact names our listener. When it cannot take what the carrier then sends, the call is "
+     "answered and never acknowledged.",
+     "a listener with the transport of the trunk"},
+    {"CV-20", Severity::kWarning, true, "more calls a minute than the carrier takes",
+     "Above its limit the carrier refuses calls, and repeated excess may block the trunk.",
+     "the carrier's limit, or confirmed: [CV-20] when it has granted more"},
+    {"CV-22", Severity::kError, true, "calls to the carrier from a name instead of an address",
+     "The carrier takes calls only from addresses on its allow-list. With a name alone, calls to "
+     "the telephone network are started through its API and then arrive here as inbound calls.",
+     "advertise: with the fixed public address, or confirmed: [CV-22] when the name stands for one "
+     "address that is on the carrier's list"},
+    {"CV-23", Severity::kWarning, true, "the point of presence or the profile is not certain",
+     "An unknown or only announced point of presence has no address, and an unconfirmed profile "
+     "may be wrong in any of its values.",
+     "a live point of presence, or confirmed: [CV-23] after comparing with the carrier"},
+    {"CV-24", Severity::kError, true, "the account's name has not the carrier's form",
+     "The carrier finds the account by the host of From; calls from another one get 403.",
+     "the account's name in the carrier's domain"},
 };
 
 }  // namespace
 
 std::span<const Rule> Rules() {
   return kRules;
+}
+
+std::vector<std::string> ConfirmableRules() {
+  std::vector<std::string> ids;
+  for (const Rule& rule : kRules) {
+    if (rule.confirmable) ids.emplace_back(rule.id);
+  }
+  return ids;
 }
 
 const Rule* FindRule(std::string_view id) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sipctl/trunk/diagnostic.h"
 
@@ -19,6 +20,7 @@ struct Rule {
 };
 
 std::span<const Rule> Rules();
+std::vector<std::string> ConfirmableRules();
 const Rule* FindRule(std::string_view id);  // case-insensitive
 
 // The text of `sipctl check --explain`.

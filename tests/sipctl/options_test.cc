@@ -32,6 +32,26 @@ TEST(Options, OfEachCommandAreRead) {
   EXPECT_TRUE(calls.calls.json);
 }
 
+TEST(Options, OfTheCommandsAboutCarriersAreRead) {
+  const Options gateways = Must({"check", "--gateways", "g.csv", "--profile", "exotel"});
+  EXPECT_EQ(gateways.check.gateways, "g.csv");
+  EXPECT_EQ(gateways.check.profile, "exotel");
+  EXPECT_EQ(Must({"check", "--explain", "CV-01"}).check.explain, "CV-01");
+  const Options route = Must({"route", "+9180", "--from", "pbx", "--config", "a.yaml"});
+  EXPECT_EQ(route.command, Command::kRoute);
+  EXPECT_EQ(route.route.number, "+9180");
+  EXPECT_EQ(route.route.from, "pbx");
+  EXPECT_EQ(route.route.config, "a.yaml");
+  const Options lint = Must({"lint-message", "m.sip", "--profile", "exotel", "--flow"});
+  EXPECT_EQ(lint.lint_message.file, "m.sip");
+  EXPECT_EQ(lint.lint_message.profile, "exotel");
+  EXPECT_TRUE(lint.lint_message.flow);
+  const Options sheet = Must({"carrier-sheet", "exotel", "--config", "a.yaml"});
+  EXPECT_EQ(sheet.carrier_sheet.trunk, "exotel");
+  EXPECT_EQ(Refusal({"route", "1", "--from", "pbx"}), "sipctl route needs --config FILE");
+  EXPECT_EQ(Refusal({"route", "--from", "pbx"}), "sipctl route needs a NUMBER");
+}
+
 TEST(Options, HavePresets) {
   EXPECT_EQ(Must({"run", "a.yaml"}).run.log_level, "info");
   EXPECT_EQ(Must({"run", "a.yaml"}).run.trace, "");
@@ -48,7 +68,8 @@ TEST(Options, ThatStandAlone) {
 }
 
 TEST(Options, EveryMistakeIsNamed) {
-  EXPECT_EQ(Refusal({}), "a command is missing: run, check or calls");
+  EXPECT_EQ(Refusal({}),
+            "a command is missing: run, check, calls, route, lint-message or carrier-sheet");
   EXPECT_EQ(Refusal({"chekc"}), "sipctl has no command chekc; did you mean check?");
   EXPECT_EQ(Refusal({"fly"}), "sipctl has no command fly");
   EXPECT_EQ(Refusal({"run"}), "sipctl run needs a CONFIG");

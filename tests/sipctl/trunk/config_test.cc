@@ -112,6 +112,28 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(config.routes[0].strip, 2u);
 }
 
+TEST(Config, AProfileFillsInWhatIsNotGiven) {
+  const LoadResult result = LoadConfig(std::string(GOLDEN_FOLDER) + "/carrier_fine.yaml");
+  ASSERT_NE(result.config, nullptr);
+  const Trunk& trunk = result.config->trunks[0];
+  EXPECT_EQ(trunk.carrier, FindProfile("exotel"));
+  EXPECT_EQ(trunk.destination->host, "pstn.in2.exotel.com");
+  EXPECT_EQ(trunk.destination->port, 5070);
+  EXPECT_EQ(trunk.destination->transport, Transport::kTcp);
+  EXPECT_EQ(trunk.networks, FindProfile("exotel")->AllMedia());
+  EXPECT_EQ(trunk.calls_per_minute, 200u);
+  EXPECT_EQ(trunk.numbers, std::vector<std::string>{"+918012345678"});
+  EXPECT_EQ(result.config->trunks[1].carrier, nullptr);
+}
+
+TEST(Config, BytesThatAreNoUtf8AreNamedByTheirLine) {
+  const LoadResult result = ParseConfig("user_agent: a\n# caf\xe9\n", "f");
+  EXPECT_EQ(result.config, nullptr);
+  EXPECT_EQ(FormatDiagnostic(result.diagnostics.at(0)),
+            "f:2: error: these bytes are not UTF-8; write the file in UTF-8");
+  EXPECT_EQ(AsciiSafe("caf\xc3\xa9\n"), "caf\\xc3\\xa9\\x0a");
+}
+
 TEST(Config, WhatIsNoConfigurationIsRefused) {
   for (const char* text :
        {"", "# nothing\n", "a", "- a\n", "{", "\"", "a: &x [*x]\n", "? {a: b}\n: c",

@@ -24,6 +24,7 @@ TEST(Rules, AreExplained) {
   const std::string text = ExplainRule(*FindRule("CV-03"));
   EXPECT_TRUE(text.starts_with("CV-03 (warning): only port and protocol")) << text;
   EXPECT_NE(text.find("\nWhy: The address is still a media server."), std::string::npos);
+  EXPECT_NE(text.find("confirmed: [CV-03] is not asked again"), std::string::npos);
   EXPECT_EQ(ExplainRule(*FindRule("CV-01")).find("asked again"), std::string::npos);
 }
 
