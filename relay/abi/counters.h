@@ -59,7 +59,8 @@ namespace relay::abi {
   X(kMediaTimeouts, "media_timeouts", "silences reported")                                  \
   X(kSsrcChanges, "ssrc_changes", "far parties that changed their SSRC")                    \
   X(kMailboxFull, "mailbox_full", "times the conductor had to wait for a worker")           \
-  X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")
+  X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")  \
+  X(kForkLost, "fork_lost", "copies for a later listener that found no free buffer")
 
 enum class Counter : uint16_t {
 #define X(id, name, sentence) id,

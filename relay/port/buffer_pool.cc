@@ -8,7 +8,7 @@
 namespace relay::port {
 
 BufferPool::BufferPool(uint32_t count)
-    : count_(count), free_count_(count), free_(count), lent_(count, 0) {
+    : count_(count), free_count_(count), free_(count), lent_(count, Lent::kNo) {
   void* memory =
       mmap(nullptr, count * kStride, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();

@@ -32,14 +32,15 @@ class BufferPool {
   // Last in, first out: the buffer given back last is the one still in the cache.
   bool Take(uint32_t* buffer) {
     if (free_count_ == 0) return false;
-    *buffer = free_[--free_count_];
-    lent_[*buffer] = 1;
+    const uint32_t taken = free_[--free_count_];
+    lent_[taken] = Lent::kYes;
+    *buffer = taken;
     return true;
   }
 
   void Give(uint32_t buffer) {
-    assert(buffer < count_ && lent_[buffer] == 1 && "a buffer is given back exactly once");
-    lent_[buffer] = 0;
+    assert(buffer < count_ && lent_[buffer] == Lent::kYes && "a buffer is given back exactly once");
+    lent_[buffer] = Lent::kNo;
     free_[free_count_++] = buffer;
   }
 
@@ -53,11 +54,15 @@ class BufferPool {
   }
 
  private:
+  // Does somebody hold it? Not a plain byte: a store of one might change anything, as the language
+  // has it, and all members would be read again after it.
+  enum class Lent : uint8_t { kNo, kYes };
+
   const uint32_t count_;
   uint32_t free_count_;
   uint8_t* memory_;
   std::vector<uint32_t> free_;  // the first free_count_ entries
-  std::vector<uint8_t> lent_;   // 1: somebody holds it
+  std::vector<Lent> lent_;
 };
 
 // Gives every packet back to whoever owns its buffer, in as few calls as possible. `self` avoids

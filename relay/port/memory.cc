@@ -193,13 +193,6 @@ bool MemoryPort::Depart(const Packet& packet) {
   return true;
 }
 
-bool MemoryPort::Allocate(Packet* packet) {
-  uint32_t buffer;
-  if (pool_empty_ || !pool_.Take(&buffer)) return false;
-  pool_.Describe(this, buffer, packet);
-  return true;
-}
-
 void MemoryPort::Release(std::span<const Packet> packets) {
   ReleaseToOwners(packets, this, [this](std::span<const Packet> own) {
     for (const Packet& packet : own) pool_.Give(static_cast<uint32_t>(packet.buffer));

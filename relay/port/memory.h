@@ -74,7 +74,12 @@ class MemoryPort final : public Port {
   absl::Status AttachThread() override;
   size_t Receive(std::span<Packet> packets, TimeNs now) override;
   size_t Send(std::span<const Packet> packets) override;
-  bool Allocate(Packet* packet) override;
+  bool Allocate(Packet* packet) override {
+    uint32_t buffer;
+    if (pool_empty_ || !pool_.Take(&buffer)) return false;
+    pool_.Describe(this, buffer, packet);
+    return true;
+  }
   void Release(std::span<const Packet> packets) override;
   void Adopt(Handle handle) override;
   void Drop(Handle handle) override;

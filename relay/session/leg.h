@@ -99,7 +99,7 @@ inline constexpr uint8_t kOutStarted = 2;    // ssrc, sequence and timestamp bel
 inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source's: RTCP is our own
 inline constexpr uint8_t kOutRtcpMux = 8;
 
-// Out::sent_tick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
+// Out::SentTick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
 
 struct alignas(64) Out {
@@ -123,8 +123,17 @@ struct alignas(64) Out {
   uint32_t timestamp_last;  // of sequence_last
   uint32_t sent_packets;    // both wrap; Totals has them in 64 bits
   uint32_t sent_bytes;
-  uint32_t sent_tick : 24;  // when timestamp_last was sent first
-  uint32_t flags : 8;
+  // When timestamp_last was sent first; in whole bytes beside the flags, because a bit field would
+  // be read, masked and written back for each packet.
+  uint16_t sent_tick_low;
+  uint8_t sent_tick_high;
+  uint8_t flags;
+
+  uint32_t SentTick() const { return uint32_t{sent_tick_high} << 16 | sent_tick_low; }
+  void SetSentTick(TimeNs now) {
+    sent_tick_low = static_cast<uint16_t>(now >> kSentTickShift);
+    sent_tick_high = static_cast<uint8_t>(now >> (kSentTickShift + 16));
+  }
 
   // As one copy and one mask: assembled field by field it would be read back by wider loads, which
   // wait for the narrow stores.

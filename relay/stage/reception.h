@@ -53,15 +53,17 @@ inline Receipt Receive(session::Leg& leg, const wire::Rtp& rtp, uint32_t length,
   reception.last_arrival_ns = arrival_ns;
   reception.received_packets += 1;
   reception.received_bytes += length;
-  if (rtp.payload_type != reception.payload_type) ChangePayloadType(leg, rtp.payload_type);
+  if (rtp.payload_type != reception.payload_type) [[unlikely]]
+    ChangePayloadType(leg, rtp.payload_type);
 
   Receipt receipt = Receipt::kNew;
-  if (rtp.ssrc != reception.ssrc || reception.packets == 0) {
+  if (rtp.ssrc != reception.ssrc || reception.packets == 0) [[unlikely]] {
     receipt = ReceiveNewSource(leg, rtp);
   } else {
     const uint16_t step =
         static_cast<uint16_t>(rtp.sequence - static_cast<uint16_t>(reception.sequence_max));
-    if (step == 0 || step >= kDropoutMax) return ReceiveOutOfOrder(leg, rtp);
+    if (step == 0 || step >= kDropoutMax) [[unlikely]]
+      return ReceiveOutOfOrder(leg, rtp);
     reception.sequence_max += step;
     reception.window = step < 64 ? (reception.window << step) | 1 : 1;
     reception.packets += 1;

@@ -33,7 +33,8 @@ uint32_t TimestampUnits(const Leg& leg, uint64_t span_ns) {
 }
 
 uint64_t SinceSent(const Out& out, TimeNs now) {
-  return uint64_t{(SentTick(now) - out.sent_tick) & 0xffffff} << session::kSentTickShift;
+  const uint32_t tick = static_cast<uint32_t>(now >> session::kSentTickShift);
+  return uint64_t{(tick - out.SentTick()) & 0xffffff} << session::kSentTickShift;
 }
 
 void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
@@ -45,7 +46,7 @@ void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
     out.timestamp_offset = 0;
     out.sequence_last = static_cast<uint16_t>(rtp->sequence - 1);
     out.timestamp_last = rtp->timestamp;
-    out.sent_tick = SentTick(now);
+    out.SetSentTick(now);
   } else {
     const uint64_t gap = std::max(SinceSent(out, now), uint64_t{kGapMin});
     out.sequence_offset = static_cast<uint16_t>(out.sequence_last + 1 - rtp->sequence);

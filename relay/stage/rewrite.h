@@ -27,10 +27,6 @@ inline unsigned FormatIndex(const session::Gate& gate, uint8_t payload_type) {
   return static_cast<unsigned>(std::countr_zero(zero)) / 8;
 }
 
-inline uint32_t SentTick(TimeNs now) {
-  return static_cast<uint32_t>(now >> session::kSentTickShift) & 0xffffff;
-}
-
 // The far party's stream gets another source with this packet.
 void ChangeSource(session::Leg& far, wire::Rtp* rtp, TimeNs now);
 
@@ -38,25 +34,30 @@ void ChangeSource(session::Leg& far, wire::Rtp* rtp, TimeNs now);
 // the same, so that the packet need not be written.
 inline bool Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, TimeNs now) {
   session::Out& out = far.out;
-  if (rtp->ssrc != out.source_ssrc || !(out.flags & session::kOutStarted)) {
+  if (rtp->ssrc != out.source_ssrc || !(out.flags & session::kOutStarted)) [[unlikely]] {
     ChangeSource(far, rtp, now);
   }
-  const bool changed =
-      payload_type != rtp->payload_type || (out.flags & session::kOutRewritten) != 0;
+  bool changed = payload_type != rtp->payload_type;
   rtp->payload_type = payload_type;
-  rtp->ssrc = out.ssrc;
-  rtp->sequence = static_cast<uint16_t>(rtp->sequence + out.sequence_offset);
-  rtp->timestamp += out.timestamp_offset;
+  // Not stored again: it lies among the bytes that Out::Remote loads as one word, and such a load
+  // waits until the narrow store has reached the cache.
+  if (out.payload_type != payload_type) [[unlikely]]
+    out.payload_type = payload_type;
+  if (out.flags & session::kOutRewritten) {  // else both offsets are 0 and the SSRC is the same
+    rtp->ssrc = out.ssrc;
+    rtp->sequence = static_cast<uint16_t>(rtp->sequence + out.sequence_offset);
+    rtp->timestamp += out.timestamp_offset;
+    changed = true;
+  }
   // The newest is what is not a little late: a sender that starts again may leap backwards.
   if (static_cast<uint16_t>(out.sequence_last - rtp->sequence) > kMisorderMax) {
     out.sequence_last = rtp->sequence;
     // All packets of a telephone event carry the timestamp of its start: time runs from the first.
     if (rtp->timestamp != out.timestamp_last) {
       out.timestamp_last = rtp->timestamp;
-      out.sent_tick = SentTick(now);
+      out.SetSentTick(now);
     }
   }
-  out.payload_type = payload_type;
   return changed;
 }
 

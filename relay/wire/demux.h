@@ -47,7 +47,8 @@ inline Protocol ClassifyOther(const uint8_t* data, size_t length) {
 }
 
 inline Protocol Classify(const uint8_t* data, size_t length) {
-  if (length < 2 || (data[0] & 0xc0) != 0x80) return ClassifyOther(data, length);
+  if (length < 2 || (data[0] & 0xc0) != 0x80) [[unlikely]]
+    return ClassifyOther(data, length);
   return data[1] >= 192 && data[1] <= 223 ? Protocol::kRtcp : Protocol::kRtp;
 }
 

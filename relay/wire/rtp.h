@@ -55,13 +55,16 @@ inline RtpFault ParseRtpOptions(const uint8_t* data, size_t length, Rtp* rtp) {
 
 inline RtpFault ParseRtp(const uint8_t* data, size_t length, Rtp* rtp) {
   if (length < kRtpHeaderLength) return RtpFault::kTooShort;
-  if ((data[0] & 0xc0) != 0x80) return RtpFault::kBadVersion;
-  rtp->marker = (data[1] & 0x80) != 0;
-  rtp->payload_type = data[1] & 0x7f;
+  const uint8_t first = data[0];
+  const uint8_t second = data[1];
+  if ((first & 0xc0) != 0x80) return RtpFault::kBadVersion;
+  rtp->marker = second >> 7;
+  rtp->payload_type = second & 0x7f;
   rtp->sequence = Load16(data + 2);
   rtp->timestamp = Load32(data + 4);
   rtp->ssrc = Load32(data + 8);
-  if (data[0] != 0x80) return ParseRtpOptions(data, length, rtp);
+  if (first != 0x80) [[unlikely]]
+    return ParseRtpOptions(data, length, rtp);
   rtp->payload_offset = kRtpHeaderLength;
   rtp->payload_length = static_cast<uint32_t>(length - kRtpHeaderLength);
   return RtpFault::kNone;

@@ -1,4 +1,5 @@
-// Packets on their way out, gathered by port: one Send a port and burst.
+// Packets on their way out: one Send a port and burst. A burst that leaves as it came is sent from
+// where it lies; the others are gathered by port.
 #pragma once
 
 #include <array>
@@ -21,12 +22,16 @@ class Departures {
 
   port::Port* port(uint8_t index) const { return gates_[index].port; }
 
-  // `packet` leaves by port `index`; its buffer is the port's from here on. Endpoints are set in
-  // the copy: a copy of what was just stored in narrow pieces would wait for the stores.
-  port::Packet& Add(uint8_t index, const port::Packet& packet) {
+  // `packet` leaves by port `index`; its buffer is the port's from here on.
+  void Add(uint8_t index, const port::Packet& packet) {
     Gate& gate = gates_[index];
     if (gate.count == kBurstMax) Flush(gate);
-    return gate.packets[gate.count++] = packet;
+    gate.packets[gate.count++] = packet;
+  }
+
+  // A whole burst of `bytes` leaves by port `index`, from where it lies.
+  void SendWhole(uint8_t index, std::span<const port::Packet> packets, uint64_t bytes) {
+    Send(gates_[index].port, packets, bytes);
   }
 
   void Flush() {
@@ -45,10 +50,14 @@ class Departures {
   void Flush(Gate& gate) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < gate.count; ++i) bytes += gate.packets[i].length;
-    counters_->Add(abi::Counter::kSentPackets, gate.count);
-    counters_->Add(abi::Counter::kSentBytes, bytes);
-    gate.port->Send({gate.packets.data(), gate.count});
+    Send(gate.port, {gate.packets.data(), gate.count}, bytes);
     gate.count = 0;
+  }
+
+  void Send(port::Port* port, std::span<const port::Packet> packets, uint64_t bytes) {
+    counters_->Add(abi::Counter::kSentPackets, packets.size());
+    counters_->Add(abi::Counter::kSentBytes, bytes);
+    port->Send(packets);
   }
 
   abi::CounterBlock* counters_;

@@ -33,62 +33,71 @@ constexpr size_t kAhead = 12;
 void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
   assert(packets.size() <= kBurstMax);
   std::array<Arrival, kBurstMax> arrivals;
+  const size_t count = packets.size();
 
-  for (const Packet& packet : packets) state_.table.Prefetch(packet.local);
-  for (size_t i = 0; i < packets.size(); ++i) {
-    arrivals[i].leg = state_.table.Find(packets[i].local);
-    if (i < kAhead) PrefetchNear(arrivals[i].leg);
+  for (size_t i = 0; i < count; ++i) {
+    arrivals[i].near = Find(packets[i].local);
+    if (i < kAhead) PrefetchNear(arrivals[i].near);
   }
 
-  for (size_t i = 0; i < packets.size(); ++i) {
-    if (i + kAhead < packets.size()) PrefetchNear(arrivals[i + kAhead].leg);
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) PrefetchNear(arrivals[i + kAhead].near);
     arrivals[i].verdict = Inbound(packets[i], arrivals[i], now);
-    if (arrivals[i].verdict == Verdict::kForwarded) PrefetchFar(arrivals[i].leg);
   }
 
-  for (size_t i = 0; i < packets.size(); ++i) {
-    if (arrivals[i].verdict != Verdict::kForwarded) continue;
-    arrivals[i].verdict = Outbound(packets[i], arrivals[i], now);
+  Sum sum;
+  for (size_t i = 0; i < count; ++i) {
+    Arrival& arrival = arrivals[i];
+    if (arrival.verdict == Verdict::kForwarded)
+      arrival.verdict = Outbound(packets[i], arrival, now);
+    sum.bytes += packets[i].length;
+    sum.together &= arrival.verdict == Verdict::kForwarded &&
+                    arrival.port_index == arrivals[0].port_index && arrival.port_index != kNoPort;
   }
-  Settle(packets, {arrivals.data(), packets.size()});
+  Settle(packets, {arrivals.data(), count}, sum);
 }
 
 // ---- inbound ------------------------------------------------------------------------------------
 
 Verdict Pipeline::Inbound(const Packet& packet, Arrival& arrival, TimeNs now) {
   if (packet.checksum == port::Checksum::kBad) return Verdict::kBadChecksum;
-  if (arrival.leg == kNoLeg) return Verdict::kNoLeg;
+  if (arrival.near == nullptr) return Verdict::kNoLeg;
+  Leg& near = *arrival.near;
 
   const wire::Protocol protocol = wire::Classify(packet.data, packet.length);
-  if (protocol == wire::Protocol::kRtcp) return InboundRtcp(packet, arrival.leg, now);
+  if (protocol == wire::Protocol::kRtcp) return InboundRtcp(packet, near, now);
   if (protocol != wire::Protocol::kRtp) return stage::RefusalOf(protocol);
   if (packet.local.port % 2 != 0) return Verdict::kUnknownProtocol;  // RTP to the RTCP port
-  const wire::RtpFault fault = wire::ParseRtp(packet.data, packet.length, &arrival.rtp);
+  wire::Rtp& rtp = arrival.rtp;
+  const wire::RtpFault fault = wire::ParseRtp(packet.data, packet.length, &rtp);
   if (fault != wire::RtpFault::kNone) return stage::RefusalOf(fault);
 
-  Leg& near = legs_[arrival.leg];
-  const stage::Belief belief = stage::Believe(near, packet.remote, arrival.rtp, now);
-  if (belief.verdict != Verdict::kForwarded) return belief.verdict;
-  if (belief.learned || (near.gate.flags & session::kGateSilent)) {
-    NoteEvents(arrival.leg, belief.learned);
+  bool learned = false;
+  if (!stage::SameSource(packet.remote, near.gate.source)) [[unlikely]] {
+    const stage::Belief belief = stage::BelieveStranger(near, packet.remote, rtp, now);
+    if (belief.verdict != Verdict::kForwarded) return belief.verdict;
+    learned = belief.learned;
   }
+  if (learned || (near.gate.flags & session::kGateSilent)) [[unlikely]]
+    NoteEvents(near, learned);
 
-  const stage::Receipt receipt =
-      stage::Receive(near, arrival.rtp, packet.length, packet.arrival_ns);
+  const stage::Receipt receipt = stage::Receive(near, rtp, packet.length, packet.arrival_ns);
   if (receipt == stage::Receipt::kDuplicate) return Verdict::kDuplicate;
   if (receipt == stage::Receipt::kNewSource) state_.counters->Add(abi::Counter::kSsrcChanges);
 
-  const unsigned format = stage::FormatIndex(near.gate, arrival.rtp.payload_type);
+  const unsigned format = stage::FormatIndex(near.gate, rtp.payload_type);
   if (format == abi::kFormatsPerLeg) return Verdict::kUnknownPayloadType;
   if (!(near.gate.flags & session::kGateReceives)) return Verdict::kNotReceiving;
-  if (near.gate.listeners[0] == kNoLeg) return Verdict::kHeld;
+  const uint32_t listener = near.gate.listeners[0];
+  if (listener == kNoLeg) return Verdict::kHeld;
+  arrival.far = &legs_[listener];
+  __builtin_prefetch(&arrival.far->out);
   arrival.format = static_cast<uint8_t>(format);
   arrival.payload_type_out = near.gate.payload_types_out[format];
   return Verdict::kForwarded;
 }
 
-Verdict Pipeline::InboundRtcp(const Packet& packet, uint32_t slot, TimeNs now) {
-  Leg& near = legs_[slot];
+Verdict Pipeline::InboundRtcp(const Packet& packet, Leg& near, TimeNs now) {
   const bool mux = (near.gate.flags & session::kGateRtcpMux) != 0;
   if (!mux && packet.local.port % 2 == 0) return Verdict::kUnknownPayloadType;
   const std::span<const uint8_t> compound(packet.data, packet.length);
@@ -96,7 +105,7 @@ Verdict Pipeline::InboundRtcp(const Packet& packet, uint32_t slot, TimeNs now) {
   if (verdict != Verdict::kForwarded) return verdict;
 
   const uint32_t listener = near.gate.listeners[0];
-  if (listener == kNoLeg || !IsPlainPair(slot, listener)) return Verdict::kConsumed;
+  if (listener == kNoLeg || !IsPlainPair(SlotOf(near), listener)) return Verdict::kConsumed;
   Leg& far = legs_[listener];
   if (!stage::IdentityPasses(near, far)) return Verdict::kConsumed;
   std::array<uint8_t, stage::kRtcpLengthMax> translated;
@@ -109,43 +118,45 @@ Verdict Pipeline::InboundRtcp(const Packet& packet, uint32_t slot, TimeNs now) {
 
 // ---- outbound -----------------------------------------------------------------------------------
 
-Verdict Pipeline::Outbound(const Packet& packet, const Arrival& arrival, TimeNs now) {
-  const session::Gate& gate = legs_[arrival.leg].gate;
-  if (gate.listeners[1] != kNoLeg) return Fork(packet, arrival, now);
-  return Deliver(packet, arrival.rtp, legs_[gate.listeners[0]], arrival.payload_type_out, now);
+Verdict Pipeline::Outbound(Packet& packet, Arrival& arrival, TimeNs now) {
+  if (arrival.near->gate.listeners[1] != kNoLeg) return Fork(packet, arrival, now);
+  arrival.port_index = arrival.far->out.port_index;
+  return Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
 }
 
 // The later listeners get copies; the first gets the packet itself, last, because it is changed.
-Verdict Pipeline::Fork(const Packet& packet, const Arrival& arrival, TimeNs now) {
-  Leg& near = legs_[arrival.leg];
+Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
+  const Leg& near = *arrival.near;
   bool heard = false;
   for (size_t i = 1; i < abi::kListenersPerLeg && near.gate.listeners[i] != kNoLeg; ++i) {
     Leg& far = legs_[near.gate.listeners[i]];
     Packet copy;
     if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) {
-      state_.counters->Add(abi::Counter::kSendFailed);  // the packet's verdict speaks of the others
+      state_.counters->Add(abi::Counter::kForkLost);
       continue;
     }
     std::memcpy(copy.data, packet.data, packet.length);
     copy.length = packet.length;
     copy.tailroom = static_cast<uint16_t>(copy.tailroom - packet.length);
     copy.arrival_ns = packet.arrival_ns;
+    wire::Rtp rtp = arrival.rtp;
     const uint8_t payload_type = near.bridges.payload_types_out[i - 1][arrival.format];
-    if (Deliver(copy, arrival.rtp, far, payload_type, now) == Verdict::kForwarded) {
+    if (Address(copy, rtp, far, payload_type, now) == Verdict::kForwarded) {
       heard = true;
+      state_.departures.Add(far.out.port_index, copy);
     } else {
       copy.owner->Release({&copy, 1});
     }
   }
-  const Verdict verdict =
-      Deliver(packet, arrival.rtp, legs_[near.gate.listeners[0]], arrival.payload_type_out, now);
+  arrival.port_index = arrival.far->out.port_index;
+  const Verdict verdict = Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
   if (verdict == Verdict::kForwarded || !heard) return verdict;
-  packet.owner->Release({&packet, 1});
+  arrival.port_index = kNoPort;
   return Verdict::kForwarded;
 }
 
-// kForwarded: the buffer is the departures' now; else still the caller's.
-Verdict Pipeline::Deliver(const Packet& packet, wire::Rtp rtp, Leg& far, uint8_t payload_type,
+// Makes the packet one for `far`. Any other verdict than kForwarded: nothing was changed.
+Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payload_type,
                           TimeNs now) {
   session::Out& out = far.out;
   if (payload_type == session::kNoPayloadType) return Verdict::kNoSharedFormat;
@@ -155,12 +166,10 @@ Verdict Pipeline::Deliver(const Packet& packet, wire::Rtp rtp, Leg& far, uint8_t
   if (stage::Rewrite(far, payload_type, &rtp, now)) wire::WriteRtp(packet.data, rtp);
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
-
-  Packet& departure = state_.departures.Add(out.port_index, packet);
-  departure.local = out.local;
-  departure.handle = out.handle;
-  departure.remote = out.Remote();
-  departure.dscp = out.dscp;
+  packet.local = out.local;
+  packet.handle = out.handle;
+  packet.remote = out.Remote();
+  packet.dscp = out.dscp;
   return Verdict::kForwarded;
 }
 
@@ -193,33 +202,42 @@ bool Pipeline::IsPlainPair(uint32_t a, uint32_t b) const {
   return only(a, b) && only(b, a);
 }
 
-// Counts what became of the packets, and gives back the buffers of those that stay here. All are
-// of one owner.
-void Pipeline::Settle(std::span<const Packet> packets, std::span<const Arrival> arrivals) {
-  std::array<Packet, kBurstMax> refused;
+// Counts the packets and what became of them, sends them, and gives back the buffers of those that
+// stay here. All are of one owner. Nearly always a burst leaves as one.
+void Pipeline::Settle(std::span<const Packet> packets, std::span<const Arrival> arrivals,
+                      const Sum& sum) {
+  state_.counters->Add(abi::Counter::kReceivedPackets, packets.size());
+  state_.counters->Add(abi::Counter::kReceivedBytes, sum.bytes);
+  if (sum.together) {
+    state_.counters->Add(abi::Counter::kForwarded, packets.size());
+    return state_.departures.SendWhole(arrivals[0].port_index, packets, sum.bytes);
+  }
+  std::array<Packet, kBurstMax> staying;
   size_t count = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
-    const Verdict verdict = arrivals[i].verdict;
-    if (verdict == Verdict::kForwarded) continue;
-    state_.counters->Add(stage::CounterOf(verdict));
-    if (arrivals[i].leg != kNoLeg && verdict != Verdict::kConsumed) {
-      legs_[arrivals[i].leg].gate.dropped += 1;
+    const Arrival& arrival = arrivals[i];
+    state_.counters->Add(stage::CounterOf(arrival.verdict));
+    if (arrival.verdict == Verdict::kForwarded && arrival.port_index != kNoPort) {
+      state_.departures.Add(arrival.port_index, packets[i]);
+      continue;
     }
-    refused[count++] = packets[i];
+    staying[count++] = packets[i];
+    const bool dropped =
+        arrival.verdict != Verdict::kForwarded && arrival.verdict != Verdict::kConsumed;
+    if (dropped && arrival.near != nullptr) arrival.near->gate.dropped += 1;
   }
-  state_.counters->Add(abi::Counter::kForwarded, packets.size() - count);
-  if (count != 0) refused[0].owner->Release({refused.data(), count});
+  if (count != 0) staying[0].owner->Release({staying.data(), count});
 }
 
-void Pipeline::NoteEvents(uint32_t slot, bool learned) {
+void Pipeline::NoteEvents(Leg& near, bool learned) {
+  const uint32_t slot = SlotOf(near);
   if (learned) {
     state_.counters->Add(abi::Counter::kSourcesLearned);
     state_.outbox.Note(slot, session::kReportLearned);
   }
-  session::Gate& gate = legs_[slot].gate;
-  if (!(gate.flags & session::kGateSilent)) return;
-  gate.flags = static_cast<uint8_t>(gate.flags & ~session::kGateSilent);
-  Arm(state_.wheel, slot, legs_[slot]);  // silence is measured again
+  if (!(near.gate.flags & session::kGateSilent)) return;
+  near.gate.flags = static_cast<uint8_t>(near.gate.flags & ~session::kGateSilent);
+  Arm(state_.wheel, slot, near);  // silence is measured again
   state_.outbox.Note(slot, session::kReportResumed);
 }
 

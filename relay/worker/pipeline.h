@@ -17,8 +17,8 @@ class Pipeline {
  public:
   explicit Pipeline(State& state) : state_(state), legs_(state.legs) {}
 
-  // Takes at most kBurstMax packets of one port, and their buffers. What goes out is in
-  // State::departures afterwards.
+  // Takes at most kBurstMax packets of one port, and their buffers; the packets are changed where
+  // they lie. What goes out is sent, or in State::departures afterwards.
   void Process(std::span<port::Packet> packets, TimeNs now);
 
   // An RTCP compound for `far`: translated from another leg's, or born from the worker's timer.
@@ -30,34 +30,47 @@ class Pipeline {
  private:
   // What the inbound half found out about a packet.
   struct Arrival {
-    uint32_t leg;  // slot; kNoLeg = none
+    session::Leg* near;  // null = none
+    session::Leg* far;   // listener 0
+    wire::Rtp rtp;
     stage::Verdict verdict;
     uint8_t format;            // index into the near leg's formats
     uint8_t payload_type_out;  // for listener 0
-    wire::Rtp rtp;
+    uint8_t port_index;        // by which the packet leaves; kNoPort = a copy of it left
   };
+  // What a burst comes to.
+  struct Sum {
+    uint64_t bytes = 0;    // received
+    bool together = true;  // nothing stays here, and all leave by one port
+  };
+  static constexpr uint8_t kNoPort = 0xff;
 
   [[gnu::always_inline]] inline stage::Verdict Inbound(const port::Packet& packet, Arrival& arrival,
                                                        TimeNs now);
-  stage::Verdict InboundRtcp(const port::Packet& packet, uint32_t slot, TimeNs now);
-  [[gnu::always_inline]] inline stage::Verdict Outbound(const port::Packet& packet,
-                                                        const Arrival& arrival, TimeNs now);
-  stage::Verdict Fork(const port::Packet& packet, const Arrival& arrival, TimeNs now);
-  [[gnu::always_inline]] inline stage::Verdict Deliver(const port::Packet& packet, wire::Rtp rtp,
-                                                       session::Leg& far, uint8_t payload_type,
-                                                       TimeNs now);
-  void Settle(std::span<const port::Packet> packets, std::span<const Arrival> arrivals);
+  stage::Verdict InboundRtcp(const port::Packet& packet, session::Leg& near, TimeNs now);
+  [[gnu::always_inline]] inline stage::Verdict Outbound(port::Packet& packet, Arrival& arrival,
+                                                        TimeNs now);
+  stage::Verdict Fork(port::Packet& packet, Arrival& arrival, TimeNs now);
+  [[gnu::always_inline]] static inline stage::Verdict Address(port::Packet& packet, wire::Rtp& rtp,
+                                                              session::Leg& far,
+                                                              uint8_t payload_type, TimeNs now);
+  void Settle(std::span<const port::Packet> packets, std::span<const Arrival> arrivals,
+              const Sum& sum);
 
-  void PrefetchNear(uint32_t slot) const {
-    if (slot == session::kNoLeg) return;
-    __builtin_prefetch(&legs_[slot].gate);
-    __builtin_prefetch(&legs_[slot].reception);
+  session::Leg* Find(abi::LocalEndpoint local) const {
+    const uint32_t slot = state_.table.Find(local);
+    return slot == session::kNoLeg ? nullptr : &legs_[slot];
   }
-  void PrefetchFar(uint32_t slot) const {
-    __builtin_prefetch(&legs_[legs_[slot].gate.listeners[0]].out);
+  uint32_t SlotOf(const session::Leg& leg) const {
+    return static_cast<uint32_t>(&leg - legs_.data());
+  }
+  static void PrefetchNear(const session::Leg* leg) {
+    if (leg == nullptr) return;
+    __builtin_prefetch(&leg->gate);
+    __builtin_prefetch(&leg->reception);
   }
 
-  void NoteEvents(uint32_t slot, bool learned);
+  void NoteEvents(session::Leg& near, bool learned);
 
   State& state_;
   const std::span<session::Leg> legs_;

@@ -108,10 +108,6 @@ size_t Worker::Impl::TakePackets(TimeNs now) {
   for (port::Port* port : state.ports()) {
     const size_t count = port->Receive(packets, now);
     if (count == 0) continue;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < count; ++i) bytes += packets[i].length;
-    state.counters->Add(abi::Counter::kReceivedPackets, count);
-    state.counters->Add(abi::Counter::kReceivedBytes, bytes);
     pipeline.Process({packets.data(), count}, now);
     // Before the next port is read: its burst may be answered by this one's buffers.
     state.departures.Flush();

@@ -13,7 +13,7 @@ namespace {
 
 TEST(LayoutTest, VersionAndHash) {
   EXPECT_EQ(kLayoutVersion, 1u);
-  EXPECT_EQ(LayoutHash(), 834508882u);
+  EXPECT_EQ(LayoutHash(), 2522868999u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
 
