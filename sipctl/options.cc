@@ -30,7 +30,7 @@ constexpr CommandRow kCommands[] = {
     {Command::kRoute, "route", "NUMBER", "Says which route a call would take, and why not others.",
      [](Options* options, const std::string& argument) { options->route.number = argument; }},
     {Command::kLintMessage, "lint-message", "FILE",
-     "Compares a SIP request to a carrier with what the carrier wants.",
+     "Compares a SIP request to a carrier, or a dynamic URL's answer, with what it wants.",
      [](Options* options, const std::string& argument) { options->lint_message.file = argument; }},
     {Command::kCarrierSheet, "carrier-sheet", "TRUNK",
      "Prints what to tell the carrier, and what it must confirm.",

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "sipctl/cli/dynamic_url.h"
 #include "sipctl/sip/message.h"
 #include "sipctl/text.h"
 #include "sipctl/trunk/gateway.h"
@@ -170,7 +171,9 @@ int RunLintMessage(const LintMessageOptions& options, std::ostream& out) {
   } else if (!file || !(text << file.rdbuf())) {
     found.push_back({Severity::kError, options.file, 0, "the file cannot be read", "", ""});
   } else {
-    found = LintMessage(text.str(), options.file, *profile, options.flow);
+    const std::string read = text.str();
+    found = Strip(read).starts_with('{') ? LintDynamicUrl(read, options.file, *profile)
+                                         : LintMessage(read, options.file, *profile, options.flow);
   }
   for (const Diagnostic& diagnostic : found) out << trunk::FormatDiagnostic(diagnostic) << '\n';
   if (found.empty()) out << options.file << ": as " << profile->title << " wants it\n";

@@ -49,6 +49,10 @@ constexpr Rule kRules[] = {
      "The carrier marks its calls with these headers. Copied into a call to it, they name the "
      "wrong call or make it refuse ours.",
      "the message without the header"},
+    {"CV-15", Severity::kError, false, "more custom headers than the carrier passes",
+     "It passes three with 200 bytes together and drops the rest, so the PBX misses what it was "
+     "meant to get.",
+     "at most three, short ones"},
     {"CV-16", Severity::kError, false, "the listener does not speak the trunk's transport",
      "Contact names our listener. When it cannot take what the carrier then sends, the call is "
      "answered and never acknowledged.",

@@ -1,5 +1,8 @@
 #include "sipctl/options.h"
 
+#include <fstream>
+#include <sstream>
+
 #include "gtest/gtest.h"
 
 namespace sipctl {
@@ -86,6 +89,14 @@ TEST(Options, EveryMistakeIsNamed) {
   EXPECT_EQ(Refusal({"run", "a", "--log-level", "loud"}),
             "'loud' is not possible for --log-level. How much is logged: error, warning, info, "
             "debug.");
+}
+
+TEST(Options, TheManualHoldsThemAsPrinted) {
+  std::ifstream file(MANUAL);
+  std::ostringstream manual;
+  manual << file.rdbuf();
+  EXPECT_NE(manual.str().find("\n" + OptionsMarkdown()), std::string::npos)
+      << "put the output of `sipctl --print-options-markdown` into docs/options.md";
 }
 
 TEST(Options, HelpAndManualNameEveryOne) {
