@@ -1,7 +1,9 @@
 // A worker's life around its packets: orders, timers, reports, RTCP.
 #include "relay/worker/worker.h"
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "relay/abi/seqlock.h"
 #include "relay/stage/learn.h"
@@ -358,6 +360,49 @@ TEST_F(WorkerTest, AMuxLegTalksToOneWithAPortOfItsOwn) {
   ASSERT_TRUE(out);
   EXPECT_EQ(out->remote, kTrunk);
   EXPECT_EQ(out->local, LocalOf(0));
+}
+
+// ---- a thread of its own ------------------------------------------------------------------------
+
+// True as soon as `condition` is; false after ten seconds.
+template <typename Condition>
+bool Eventually(Condition&& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST_F(WorkerTest, RunsSleepsWakesAndStopsOnAThreadOfItsOwn) {
+  std::atomic<bool> stop{false};
+  std::thread thread([&] { worker->Run(stop); });
+  // More idle cycles than it takes to fall asleep.
+  EXPECT_TRUE(Eventually([&] { return counters.Read(abi::Counter::kIdleCycles) > 40; }));
+
+  for (const uint32_t leg : {0u, 1u}) {
+    session::LegSetup setup = SetupFor(leg, leg == 0 ? kTrunk : kPbx);
+    setup.plan.rtcp_mux = 1;
+    setup.rtcp_handle = port::kNoHandle;
+    setup.rtp_handle = first.Bind(setup.plan.local, first.AddressOf(setup.plan.local)).value();
+    EXPECT_TRUE(orders.Post({.kind = OrderKind::kOpenLeg, .leg = leg, .setup = setup}));
+  }
+  EXPECT_TRUE(orders.Post({.kind = OrderKind::kBridge, .leg = 0, .listener = 1}));
+  worker->Wake();
+  EXPECT_TRUE(Eventually([&] { return counters.Read(abi::Counter::kLegsOpened) == 2; }));
+  for (uint16_t i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(
+        first.Inject({.local = LocalOf(0), .remote = kTrunk, .payload = Speech(i).Build()}));
+    std::optional<port::Datagram> sent;
+    EXPECT_TRUE(Eventually([&] { return (sent = first.Collect()).has_value(); }));
+    EXPECT_TRUE(sent && sent->remote == kPbx);
+  }
+
+  stop.store(true, std::memory_order_release);
+  worker->Wake();
+  thread.join();
+  EXPECT_EQ(counters.Read(abi::Counter::kForwarded), 3u);
 }
 
 }  // namespace
