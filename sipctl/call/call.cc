@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kNsPerMs = 1'000'000;
 // How long the relay may take to count the packets of a call that ended.
 constexpr TimeMs kTotalsMs = 5 * kSecondMs;
+// How often a new call steps around media ports that another program has.
+constexpr int kOtherPortsMax = 3;
 
 // The shorter of two lengths in ms, 0 = none.
 uint32_t LengthMs(const trunk::Trunk& a, const trunk::Trunk& b) {
@@ -38,6 +40,10 @@ Call::Call(Context* context, CallNumber number, Plan plan)
       bridge_(context, number, &near_, &far_,
               LengthMs(context->trunk(plan_.source), context->trunk(plan_.destination))),
       started_(context->timers->now()) {
+  FindLocals();
+}
+
+void Call::FindLocals() {
   for (Leg* leg : {&near_, &far_}) {
     const auto local = context_->relay->LocalOf(number_, leg->number());
     if (local) leg->local = context_->media.trunks[leg->trunk_index()].Advertised(*local);
@@ -87,6 +93,7 @@ void Call::Start(sip::TransactionId id, const sip::Message& invite,
 
 void Call::OnSettled(relay::abi::Refusal refusal) {
   if (refusal != relay::abi::Refusal::kNone) {
+    if (StepAroundTakenPorts(refusal)) return;
     Finish({.status = 503,
             .text = absl::StrCat("the relay refused: ", relay::abi::RefusalSentence(refusal)),
             .reason = Q850Reason(47, "resource unavailable"),
@@ -94,6 +101,22 @@ void Call::OnSettled(relay::abi::Refusal refusal) {
     return;
   }
   if (phase_ == Phase::kPreparing) InviteFar();
+}
+
+// Before anybody was told of them, ports can be changed.
+bool Call::StepAroundTakenPorts(relay::abi::Refusal refusal) {
+  using relay::abi::Refusal;
+  if (refusal != Refusal::kBindFailed && refusal != Refusal::kPortInUse) return false;
+  if (phase_ != Phase::kPreparing || other_ports_ == kOtherPortsMax) return false;
+  ++other_ports_;
+  const auto& trunks = context_->media.trunks;
+  if (!context_->relay->StepAround(number_, trunks[plan_.source].local,
+                                   trunks[plan_.destination].local)) {
+    return false;
+  }
+  FindLocals();
+  context_->log->OnNotice("a media port that the relay lends us is taken by another program");
+  return true;
 }
 
 // ---- requests inside a dialog ------------------------------------------------------------------

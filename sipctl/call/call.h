@@ -128,6 +128,8 @@ class Call {
   void Reply(sip::TransactionId id, const sip::Message& request, int status,
              uint32_t retry_after_s = 0);
   void Record();
+  void FindLocals();
+  bool StepAroundTakenPorts(relay::abi::Refusal refusal);
   void SetTimer(TimeMs delay, std::function<void()> fire);
   void WriteCdr(bool counted);
 
@@ -138,6 +140,7 @@ class Call {
   Leg near_;
   Leg far_;
   Bridge bridge_;
+  int other_ports_ = 0;         // how often it was moved to other ports
   bool delayed_offer_ = false;  // the caller's INVITE had no offer
 
   // A re-INVITE of one side that the other one must agree to.

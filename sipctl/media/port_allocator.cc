@@ -1,6 +1,7 @@
 #include "sipctl/media/port_allocator.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 namespace sipctl::media {
@@ -145,14 +146,37 @@ bool PortAllocator::Claim(LocalEndpoint pair) {
 }
 
 void PortAllocator::Release(LocalEndpoint pair, TimeMs now) {
-  if (pair.address >= places_.size()) return;
+  PutBack(pair, now);
+}
+
+void PortAllocator::Avoid(LocalEndpoint pair, TimeMs now) {
+  if (PutBack(pair, now + kAvoidMs - kRestMs)) ++avoided_;
+}
+
+// Keeps the queue in the order of rest: those to be avoided stay at its end.
+bool PortAllocator::PutBack(LocalEndpoint pair, TimeMs since) {
+  if (pair.address >= places_.size()) return false;
   Place& place = places_[pair.address];
-  if (place.used[pair.port / 2] != kUsed) return;
+  if (place.used[pair.port / 2] != kUsed) return false;
   const uint8_t worker = WorkerOf(placement_, pair);
   place.used[pair.port / 2] = kFree;
-  place.free[worker].push_back({.port = pair.port, .since = now});
+  auto& queue = place.free[worker];
+  auto at = queue.end();
+  while (at != queue.begin() && std::prev(at)->since > since) --at;
+  queue.insert(at, {.port = pair.port, .since = since});
   --load_[worker];
   --in_use_;
+  return true;
+}
+
+std::optional<LocalEndpoint> PortAllocator::TakeBeside(LocalEndpoint beside,
+                                                       std::span<const Address> wanted,
+                                                       TimeMs now) {
+  const uint8_t worker = WorkerOf(placement_, beside);
+  if (worker >= load_.size()) return std::nullopt;
+  const auto index = Best(wanted, worker, now, 1, std::nullopt);
+  if (!index) return std::nullopt;
+  return TakeFront(*index, worker);
 }
 
 std::optional<uint16_t> PortAllocator::IndexOf(const Address& address) const {

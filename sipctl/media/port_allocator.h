@@ -23,6 +23,8 @@
 namespace sipctl::media {
 
 inline constexpr TimeMs kRestMs = 30 * kSecondMs;
+// How long a pair is left alone after the relay could not bind it.
+inline constexpr TimeMs kAvoidMs = 300 * kSecondMs;
 
 // What a relay lends us, as its segment says.
 struct PortSpace {
@@ -50,14 +52,19 @@ class PortAllocator {
   // Marks the pair of a session that was found in the relay. False when it is not leased to us.
   bool Claim(relay::abi::LocalEndpoint pair);
   void Release(relay::abi::LocalEndpoint pair, TimeMs now);
-  // The pair cannot be bound (another program has the port): tried again after a rest.
-  void Avoid(relay::abi::LocalEndpoint pair, TimeMs now) { Release(pair, now); }
+  // The pair cannot be bound (another program has the port): released, and left alone for kAvoidMs.
+  void Avoid(relay::abi::LocalEndpoint pair, TimeMs now);
+  // One more pair out of `wanted`, from the worker that `beside` belongs to.
+  std::optional<relay::abi::LocalEndpoint> TakeBeside(relay::abi::LocalEndpoint beside,
+                                                      std::span<const relay::abi::Address> wanted,
+                                                      TimeMs now);
 
   // Where an address of ours stands in the present relay's table.
   std::optional<uint16_t> IndexOf(const relay::abi::Address& address) const;
   std::optional<relay::abi::Address> AddressOf(uint16_t index) const;
 
   size_t in_use() const { return in_use_; }
+  uint64_t avoided() const { return avoided_; }  // calls of Avoid that freed a pair
   size_t pairs() const { return pairs_; }
 
  private:
@@ -77,6 +84,7 @@ class PortAllocator {
                                TimeMs now, size_t needed_of_last, std::optional<uint16_t> last);
   size_t Rested(const Place& place, uint16_t worker, size_t wanted, TimeMs now) const;
   relay::abi::LocalEndpoint TakeFront(uint16_t index, uint16_t worker);
+  bool PutBack(relay::abi::LocalEndpoint pair, TimeMs since);
 
   std::vector<Place> places_;
   std::vector<size_t> load_;  // pairs in use, by worker
@@ -84,6 +92,7 @@ class PortAllocator {
   uint16_t next_worker_ = 0;  // where the search begins among equally loaded ones
   size_t in_use_ = 0;
   size_t pairs_ = 0;
+  uint64_t avoided_ = 0;
 };
 
 }  // namespace sipctl::media

@@ -6,15 +6,10 @@
 
 namespace sipctl::media {
 
-using relay::abi::BridgeCommand;
-using relay::abi::Command;
-using relay::abi::CommandKind;
 using relay::abi::EndReason;
 using relay::abi::Event;
 using relay::abi::EventKind;
-using relay::abi::LegCommand;
 using relay::abi::LegPlan;
-using relay::abi::NetworkSetCommand;
 using relay::abi::Refusal;
 using relay::abi::RingResult;
 
@@ -22,6 +17,11 @@ namespace {
 
 // Events taken in one turn: bounds the time that SIP waits behind a burst of them.
 constexpr int kEventsPerTurnMax = 1024;
+
+// Another program (or a relay that just died) has the port.
+bool IsTaken(Refusal refusal) {
+  return refusal == Refusal::kBindFailed || refusal == Refusal::kPortInUse;
+}
 
 }  // namespace
 
@@ -156,7 +156,10 @@ void RelayClient::Adopt() {
   ids.reserve(sessions_.size());
   for (const auto& [id, session] : sessions_) ids.push_back(id);
   std::sort(ids.begin(), ids.end());
-  for (SessionId id : ids) Touch(id, &sessions_[id]);
+  for (SessionId id : ids) {
+    sessions_[id].rebind_until = timers_->now() + kRelayGoneMs;
+    Touch(id, &sessions_[id]);
+  }
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
@@ -193,6 +196,28 @@ void RelayClient::SetLeg(SessionId id, uint8_t number, const LegPlan& plan) {
   leg.plan = std::make_unique<LegPlan>(whole);
   leg.changed = true;
   Touch(id, &found->second);
+}
+
+bool RelayClient::StepAround(SessionId id, std::span<const relay::abi::Address> first,
+                             std::span<const relay::abi::Address> second) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.closing) return false;
+  bool moved = false;
+  for (size_t i = 0; i < found->second.legs.size(); ++i) {
+    Leg& leg = found->second.legs[i];
+    if (!leg.taken || leg.plan == nullptr) continue;
+    const auto pair = ports_.TakeBeside(leg.pair, i == 0 ? first : second, timers_->now());
+    if (!pair) return false;
+    ports_.Avoid(leg.pair, timers_->now());
+    leg.pair = *pair;
+    leg.local = Local{.address = *ports_.AddressOf(pair->address), .port = pair->port};
+    leg.plan->local = *pair;
+    leg.changed = true;
+    leg.taken = false;
+    moved = true;
+  }
+  if (moved) Touch(id, &found->second);
+  return moved;
 }
 
 void RelayClient::Bridge(SessionId id, uint8_t a, uint8_t b) {
@@ -241,131 +266,6 @@ void RelayClient::Forget(SessionId id, EndReason reason) {
   }
   sessions_.erase(found);
   user_->OnSessionEnded(id, reason);
-}
-
-// ---- telling ------------------------------------------------------------------------------------
-
-void RelayClient::Touch(SessionId id, Session* session) {
-  FlushSoon();
-  if (session->queued) return;
-  session->queued = true;
-  dirty_.push_back(id);
-}
-
-void RelayClient::FlushSoon() {
-  if (flush_timer_ != 0) return;
-  flush_timer_ = timers_->After(0, [this] {
-    flush_timer_ = 0;
-    Flush();
-  });
-}
-
-bool RelayClient::Push(CommandKind kind, SessionId session, const void* body, size_t length) {
-  Command command{};
-  command.kind = kind;
-  command.length = static_cast<uint32_t>(length);
-  command.request = next_request_;
-  command.session = session;
-  if (length > 0) std::memcpy(&command.body, body, length);
-  if (link_->Push(command) != RingResult::kOk) return false;
-  unanswered_.push_back({.number = next_request_++, .session = session});
-  return true;
-}
-
-void RelayClient::Flush() {
-  if (link_ == nullptr) return;
-  const uint64_t before = next_request_;
-  TellNetworks();
-  while (!foreign_closing_.empty() &&
-         Push(CommandKind::kSessionClose, foreign_closing_.front(), nullptr, 0)) {
-    foreign_closing_.pop_front();
-  }
-  while (networks_to_tell_.empty() && !dirty_.empty()) {
-    const SessionId id = dirty_.front();
-    const auto found = sessions_.find(id);
-    if (found != sessions_.end() && !Tell(id, &found->second)) break;
-    dirty_.pop_front();
-    if (found != sessions_.end()) found->second.queued = false;
-  }
-  if (next_request_ != before) link_->Signal();
-}
-
-// The sets come before the legs that name them.
-void RelayClient::TellNetworks() {
-  while (!networks_to_tell_.empty()) {
-    const NetworkSet& set = networks_to_tell_.front();
-    const size_t all = std::min<size_t>(set.networks.size(), relay::abi::kNetworksPerSet);
-    size_t done = 0;
-    do {
-      NetworkSetCommand body{};
-      body.set = set.number;
-      body.append = done > 0;
-      body.count =
-          static_cast<uint16_t>(std::min<size_t>(all - done, relay::abi::kNetworksPerCommand));
-      std::copy_n(set.networks.begin() + static_cast<ptrdiff_t>(done), body.count, body.networks);
-      if (!Push(CommandKind::kNetworkSet, 0, &body, sizeof body)) return;
-      done += body.count;
-    } while (done < all);
-    networks_to_tell_.erase(networks_to_tell_.begin());
-  }
-}
-
-// False when the ring is full: what is left is told in a later turn.
-bool RelayClient::Tell(SessionId id, Session* session) {
-  if (session->closing) {
-    const bool opened = std::any_of(session->legs.begin(), session->legs.end(),
-                                    [](const Leg& leg) { return leg.told; });
-    if (!opened) {
-      // The relay never heard of it. Its end is told from the loop like any other.
-      timers_->After(0, [this, id, alive = alive_] {
-        if (*alive) Forget(id, EndReason::kClosed);
-      });
-      return true;
-    }
-    if (session->close_told) return true;
-    if (!Push(CommandKind::kSessionClose, id, nullptr, 0)) return false;
-    ++session->unanswered;
-    session->close_told = true;
-    return true;
-  }
-  return TellLegs(id, session) && TellBridges(id, session);
-}
-
-bool RelayClient::TellLegs(SessionId id, Session* session) {
-  for (size_t i = 0; i < session->legs.size(); ++i) {
-    Leg& leg = session->legs[i];
-    if (leg.plan == nullptr || !leg.changed) continue;
-    LegCommand body{};
-    body.leg = static_cast<uint8_t>(i);
-    body.plan = *leg.plan;
-    const CommandKind kind = leg.told ? CommandKind::kLegUpdate : CommandKind::kLegOpen;
-    if (!Push(kind, id, &body, sizeof body)) return false;
-    ++session->unanswered;
-    leg.told = true;
-    leg.changed = false;
-    leg.plan->relearn = 0;  // asked for once, and not again after a restart of the relay
-  }
-  return true;
-}
-
-bool RelayClient::TellBridges(SessionId id, Session* session) {
-  for (size_t a = 0; a < session->legs.size(); ++a) {
-    Leg& speaker = session->legs[a];
-    for (size_t b = 0; b < session->legs.size(); ++b) {
-      const auto bit = static_cast<uint8_t>(1u << b);
-      if (((speaker.listeners ^ speaker.told_listeners) & bit) == 0) continue;
-      if (!speaker.told || !session->legs[b].told) continue;
-      BridgeCommand body{};
-      body.speaker = static_cast<uint8_t>(a);
-      body.listener = static_cast<uint8_t>(b);
-      const CommandKind kind =
-          speaker.listeners & bit ? CommandKind::kBridge : CommandKind::kUnbridge;
-      if (!Push(kind, id, &body, sizeof body)) return false;
-      ++session->unanswered;
-      speaker.told_listeners ^= bit;
-    }
-  }
-  return true;
 }
 
 // ---- hearing ------------------------------------------------------------------------------------
@@ -424,9 +324,10 @@ void RelayClient::OnAnswer(const Event& event) {
     if (found == sessions_.end()) continue;
     Session& session = found->second;
     if (session.unanswered > 0) --session.unanswered;
-    if (request.number == event.request && event.kind == EventKind::kCommandRefused &&
-        session.refusal == Refusal::kNone) {
-      session.refusal = event.body.refused.refusal;
+    if (request.number == event.request && event.kind == EventKind::kCommandRefused) {
+      const Refusal refusal = event.body.refused.refusal;
+      if (request.opened_leg != kNoOpenedLeg) OnLegRefused(&session, request.opened_leg, refusal);
+      if (session.refusal == Refusal::kNone) session.refusal = refusal;
     }
     if (session.unanswered > 0 || session.queued) continue;
     const Refusal refusal = std::exchange(session.refusal, Refusal::kNone);
@@ -435,8 +336,32 @@ void RelayClient::OnAnswer(const Event& event) {
       if (refusal != Refusal::kNone) Forget(request.session, EndReason::kClosed);
       continue;
     }
+    if (OfferAgain(request.session, &session, refusal)) continue;
     user_->OnSettled(request.session, refusal);
   }
+}
+
+// The relay has not the leg, nor what was told of it behind.
+void RelayClient::OnLegRefused(Session* session, uint8_t number, Refusal refusal) {
+  Leg& leg = session->legs[number];
+  leg.told = false;
+  leg.told_listeners = 0;
+  for (Leg& speaker : session->legs) {
+    speaker.told_listeners &= static_cast<uint8_t>(~(1u << number));
+  }
+  leg.taken = IsTaken(refusal);
+}
+
+// After a restart of the relay its calls keep their ports, so those are waited for.
+bool RelayClient::OfferAgain(SessionId id, Session* session, Refusal refusal) {
+  if (!IsTaken(refusal) || timers_->now() >= session->rebind_until) return false;
+  for (Leg& leg : session->legs) leg.changed = leg.changed || leg.taken;
+  timers_->After(kRebindMs, [this, id, alive = alive_] {
+    if (!*alive) return;
+    const auto found = sessions_.find(id);
+    if (found != sessions_.end()) Touch(id, &found->second);
+  });
+  return true;
 }
 
 // We were too slow. The directory knows what is still alive; the rest has ended.

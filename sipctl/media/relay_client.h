@@ -55,6 +55,9 @@ class RelayUser {
 
 // How long calls wait for another relay after theirs died.
 inline constexpr TimeMs kRelayGoneMs = 5 * kSecondMs;
+// A dead relay's ports stay taken until the kernel has cleaned up behind it: how often a leg is
+// offered to its successor, for kRelayGoneMs.
+inline constexpr TimeMs kRebindMs = 100;
 inline constexpr TimeMs kRetryMsMin = 50;
 inline constexpr TimeMs kRetryMsMax = 500;
 inline constexpr TimeMs kBeatMs = 250;
@@ -104,6 +107,11 @@ class RelayClient {
   std::optional<Local> LocalOf(SessionId session, uint8_t leg) const;
 
   void SetLeg(SessionId session, uint8_t leg, const relay::abi::LegPlan& plan);
+  // Another program has the port of a leg that the relay refused (kBindFailed, kPortInUse): such
+  // legs are opened again on other pairs, and LocalOf changes. `first` and `second` as for Open.
+  // False when nothing was refused so, or no pair is free.
+  bool StepAround(SessionId session, std::span<const relay::abi::Address> first,
+                  std::span<const relay::abi::Address> second);
   // Who hears whom, both ways.
   void Bridge(SessionId session, uint8_t a, uint8_t b);
   void Unbridge(SessionId session, uint8_t a, uint8_t b);
@@ -140,6 +148,7 @@ class RelayClient {
     uint8_t told_listeners = 0;
     bool told = false;     // the relay has the leg
     bool changed = false;  // the plan differs from what was told
+    bool taken = false;    // the relay could not have its port
   };
   struct Session {
     std::vector<Leg> legs;
@@ -148,10 +157,13 @@ class RelayClient {
     bool queued = false;                                       // stands in dirty_
     bool closing = false;
     bool close_told = false;
+    TimeMs rebind_until = 0;  // told again after another relay came: taken ports are waited for
   };
+  static constexpr uint8_t kNoOpenedLeg = 0xff;
   struct Request {
     uint64_t number;
-    SessionId session;  // 0: a network set
+    SessionId session;   // 0: a network set
+    uint8_t opened_leg;  // of kLegOpen; kNoOpenedLeg = another command
   };
   using SessionMap = absl::flat_hash_map<SessionId, Session>;
 
@@ -171,12 +183,15 @@ class RelayClient {
   bool Tell(SessionId id, Session* session);
   bool TellLegs(SessionId id, Session* session);
   bool TellBridges(SessionId id, Session* session);
-  bool Push(relay::abi::CommandKind kind, SessionId session, const void* body, size_t length);
+  bool Push(relay::abi::CommandKind kind, SessionId session, const void* body, size_t length,
+            uint8_t opened_leg = kNoOpenedLeg);
 
   // Hearing.
   void OnEvents();
   void OnEvent(const relay::abi::Event& event);
   void OnAnswer(const relay::abi::Event& event);
+  void OnLegRefused(Session* session, uint8_t number, relay::abi::Refusal refusal);
+  bool OfferAgain(SessionId id, Session* session, relay::abi::Refusal refusal);
   void OnLostEvents();
   void Forget(SessionId id, relay::abi::EndReason reason);
 

@@ -358,6 +358,34 @@ TEST_F(CallSetupTest, TheRelayRefuses) {
   world_.ExpectNothingLeft();
 }
 
+TEST_F(CallSetupTest, TakenPortsAreSteppedAround) {
+  for (int i = 0; i < 3; ++i) {
+    world_.fake_relay.RefuseNext(relay::abi::CommandKind::kLegOpen,
+                                 relay::abi::Refusal::kBindFailed);
+  }
+  world_.Establish();
+  EXPECT_EQ(world_.sipctl->relay->ports().avoided(), 3u);
+  const auto answer = *sdp::Parse(world_.carrier.last().body);
+  EXPECT_EQ(answer.media[0].port, world_.RelayLeg(0).plan.local.port);
+  const auto offer = *sdp::Parse(world_.pbx.Got(Method::kInvite)->body);
+  EXPECT_EQ(offer.media[0].port, world_.RelayLeg(1).plan.local.port);
+  EXPECT_TRUE(world_.fake_relay.Only()->Hears(0, 1) && world_.fake_relay.Only()->Hears(1, 0));
+  HangUp();
+  world_.ExpectNothingLeft();
+}
+
+TEST_F(CallSetupTest, TakenPortsAreSteppedAroundThreeTimes) {
+  for (int i = 0; i < 8; ++i) {
+    world_.fake_relay.RefuseNext(relay::abi::CommandKind::kLegOpen,
+                                 relay::abi::Refusal::kPortInUse);
+  }
+  Call();
+  EXPECT_EQ(world_.carrier.status(), 503);
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 0u);
+  EXPECT_EQ(world_.sipctl->relay->ports().avoided(), 6u);
+  world_.ExpectNothingLeft();
+}
+
 TEST_F(CallSetupTest, TheRelaySleeps) {
   world_.fake_relay.Mute(true);
   Call();

@@ -100,13 +100,42 @@ TEST_F(PortAllocatorTest, ReleasedPairsRest) {
   EXPECT_TRUE(Take(5000 + kRestMs));
 }
 
+TEST_F(PortAllocatorTest, APairThatCannotBeBoundIsLeftAloneForLonger) {
+  Lend(2, 1);
+  const auto pairs = Take(0);
+  ASSERT_TRUE(pairs);
+  ports_.Avoid(pairs->first, 1000);
+  ports_.Release(Take(1000)->first, 2000);
+  EXPECT_EQ(ports_.avoided(), 1u);
+  ports_.Release(pairs->second, 2000);
+  // The one released later comes first: the other is not to be had yet.
+  const auto next = Take(2000 + kRestMs);
+  ASSERT_TRUE(next);
+  EXPECT_NE(next->first, pairs->first);
+  ports_.Release(next->second, 0);
+  EXPECT_FALSE(Take(1000 + kAvoidMs - 1));
+  EXPECT_EQ(Take(1000 + kAvoidMs)->first, pairs->first);
+}
+
+TEST_F(PortAllocatorTest, AnotherPairComesFromTheSameWorker) {
+  Lend(64, 4);
+  const auto pairs = Take(0);
+  ASSERT_TRUE(pairs);
+  const auto other = ports_.TakeBeside(pairs->first, std::vector{kA}, 0);
+  ASSERT_TRUE(other);
+  EXPECT_NE(*other, pairs->first);
+  EXPECT_EQ(WorkerOf(placement_, *other), WorkerOf(placement_, pairs->first));
+}
+
 TEST_F(PortAllocatorTest, LongestAtRestComesFirst) {
   Lend(3, 1);
   std::vector<PortAllocator::Pairs> calls;
   for (int i = 0; i < 3; ++i) calls.push_back(*Take(0));
-  for (int i : {2, 0, 1}) {
-    ports_.Release(calls[i].first, 10 + i);
-    ports_.Release(calls[i].second, 10 + i);
+  TimeMs now = 10;
+  for (size_t i : {2, 0, 1}) {
+    ports_.Release(calls[i].first, now);
+    ports_.Release(calls[i].second, now);
+    ++now;
   }
   EXPECT_EQ(Take(kRestMs * 2)->first, calls[2].first);
 }

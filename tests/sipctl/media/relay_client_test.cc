@@ -231,6 +231,36 @@ TEST_F(RelayClientTest, AnotherRelayGetsTheSameSessionsOnTheSamePorts) {
   EXPECT_EQ(relay_.network_sets().size(), 2u);
 }
 
+TEST_F(RelayClientTest, PortsThatADeadRelayStillHoldsAreWaitedFor) {
+  Pass(5);
+  const SessionId id = Call();
+  Pass(3);
+  const auto local_before = client_.LocalOf(id, 0);
+  relay_.Die();
+  for (int i = 0; i < 8; ++i) relay_.RefuseNext(CommandKind::kLegOpen, Refusal::kBindFailed);
+  relay_.Restart();
+  listener_.Take();
+  Pass(2000);
+  EXPECT_THAT(listener_.Take(), ElementsAre("lost", "back", "settled of 100"));
+  EXPECT_EQ(listener_.last_refusal, Refusal::kNone);
+  const auto& session = relay_.sessions().at(id);
+  EXPECT_EQ(session.legs.at(0).plan.local.port, local_before->port);
+  EXPECT_TRUE(session.Hears(0, 1) && session.Hears(1, 0));
+}
+
+TEST_F(RelayClientTest, PortsThatStayTakenAreARefusalInTheEnd) {
+  Pass(5);
+  Call();
+  Pass(3);
+  relay_.Die();
+  for (int i = 0; i < 1000; ++i) relay_.RefuseNext(CommandKind::kLegOpen, Refusal::kBindFailed);
+  relay_.Restart();
+  Pass(kRelayGoneMs);
+  EXPECT_EQ(listener_.last_refusal, Refusal::kNone);
+  Pass(1000);
+  EXPECT_EQ(listener_.last_refusal, Refusal::kBindFailed);
+}
+
 TEST_F(RelayClientTest, NoOtherRelayIsToldOnce) {
   Pass(5);
   const SessionId id = Call();
