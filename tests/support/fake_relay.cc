@@ -32,7 +32,7 @@ class FakeRelay::Link : public sipctl::media::RelayLink {
  public:
   Link(FakeRelay* relay, bool resumed)
       : relay_(relay),
-        process_(relay->process_.get()),
+        process_(relay->process_),
         resumed_(resumed),
         commands_({process_->client.commands, &process_->client.commands_produced,
                    &process_->answer.commands_consumed, relay::abi::kCommandRingCapacity}),
@@ -82,7 +82,7 @@ class FakeRelay::Link : public sipctl::media::RelayLink {
 
  private:
   FakeRelay* relay_;
-  Process* process_;
+  std::shared_ptr<Process> process_;  // its memory outlives a restart of the relay
   bool resumed_;
   relay::abi::RingProducer<Command> commands_;
   relay::abi::RingConsumer<Event> events_;
@@ -152,7 +152,7 @@ void FakeRelay::Connect(const sipctl::media::AttachRequest& request, Done done) 
 void FakeRelay::Die() {
   Link* link = process_ == nullptr ? nullptr : process_->link;
   if (link != nullptr) process_->link = nullptr;
-  std::unique_ptr<Process> process = std::move(process_);
+  std::shared_ptr<Process> process = std::move(process_);
   sessions_.clear();
   network_sets_.clear();
   known_ = false;
@@ -163,13 +163,13 @@ void FakeRelay::Die() {
   }
   // The memory outlives the process as long as the client maps it.
   if (process != nullptr) {
-    timers_->After(60'000, [kept = std::shared_ptr<Process>(std::move(process))] {});
+    timers_->After(60'000, [kept = std::move(process)] {});
   }
 }
 
 void FakeRelay::Restart() {
   ++instance_;
-  process_ = std::make_unique<Process>();
+  process_ = std::make_shared<Process>();
   for (size_t i = 0; i < options_.addresses.size(); ++i) {
     relay::abi::LocalAddress address{};
     address.address = options_.addresses[i];
@@ -186,7 +186,7 @@ void FakeRelay::Restart() {
 void FakeRelay::ForgetClient() {
   const std::vector<relay::abi::LocalAddress> addresses = process_->addresses;
   const std::vector<relay::abi::Lease> leases = process_->leases;
-  process_ = std::make_unique<Process>();
+  process_ = std::make_shared<Process>();
   process_->addresses = addresses;
   process_->leases = leases;
 }

@@ -104,7 +104,7 @@ class FakeRelay : public sipctl::media::Connector {
 
   sipctl::Timers* timers_;
   FakeRelayOptions options_;
-  std::unique_ptr<Process> process_;
+  std::shared_ptr<Process> process_;
   std::vector<uint8_t> journal_;
   uint64_t instance_ = 1;
   uint64_t cookie_ = 0;
