@@ -1,7 +1,5 @@
 // relay: options -> shared memory and ports -> workers -> conductor, and back in that order.
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 
 #include "relay/address_text.h"
 #include "relay/conductor/assembly.h"
+#include "relay/log.h"
 #include "relay/options.h"
 #include "relay/port/memory.h"
 #include "relay/port/preflight.h"
@@ -56,7 +55,7 @@ Assembly::MakePort PortMaker(const Options& options) {
                                       .counters = counters});
     if (!port.ok()) return port.status();
     if (!(*port)->why_not_uring().empty()) {
-      spdlog::warn("io_uring is not used: {}", (*port)->why_not_uring());
+      relay::log::Warn("io_uring is not used: {}", (*port)->why_not_uring());
     }
     return *std::move(port);
   };
@@ -84,13 +83,12 @@ void Preflight(const Options& options) {
   }
   const relay::port::MachineFacts facts = relay::port::PrepareMachine();
   if (options.port != relay::PortKind::kUring) return;
-  for (const std::string& warning : relay::port::Warnings(plan, facts)) spdlog::warn("{}", warning);
+  for (const std::string& warning : relay::port::Warnings(plan, facts))
+    relay::log::Warn("{}", warning);
 }
 
 int Serve(const Options& options) {
-  spdlog::set_default_logger(spdlog::stderr_logger_st("relay"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  relay::log::Start(options.log_level);
   Preflight(options);
   auto assembly = Assembly::Make({.addresses = options.listen,
                                   .door = {.path = options.socket_path, .group = options.group},
@@ -105,16 +103,17 @@ int Serve(const Options& options) {
                                  options.workers, PortMaker(options));
   const absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
   if (!status.ok()) {
-    spdlog::critical("cannot start: {}", std::string(status.message()));
+    relay::log::Critical("cannot start: {}", std::string(status.message()));
     return 1;
   }
-  for (const auto& address : options.listen) spdlog::info("listen {}", relay::ListenText(address));
-  spdlog::info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
-               options.workers, options.workers, (*assembly)->port(0)->name());
-  spdlog::info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
+  for (const auto& address : options.listen)
+    relay::log::Info("listen {}", relay::ListenText(address));
+  relay::log::Info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
+                   options.workers, options.workers, (*assembly)->port(0)->name());
+  relay::log::Info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
   (*assembly)->RunConductor();
   (*assembly)->Stop();
-  spdlog::info("stopped");
+  relay::log::Info("stopped");
   return 0;
 }
 

@@ -1,12 +1,13 @@
 #include "relay/conductor/conductor.h"
 
 #include <poll.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include "relay/log.h"
 
 namespace relay::conductor {
 namespace {
@@ -186,7 +187,7 @@ void Conductor::TakeCommands(TimeNs now) {
     }
     commands_left_ = commands_left_ || taken == kCommandDrainMax;
     if (result == abi::RingResult::kBroken) {
-      spdlog::warn("client slot {}: its command cursor cannot be true; cut off", slot.number());
+      log::Warn("client slot {}: its command cursor cannot be true; cut off", slot.number());
       ClientGone(slot, "broken ring", now);
     }
   }
@@ -236,8 +237,8 @@ void Conductor::Terminate(TimeNs now) {
   if (stage_ == Stage::kServing) {
     stage_ = Stage::kDraining;
     stage_end_ns_ = now + config_.drain_timeout_s * kSecond;
-    spdlog::info("draining: {} sessions left, {} s at most", directory_.live(),
-                 config_.drain_timeout_s);
+    log::Info("draining: {} sessions left, {} s at most", directory_.live(),
+              config_.drain_timeout_s);
   } else if (stage_ == Stage::kDraining) {
     stage_end_ns_ = now;
   }
@@ -246,7 +247,7 @@ void Conductor::Terminate(TimeNs now) {
 void Conductor::Advance(TimeNs now) {
   if (stage_ == Stage::kServing || stage_ == Stage::kStopped) return;
   if (stage_ == Stage::kDraining && directory_.live() > 0 && now >= stage_end_ns_) {
-    spdlog::info("ending {} sessions", directory_.live());
+    log::Info("ending {} sessions", directory_.live());
     for (const uint32_t index : directory_.Live()) {
       factory_.End(index, abi::EndReason::kRelayStopping);
     }
@@ -262,7 +263,7 @@ void Conductor::FlushAll(TimeNs now) {
   for (const auto& link : config_.workers) link->Flush();
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].Flush()) {
-      spdlog::warn("client slot {}: its event cursor cannot be true; cut off", i);
+      log::Warn("client slot {}: its event cursor cannot be true; cut off", i);
       ClientGone(slots_[i], "broken ring", now);
     }
   }

@@ -1,5 +1,4 @@
 // The conductor's part that sees processes come and go.
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "relay/conductor/conductor.h"
+#include "relay/log.h"
 
 namespace relay::conductor {
 namespace {
@@ -93,7 +93,7 @@ void Conductor::Welcome(Greeter::Visitor visitor) {
       slot.Prepare(hello.owner_cookie, name,
                    std::min(hello.journal_bytes, config_.journal_bytes_max), config_.keeper);
   if (!status.ok()) {
-    spdlog::error("client slot {}: {}", slot.number(), status.ToString());
+    log::Error("client slot {}: {}", slot.number(), status.ToString());
     slot.Leave(turns_);
     SendRefusal(visitor.socket.get(), abi::WelcomeStatus::kNoSlot);
     return;
@@ -118,8 +118,8 @@ void Conductor::Welcome(Greeter::Visitor visitor) {
     return;
   }
   slot.Attached(std::move(visitor.socket));
-  spdlog::info("client slot {}: '{}' {}, {} sessions live", slot.number(), slot.name(),
-               choice.resumed ? "came back" : "attached", directory_.LiveOf(slot.number()));
+  log::Info("client slot {}: '{}' {}, {} sessions live", slot.number(), slot.name(),
+            choice.resumed ? "came back" : "attached", directory_.LiveOf(slot.number()));
 }
 
 void Conductor::WelcomeObserver(Greeter::Visitor visitor) {
@@ -149,15 +149,15 @@ void Conductor::ClientGone(ClientSlot& slot, const char* why, TimeNs now) {
   Unwatch(slot.command_event());
   Unwatch(slot.socket());
   slot.Leave(turns_);
-  spdlog::info("client slot {}: '{}' is gone ({}), {} sessions go on", slot.number(), slot.name(),
-               why, directory_.LiveOf(slot.number()));
+  log::Info("client slot {}: '{}' is gone ({}), {} sessions go on", slot.number(), slot.name(), why,
+            directory_.LiveOf(slot.number()));
 }
 
 void Conductor::TakeSignal(TimeNs now) {
   signalfd_siginfo info;
   while (read(config_.signal_fd, &info, sizeof info) == sizeof info) {
-    spdlog::info("signal {} from process {}", strsignal(static_cast<int>(info.ssi_signo)),
-                 info.ssi_pid);
+    log::Info("signal {} from process {}", strsignal(static_cast<int>(info.ssi_signo)),
+              info.ssi_pid);
     Terminate(now);
   }
 }

@@ -1,7 +1,6 @@
 #include "sipctl/media/media_plan.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 namespace sipctl::media {
@@ -95,7 +94,7 @@ LegPlan Frame(const LegFrame& frame) {
   plan.network_set = frame.media->network_set;
   plan.dscp = frame.trunk->dscp;
   plan.session_length_ms = frame.length_ms;
-  std::memcpy(plan.label, frame.label.data(), std::min(frame.label.size(), sizeof plan.label));
+  std::copy_n(frame.label.data(), std::min(frame.label.size(), sizeof plan.label), plan.label);
   return plan;
 }
 
