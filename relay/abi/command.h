@@ -21,6 +21,7 @@
 #include <type_traits>
 
 #include "relay/abi/endpoint.h"
+#include "relay/abi/srtp.h"
 
 namespace relay::abi {
 
@@ -107,8 +108,10 @@ struct LegCommand {  // kLegOpen, kLegUpdate
   uint8_t leg;
   uint8_t reserved[7];
   LegPlan plan;
+  SrtpPlan srtp;  // beside the plan and not in it: a plan may be copied and shown, keys may not
 };
-static_assert(sizeof(LegCommand) == 160);
+static_assert(sizeof(LegCommand) == 336);
+static_assert(offsetof(LegCommand, srtp) == 160);
 
 struct LegCloseCommand {
   uint8_t leg;
@@ -132,8 +135,8 @@ struct NetworkSetCommand {
 };
 static_assert(sizeof(NetworkSetCommand) == 392);
 
-// One slot of the command ring. `body` is chosen by `kind`; its unused rest is zero. The size
-// leaves room for the SRTP keys of a leg.
+// One slot of the command ring. `body` is chosen by `kind`; its unused rest is zero. The
+// relay overwrites a record with zeros as it takes it: it may hold keys.
 struct Command {
   CommandKind kind;
   uint16_t reserved;

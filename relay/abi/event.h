@@ -49,8 +49,10 @@ enum class Refusal : uint16_t {
   kBindFailed = 21,
   kAddressFamily = 22,
   kDraining = 23,
+  kBadSrtp = 24,
+  kSrtpUnavailable = 25,
 };
-inline constexpr uint16_t kRefusalCount = 24;
+inline constexpr uint16_t kRefusalCount = 26;
 
 constexpr const char* RefusalSentence(Refusal refusal) {
   switch (refusal) {
@@ -102,6 +104,10 @@ constexpr const char* RefusalSentence(Refusal refusal) {
       return "local and remote address are of different families";
     case Refusal::kDraining:
       return "the relay is draining and takes no new sessions";
+    case Refusal::kBadSrtp:
+      return "an SRTP suite, key, MKI or policy is out of range or contradicts the others";
+    case Refusal::kSrtpUnavailable:
+      return "this relay was started without an engine for SRTP";
   }
   return "unknown refusal";
 }

@@ -34,7 +34,7 @@
 namespace relay::abi {
 
 inline constexpr uint64_t kMagic = 0x31304d45444e4154;  // "TANDEM01", little endian
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 
 inline constexpr uint16_t kLocalAddressesMax = 256;
 inline constexpr uint16_t kClientSlotsMax = 16;
@@ -79,8 +79,9 @@ struct LegRecord {
   LocalEndpoint local;
   Endpoint remote_signalled;
   char label[16];
-  Codec codec;  // first of the plan's formats
-  uint8_t reserved2[7];
+  Codec codec;     // first of the plan's formats
+  SrtpSuite srtp;  // the suite alone: keys are nobody else's business
+  uint8_t reserved2[6];
 };
 static_assert(sizeof(LegRecord) == 64);
 
@@ -176,6 +177,8 @@ constexpr uint32_t LayoutHash() {
                             sizeof(Network),
                             sizeof(Format),
                             sizeof(LegPlan),
+                            sizeof(SrtpKey),
+                            sizeof(SrtpPlan),
                             sizeof(Command),
                             sizeof(Event),
                             sizeof(LegStatistics),
@@ -195,6 +198,7 @@ constexpr uint32_t LayoutHash() {
                             kLegsPerSession,
                             kFormatsPerLeg,
                             offsetof(LegPlan, formats),
+                            offsetof(LegCommand, srtp),
                             offsetof(Command, body),
                             offsetof(Event, body),
                             offsetof(StateHeader, addresses)};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "relay/conductor/srtp_check.h"
+
 namespace relay::conductor {
 namespace {
 
@@ -226,8 +228,9 @@ Finding CheckCommand(const Command& command, const CheckFacts& facts) {
     case CommandKind::kLegOpen:
     case CommandKind::kLegUpdate: {
       const abi::LegCommand& body = command.body.leg;
-      const Finding finding = CheckLegNumber(body.leg, body.reserved);
-      return finding.ok() ? CheckPlan(body.plan, facts) : finding;
+      Finding finding = CheckLegNumber(body.leg, body.reserved);
+      if (finding.ok()) finding = CheckPlan(body.plan, facts);
+      return finding.ok() ? CheckSrtp(body.srtp) : finding;
     }
     case CommandKind::kBridge:
     case CommandKind::kUnbridge:

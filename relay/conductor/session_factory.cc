@@ -19,6 +19,7 @@ static_assert(kNobody == port::kNoHandle && kNobody == session::kNoHandle);
 
 constexpr uint16_t kSessionField = offsetof(abi::Command, session);
 constexpr uint16_t kLegField = kBodyOffset;  // first byte of every body that names a leg
+constexpr uint16_t kSrtpField = kBodyOffset + offsetof(abi::LegCommand, srtp);
 
 #define OFFSET_IN_PLAN(member) static_cast<uint16_t>(kPlanOffset + offsetof(abi::LegPlan, member))
 
@@ -148,6 +149,8 @@ session::LegSetup SessionFactory::SetupOf(const abi::LegPlan& plan, const Sessio
 
 Finding SessionFactory::OpenLeg(const Asker& asker, const abi::Command& command, TimeNs now) {
   const abi::LegCommand& body = command.body.leg;
+  if (body.srtp.suite != abi::SrtpSuite::kNone)
+    return Refuse(Refusal::kSrtpUnavailable, kSrtpField);
   SessionDirectory& directory = *parts_.directory;
   const uint16_t worker = abi::WorkerOf(parts_.state->header().placement, body.plan.local);
   WorkerLink& link = *parts_.workers[worker];
@@ -203,6 +206,8 @@ Finding SessionFactory::UpdateLeg(const Asker& asker, const abi::Command& comman
   const Found found = FindLeg(asker, command, body.leg, kLegField);
   if (!found.finding.ok()) return found.finding;
   LegControl& control = parts_.directory->leg(found.leg);
+  if (body.srtp.suite != abi::SrtpSuite::kNone)
+    return Refuse(Refusal::kSrtpUnavailable, kSrtpField);
   if (body.plan.local != control.local) {
     return Refuse(Refusal::kBadValue, OFFSET_IN_PLAN(local));
   }

@@ -12,8 +12,8 @@ namespace {
 #define AT(type, member, offset) EXPECT_EQ(offsetof(type, member), size_t{offset})
 
 TEST(LayoutTest, VersionAndHash) {
-  EXPECT_EQ(kLayoutVersion, 1u);
-  EXPECT_EQ(LayoutHash(), 2522868999u);
+  EXPECT_EQ(kLayoutVersion, 2u);
+  EXPECT_EQ(LayoutHash(), 3827729190u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
 
@@ -24,7 +24,9 @@ TEST(LayoutTest, Sizes) {
   EXPECT_EQ(sizeof(Network), 24u);
   EXPECT_EQ(sizeof(Format), 8u);
   EXPECT_EQ(sizeof(LegPlan), 152u);
-  EXPECT_EQ(sizeof(LegCommand), 160u);
+  EXPECT_EQ(sizeof(SrtpKey), 56u);
+  EXPECT_EQ(sizeof(SrtpPlan), 176u);
+  EXPECT_EQ(sizeof(LegCommand), 336u);
   EXPECT_EQ(sizeof(LegCloseCommand), 8u);
   EXPECT_EQ(sizeof(BridgeCommand), 8u);
   EXPECT_EQ(sizeof(NetworkSetCommand), 392u);
@@ -103,6 +105,27 @@ TEST(LayoutTest, OffsetsOfLegCommand) {
   AT(LegCommand, leg, 0);
   AT(LegCommand, reserved, 1);
   AT(LegCommand, plan, 8);
+  AT(LegCommand, srtp, 160);
+}
+
+TEST(LayoutTest, OffsetsOfSrtpKey) {
+  AT(SrtpKey, key, 0);
+  AT(SrtpKey, salt, 32);
+  AT(SrtpKey, mki_length, 46);
+  AT(SrtpKey, reserved, 47);
+  AT(SrtpKey, mki, 48);
+}
+
+TEST(LayoutTest, OffsetsOfSrtpPlan) {
+  AT(SrtpPlan, suite, 0);
+  AT(SrtpPlan, send_key_count, 1);
+  AT(SrtpPlan, receive_key_count, 2);
+  AT(SrtpPlan, send_roc, 3);
+  AT(SrtpPlan, receive_roc, 4);
+  AT(SrtpPlan, reserved, 5);
+  AT(SrtpPlan, overlap_ms, 6);
+  AT(SrtpPlan, send, 8);
+  AT(SrtpPlan, receive, 64);
 }
 
 TEST(LayoutTest, OffsetsOfLegCloseCommand) {
