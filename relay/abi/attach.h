@@ -276,7 +276,7 @@ class Attachment {
     hello.journal_bytes = options.journal_bytes;
     hello.owner_cookie = options.owner_cookie;
     const size_t length = std::min(options.name.size(), sizeof hello.name - 1);
-    std::memcpy(hello.name, options.name.data(), length);
+    std::copy_n(options.name.data(), length, hello.name);
     if (send(socket_.get(), &hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello) return {};
     // A relay that refuses the user closes at once; its reason is still there to be read.
     return errno == EPIPE || errno == ECONNRESET ? AttachFailure{}
