@@ -90,6 +90,7 @@ std::vector<Format> KnownFormats(const Media& media) {
   for (const std::string& text : media.formats) {
     const std::optional<uint8_t> payload_type = ParseNumber<uint8_t>(text);
     if (!payload_type.has_value() || *payload_type > 127) continue;
+    if (text.size() > 1 && text.front() == '0') continue;  // "00" is no number we would write
     const std::optional<Codec> codec = CodecOf(media, *payload_type);
     if (!codec.has_value()) continue;
     if (std::any_of(known.begin(), known.end(), [&](const Format& format) {

@@ -79,6 +79,10 @@ bool ConvertUri(su_home_t* home, const url_t& url, Uri* out) {
     const size_t colon = whole.find(':');
     if (colon == std::string_view::npos || colon + 1 == whole.size()) return false;
     out->user = whole.substr(colon + 1);
+    // sofia loses slashes of a path that has no host before it; what it cannot write again as it
+    // stands would reach the other leg changed.
+    const url_t* again = url_make(home, whole.data());
+    if (again == nullptr || OrEmpty(url_as_string(home, again)) != whole) return false;
     return !grammar::Any(out->user, grammar::kNeverInUri);
   }
   if (url.url_path != nullptr || url.url_fragment != nullptr) return false;

@@ -51,5 +51,10 @@ TEST(KnownFormats, OneOfEachAndNothingOutOfRange) {
   EXPECT_EQ(formats[0].payload_type, 8);
 }
 
+// The answer would name it "0", which nobody offered.
+TEST(KnownFormats, ANumberIsWrittenWithoutZeroesBeforeIt) {
+  EXPECT_TRUE(KnownFormats(Audio("audio 1 RTP/AVP 00 08", {}).media[0]).empty());
+}
+
 }  // namespace
 }  // namespace sipctl::sdp

@@ -317,8 +317,9 @@ TEST(Uri, ParsesAndPrints) {
     ASSERT_TRUE(uri.ok()) << uri.status();
     EXPECT_EQ(uri->ToString(), text);
   }
-  for (std::string_view text : {"", "sip:", "alice", "sip:a@", "sip:a@b:port", "sip:a@b;=x",
-                                "sip:a@b\r\n", "sip:a@b:0x10", "<sip:a@b>", "sip:a@[::1"}) {
+  for (std::string_view text :
+       {"", "sip:", "alice", "sip:a@", "sip:a@b:port", "sip:a@b;=x", "sip:a@b\r\n", "sip:a@b:0x10",
+        "<sip:a@b>", "sip:a@[::1", "tel:+918012345678SIP/IP/context=example.com"}) {
     EXPECT_FALSE(Uri::Parse(text).ok()) << text;
   }
   EXPECT_EQ(Uri::Parse("SIP:a:secret@EXAMPLE.com")->ToString(), "sip:a@EXAMPLE.com");
