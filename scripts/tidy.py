@@ -54,6 +54,8 @@ TOPMOST = re.compile(r"^(relay|sipctl)/(main|run)[a-z_]*\.h$")
 FENCES = [
     (r"liburing\.h", r"relay/port/(engine_uring\.cc|uring_buffers\.h)$",
      "io_uring belongs to relay/port/engine_uring"),
+    (r"libmnl/.*", r"relay/port/(netlink|link|neighbour)\.(h|cc)$",
+     "netlink belongs to the next hops"),
     (r"sofia-sip/.*", r"(sipctl/sip/message[a-z_]*\.(h|cc)|tests/sipctl/sip/message.*)$",
      "sofia-sip stays inside sipctl/sip/message"),
     (r"yaml-cpp/.*", r"sipctl/trunk/config[a-z_]*\.(h|cc)$",
@@ -105,6 +107,9 @@ UNMIRRORED = {
     "relay/main.cc": "tests/system starts the program",
     "relay/tools/relaystat.cc": "tests/system reads its output",
     "relay/port/mmsg_engine.cc": "tests/relay/port/port_suite.cc runs it beside the other engine",
+    "relay/port/hop_reader.cc": "tests/relay/port/neighbour_test.cc reads by it",
+    "relay/port/link.cc": "tests/relay/port/neighbour_test.cc, at its end",
+    "relay/port/netlink.cc": "tests/relay/port/neighbour_test.cc asks and hears by it",
     "relay/stage/learn.cc": "the fixture table of tests/relay/worker/pipeline_test.cc",
     "relay/stage/reception.cc": "the fixture table of tests/relay/worker/pipeline_test.cc",
     "relay/stage/report.cc": "the fixture table of tests/relay/worker/pipeline_test.cc",

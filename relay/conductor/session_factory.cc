@@ -147,6 +147,15 @@ session::LegSetup SessionFactory::SetupOf(const abi::LegPlan& plan, const Sessio
   return setup;
 }
 
+// Raw ports find the way now, so that the first packet need not wait for it.
+void SessionFactory::Approach(const abi::LegPlan& plan, port::Port* port) const {
+  if (plan.remote_rtp.port != 0) port->Approach(plan.local, plan.remote_rtp);
+  if (plan.rtcp_mux == 0 && plan.remote_rtcp.port != 0 &&
+      plan.remote_rtcp.address != plan.remote_rtp.address) {
+    port->Approach(plan.local, plan.remote_rtcp);
+  }
+}
+
 Finding SessionFactory::OpenLeg(const Asker& asker, const abi::Command& command, TimeNs now) {
   const abi::LegCommand& body = command.body.leg;
   if (body.srtp.suite != abi::SrtpSuite::kNone)
@@ -160,6 +169,7 @@ Finding SessionFactory::OpenLeg(const Asker& asker, const abi::Command& command,
   if (Finding no = BindPair(body.plan, link.port(), &handles); !no.ok()) return no;
 
   // Nothing can fail from here on.
+  Approach(body.plan, link.port());
   if (index == kNobody) {
     index = directory.Open({.client_slot = asker.client_slot,
                             .worker = worker,
@@ -225,6 +235,7 @@ Finding SessionFactory::UpdateLeg(const Asker& asker, const abi::Command& comman
     }
     control.rtcp_handle = *rtcp;
   }
+  Approach(body.plan, link.port());
   ++control.plan_version;
   if (control.networks != nullptr && control.networks != networks) {
     control.retired.push_back({control.plan_version, std::move(control.networks)});

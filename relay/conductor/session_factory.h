@@ -73,6 +73,7 @@ class SessionFactory {
                   uint16_t worker) const;
   Finding BindPair(const abi::LegPlan& plan, port::Port* port, Handles* handles) const;
   absl::StatusOr<uint32_t> BindOne(abi::LocalEndpoint local, port::Port* port) const;
+  void Approach(const abi::LegPlan& plan, port::Port* port) const;
   session::LegSetup SetupOf(const abi::LegPlan& plan, const Session& session, uint32_t leg) const;
   void PublishLeg(uint32_t session, uint32_t leg, const abi::LegPlan& plan);
   void ApplyLength(uint32_t session, const abi::LegPlan& plan);

@@ -1,4 +1,4 @@
-// A port is where packets enter and leave: `memory`, `uring`, and later `xdp` and `dpdk`.
+// A port is where packets enter and leave: `memory`, `uring`, `xdp`, `dpdk`.
 //
 // A worker owns one instance of each port it uses and calls it from its own thread. The pipeline
 // above sees datagrams with two endpoints, whatever lies below. One virtual call a burst.
@@ -107,6 +107,10 @@ class Port {
   // Takes the local endpoint for this worker. `as` is what it is called on the wire.
   // Error: kAlreadyExists when the kernel has given the port to somebody else.
   virtual absl::StatusOr<Handle> Bind(abi::LocalEndpoint local, const abi::Endpoint& as) = 0;
+  // A leg at the local endpoint will send to `remote`: raw ports have the next hop found.
+  virtual void Approach(abi::LocalEndpoint local, const abi::Endpoint& remote) {
+    static_cast<void>(local), static_cast<void>(remote);
+  }
   // Takes a Bind back whose handle no worker has adopted: the second port of a pair was taken.
   virtual void Unbind(Handle handle) = 0;
 };

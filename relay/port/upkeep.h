@@ -1,0 +1,21 @@
+// What a port has to do beside packets, on the conductor's thread: next hops to follow, programs to
+// attach again, links to watch.
+#pragma once
+
+#include "relay/abi/counters.h"
+#include "relay/clock.h"
+
+namespace relay::port {
+
+class Upkeep {
+ public:
+  virtual ~Upkeep() = default;
+
+  // Readable (epoll) when a turn would find something to do; -1 = only time brings work.
+  virtual int descriptor() const = 0;
+  // Without waiting. At least every 100 ms, and at once when the descriptor is readable. `counters`
+  // are the conductor's own: what the kernel or a NIC counted is added there.
+  virtual void Turn(TimeNs now, abi::CounterBlock& counters) = 0;
+};
+
+}  // namespace relay::port

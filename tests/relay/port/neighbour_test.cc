@@ -1,0 +1,235 @@
+// The kernel's tables, followed: in namespaces of the test's own.
+#include "relay/port/neighbour.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/support/veth_lab.h"
+
+namespace relay::port {
+namespace {
+
+abi::Address Text(const std::string& text) {
+  abi::Address address{};
+  uint8_t four[4];
+  if (inet_pton(AF_INET, text.c_str(), four) == 1) {
+    return abi::Address::Ipv4(four[0], four[1], four[2], four[3]);
+  }
+  EXPECT_EQ(inet_pton(AF_INET6, text.c_str(), address.bytes.data()), 1);
+  return address;
+}
+
+abi::LocalAddress Local(const std::string& text) {
+  return {.address = Text(text), .port_first = 10000, .port_last = 39999};
+}
+
+class NextHopsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    addresses_ = {Local("10.66.0.1"), Local("10.66.1.1"), Local("fd66:0::1")};
+    absl::StatusOr<std::unique_ptr<NextHops>> hops = NextHops::Open(
+        {.devices = {"near0", "near1"}, .addresses = addresses_, .workers = 2, .seed = 99});
+    ASSERT_TRUE(hops.ok()) << hops.status();
+    hops_ = *std::move(hops);
+  }
+
+  // One turn of the conductor, after something for it to do has come.
+  void Turn() {
+    pollfd ready{.fd = hops_->descriptor(), .events = POLLIN, .revents = 0};
+    poll(&ready, 1, 3000);
+    hops_->Turn(now_ += kMillisecond, counters_);
+  }
+  // Turns until the reader finds the way, or does not find it any more.
+  bool Becomes(bool found, uint16_t local, const std::string& remote, Hop* hop) {
+    for (int turn = 0; turn < 40; ++turn) {
+      if (hops_->reader(0)->Find(local, Text(remote), hop) == found) return true;
+      Turn();
+    }
+    return false;
+  }
+  wire::MacAddress MacOf(const std::string& device, bool far) {
+    wire::MacAddress mac{};
+    const auto read = [&] {
+      absl::StatusOr<Netlink> netlink = Netlink::Open({});
+      const absl::StatusOr<std::vector<Link>> links = ReadLinks(*netlink);
+      if (const Link* link = FindLink(*links, device)) mac = link->mac;
+    };
+    far ? lab_.InFar(read) : read();
+    return mac;
+  }
+
+  test::VethLab lab_{2};
+  std::vector<abi::LocalAddress> addresses_;
+  std::unique_ptr<NextHops> hops_;
+  abi::CounterBlock counters_{};
+  TimeNs now_ = kSecond;
+};
+
+TEST_F(NextHopsTest, AnApproachedNeighbourIsThereBeforeItsFirstPacket) {
+  hops_->Approach(0, Text("10.66.0.2"));
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  EXPECT_EQ(hop.to, MacOf("far0", true));
+  EXPECT_EQ(hop.from, MacOf("near0", false));
+  EXPECT_EQ(hop.egress, 0);
+  EXPECT_EQ(hop.vlan, 0);
+}
+
+TEST_F(NextHopsTest, APacketThatFindsNoWayAsksForIt) {
+  Hop hop;
+  EXPECT_FALSE(hops_->reader(1)->Find(1, Text("10.66.1.2"), &hop));
+  ASSERT_TRUE(Becomes(true, 1, "10.66.1.2", &hop));
+  EXPECT_EQ(hop.to, MacOf("far1", true));
+  EXPECT_EQ(hop.egress, 1);
+}
+
+TEST_F(NextHopsTest, Ipv6IsResolvedByNeighbourDiscovery) {
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 2, "fd66:0::2", &hop));
+  EXPECT_EQ(hop.to, MacOf("far0", true));
+}
+
+TEST_F(NextHopsTest, AChangedMacIsFollowedWithTheNextTurn) {
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  lab_.Near("ip neigh replace 10.66.0.2 dev near0 lladdr 02:00:00:00:77:01 nud reachable");
+  hops_->Turn(now_ += kMillisecond, counters_);  // one, without waiting
+  ASSERT_TRUE(hops_->reader(0)->Find(0, Text("10.66.0.2"), &hop));
+  EXPECT_EQ(hop.to, (wire::MacAddress{2, 0, 0, 0, 0x77, 1}));
+}
+
+TEST_F(NextHopsTest, AllThatGoThroughAGatewayFollowItTogether) {
+  lab_.Near("ip route add 192.0.2.0/24 via 10.66.1.2");
+  Hop hop;
+  for (int host = 1; host <= 50; ++host) {
+    ASSERT_TRUE(Becomes(true, 1, absl::StrCat("192.0.2.", host), &hop)) << host;
+    EXPECT_EQ(hop.egress, 1);
+  }
+  EXPECT_EQ(hops_->hops(), 1u);
+  EXPECT_EQ(hops_->destinations(), 50u);
+  lab_.Near("ip neigh replace 10.66.1.2 dev near1 lladdr 02:00:00:00:77:02 nud reachable");
+  hops_->Turn(now_ += kMillisecond, counters_);
+  for (int host = 1; host <= 50; ++host) {
+    ASSERT_TRUE(hops_->reader(0)->Find(1, Text(absl::StrCat("192.0.2.", host)), &hop));
+    EXPECT_EQ(hop.to, (wire::MacAddress{2, 0, 0, 0, 0x77, 2}));
+  }
+}
+
+TEST_F(NextHopsTest, AChangedRouteMovesItsCalls) {
+  lab_.Near("ip route add 192.0.2.0/24 via 10.66.0.2");
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "192.0.2.9", &hop));
+  EXPECT_EQ(hop.egress, 0);
+  lab_.Near("ip route replace 192.0.2.0/24 via 10.66.1.2");
+  for (int turn = 0; turn < 20 && hop.egress == 0; ++turn) {
+    Turn();
+    hops_->reader(0)->Find(0, Text("192.0.2.9"), &hop);
+  }
+  EXPECT_EQ(hop.egress, 1);
+}
+
+// One far network, two trunks: the source address decides, as ip rule says.
+TEST_F(NextHopsTest, PolicyRoutingByTheLegsOwnAddress) {
+  lab_.Near("ip rule add from 10.66.0.1 lookup 100 && ip rule add from 10.66.1.1 lookup 101");
+  lab_.Near("ip route add 198.51.100.0/24 via 10.66.0.2 table 100");
+  lab_.Near("ip route add 198.51.100.0/24 via 10.66.1.2 table 101");
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "198.51.100.7", &hop));
+  EXPECT_EQ(hop.egress, 0);
+  ASSERT_TRUE(Becomes(true, 1, "198.51.100.7", &hop));
+  EXPECT_EQ(hop.egress, 1);
+}
+
+TEST_F(NextHopsTest, ANeighbourThatIsGoneIsUnresolvedUntilItComesBack) {
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  lab_.Near("ip neigh replace 10.66.0.2 dev near0 nud failed");
+  ASSERT_TRUE(Becomes(false, 0, "10.66.0.2", &hop));
+  now_ += 2 * kSecond;  // it is asked for again while packets want it, once a second
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  EXPECT_EQ(hop.to, MacOf("far0", true));
+  lab_.Near("ip neigh del 10.66.0.2 dev near0");
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+}
+
+TEST_F(NextHopsTest, WhatNoRawDeviceReachesIsUnresolved) {
+  Hop hop;
+  EXPECT_FALSE(Becomes(true, 0, "127.0.0.1", &hop));    // this host itself
+  EXPECT_FALSE(Becomes(true, 0, "203.0.113.1", &hop));  // no route
+  lab_.Near("ip route add 203.0.113.0/24 via 10.66.0.2");
+  EXPECT_TRUE(Becomes(true, 0, "203.0.113.1", &hop));  // now there is one
+}
+
+TEST_F(NextHopsTest, TheKernelKeepsWhatIsUsedAndForgetsTheRest) {
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  ASSERT_TRUE(Becomes(true, 1, "10.66.1.2", &hop));
+  lab_.Near("ip neigh show 10.66.0.2 dev near0 | grep -q managed");
+  for (int minute = 0; minute < 8; ++minute) {
+    ASSERT_TRUE(hops_->reader(1)->Find(0, Text("10.66.0.2"), &hop));
+    hops_->Turn(now_ += 61 * kSecond, counters_);
+  }
+  EXPECT_EQ(hops_->hops(), 1u);
+  lab_.Near("ip neigh show 10.66.0.2 dev near0 | grep -q managed");
+  lab_.Near("! ip neigh show 10.66.1.2 dev near1 | grep -q managed");
+  hops_.reset();
+  lab_.Near("! ip neigh show 10.66.0.2 dev near0 | grep -q managed");
+}
+
+TEST_F(NextHopsTest, AFullBucketLetsItsOldestGo) {
+  lab_.Near("ip route add 172.16.0.0/12 via 10.66.0.2");
+  // Nine whose hash falls into one bucket.
+  std::vector<abi::Address> crowd;
+  const HopTable& table = hops_->table();
+  const uint64_t bucket = table.HashOf(0, Text("172.16.0.1")) % kHopBuckets;
+  for (uint32_t i = 0; crowd.size() < kHopsPerBucket + 1; ++i) {
+    const abi::Address address =
+        abi::Address::Ipv4(172, static_cast<uint8_t>(16 + (i >> 16)), static_cast<uint8_t>(i >> 8),
+                           static_cast<uint8_t>(i));
+    if (table.HashOf(0, address) % kHopBuckets == bucket) crowd.push_back(address);
+  }
+  for (const abi::Address& address : crowd) hops_->Approach(0, address);
+  EXPECT_EQ(hops_->destinations(), size_t{kHopsPerBucket});
+  EXPECT_EQ(table.Find(table.HashOf(0, crowd.front())), kNoHop);
+  EXPECT_NE(table.Find(table.HashOf(0, crowd.back())), kNoHop);
+}
+
+TEST(NextHops, ADeviceThatIsNotThereIsNamed) {
+  test::VethLab lab;
+  const absl::Status status = NextHops::Open({.devices = {"eth7"}}).status();
+  EXPECT_EQ(status.message(), "there is no Ethernet device eth7; `ip link` lists those that are");
+}
+
+// 802.1Q: this kernel may have no such device, so the message is made by hand.
+TEST(Link, AVlanDeviceIsItsParentWithATag) {
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  auto* header = message.Extra<ifinfomsg>();
+  header->ifi_type = 1;
+  header->ifi_index = 7;
+  header->ifi_flags = 0x41;  // up, running
+  message.Put(IFLA_IFNAME, std::string_view("eth0.100"));
+  message.Put(IFLA_LINK, uint32_t{3});
+  nlattr* information = mnl_attr_nest_start(message.header(), IFLA_LINKINFO);
+  message.Put(IFLA_INFO_KIND, std::string_view("vlan"));
+  nlattr* data = mnl_attr_nest_start(message.header(), IFLA_INFO_DATA);
+  mnl_attr_put_u16(message.header(), IFLA_VLAN_ID, 100);
+  mnl_attr_nest_end(message.header(), data);
+  mnl_attr_nest_end(message.header(), information);
+  const std::optional<Link> link = ReadLink(*message.header());
+  ASSERT_TRUE(link);
+  EXPECT_EQ(link->name, "eth0.100");
+  EXPECT_EQ(link->vlan, 100);
+  EXPECT_EQ(link->device(), 3);
+  EXPECT_TRUE(link->up);
+}
+
+}  // namespace
+}  // namespace relay::port
+
+int main(int count, char** arguments) {
+  relay::test::NeedRoot();
+  testing::InitGoogleTest(&count, arguments);
+  return RUN_ALL_TESTS();
+}
