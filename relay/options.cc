@@ -245,6 +245,9 @@ absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text) {
     std::memcpy(result.interface_name, name.data(), name.size());
     rest = rest.substr(end);
   }
+  if (result.address.IsLinkLocalIpv6() && result.interface_name[0] == 0) {
+    return Wrong("is link-local and needs its interface, like [fe80::1]@eth0");
+  }
   if (rest.substr(0, 1) == ":") {
     if (absl::Status status = ParsePorts(rest.substr(1), &result); !status.ok()) return status;
   } else if (!rest.empty()) {

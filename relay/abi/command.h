@@ -66,7 +66,8 @@ static_assert(sizeof(Format) == 8);
 
 // How the source of a leg's packets is decided (docs/packet.md, "Whom the relay believes").
 enum class Learning : uint8_t {
-  kOff = 0,        // any source inside the leg's network set; sends to the signalled address only
+  kOff = 0,        // any source inside the leg's network set, which there must be; sends to the
+                   // signalled address only
   kSignalled = 1,  // source must equal the signalled address and port
   kLatch = 2,      // NAT: the signalled address wins at once, else the first steady source inside
                    // `latch_window_ms` after the plan by which the leg begins to receive; then
@@ -88,7 +89,7 @@ struct LegPlan {
   Endpoint remote_rtp;   // signalled; port 0 = not known yet, nothing is sent
   Endpoint remote_rtcp;  // signalled (RFC 3605) or port + 1; ignored under rtcp_mux
 
-  uint16_t network_set;        // sources must lie in it; kNoNetworkSet = any address
+  uint16_t network_set;        // sources must lie in it; kNoNetworkSet = any (not with kOff)
   uint8_t dscp;                // 0-63, of packets sent to the far party (RFC 2474); 46 = EF
   uint8_t format_count;        // 1 .. kFormatsPerLeg
   uint32_t latch_window_ms;    // kLatch only; 0 = the relay's default

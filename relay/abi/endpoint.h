@@ -26,6 +26,8 @@ struct Address {
     }
     return bytes[12] == 0 && bytes[13] == 0 && bytes[14] == 0 && bytes[15] == 0;
   }
+  // fe80::/10: means something only together with an interface (RFC 4007 section 6).
+  constexpr bool IsLinkLocalIpv6() const { return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80; }
   static constexpr Address Ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
     return Address{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
   }

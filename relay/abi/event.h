@@ -83,7 +83,9 @@ constexpr const char* RefusalSentence(Refusal refusal) {
     case Refusal::kUnknownLocalAddress:
       return "the relay has no local address of that index";
     case Refusal::kBadRemote:
-      return "the remote address is multicast, broadcast, unspecified or one of our own endpoints";
+      return "the remote address is multicast, broadcast, unspecified, one of our own endpoints, "
+             "or "
+             "link-local while the local address names no interface";
     case Refusal::kBadFormat:
       return "formats are missing, repeated or out of range";
     case Refusal::kBadValue:
@@ -97,7 +99,7 @@ constexpr const char* RefusalSentence(Refusal refusal) {
     case Refusal::kNoRoom:
       return "all sessions or legs of the relay are taken";
     case Refusal::kBadNetworkSet:
-      return "the network set does not exist or is full";
+      return "the network set does not exist or is full, or learning is off and none was named";
     case Refusal::kBindFailed:
       return "the kernel refused the local port; see detail for its errno";
     case Refusal::kAddressFamily:

@@ -86,7 +86,7 @@ void ClientSlot::Leave(uint64_t turn) {
   events_ = {};
   news_ = false;
   // Answers were meant for the process that asked.
-  std::erase_if(backlog_, [](const abi::Event& event) { return !IsEnding(event); });
+  std::erase_if(backlog_, IsAnswer);
 }
 
 void ClientSlot::Forget(Keeper* keeper) {
@@ -124,7 +124,12 @@ void ClientSlot::PutBy(const abi::Event& event) {
 
 void ClientSlot::Emit(const abi::Event& event) {
   if (!attached()) {
-    if (IsEnding(event) && named()) PutBy(event);
+    if (!named() || IsAnswer(event)) return;
+    if (IsEnding(event) || backlog_.size() < kNewsPutByMax) {
+      PutBy(event);
+    } else {
+      ++lost_;
+    }
     return;
   }
   if (backlog_.empty() && lost_ == 0) {

@@ -1,7 +1,7 @@
 // One place for a client: its shared memory, its leases, and the events that wait for it.
 //
-// A slot outlives its client. While nobody is attached, its sessions and its journal stay, endings
-// of legs and sessions are put by, and whoever comes with the same owner cookie takes over. Rings
+// A slot outlives its client. While nobody is attached, its sessions and its journal stay, what
+// happens to them is put by, and whoever comes with the same owner cookie takes over. Rings
 // are made new for each attachment, so that whatever a dead client left in them is gone.
 //
 // Conductor thread.
@@ -22,6 +22,9 @@ namespace relay::conductor {
 
 // Events put by for a client that does not read or is away.
 inline constexpr size_t kBacklogMax = abi::kEventRingCapacity;
+// Of these, so many may be other news than the end of a leg or session while the client is away:
+// parties that fall silent and speak again for an hour must not crowd out who is gone.
+inline constexpr size_t kNewsPutByMax = kBacklogMax / 2;
 
 class ClientSlot {
  public:
@@ -72,6 +75,10 @@ class ClientSlot {
   size_t backlog() const { return backlog_.size(); }
 
  private:
+  static bool IsAnswer(const abi::Event& event) {
+    return event.kind == abi::EventKind::kCommandDone ||
+           event.kind == abi::EventKind::kCommandRefused;
+  }
   static bool IsEnding(const abi::Event& event) {
     return event.kind == abi::EventKind::kLegEnded || event.kind == abi::EventKind::kSessionEnded;
   }

@@ -54,6 +54,10 @@ Finding CheckRemote(const Endpoint& remote, size_t field, const abi::LocalAddres
   if (remote.address.IsIpv4() != local.address.IsIpv4()) {
     return Refuse(Refusal::kAddressFamily, field);
   }
+  // The kernel takes the scope of such an address from the socket's interface.
+  if (remote.address.IsLinkLocalIpv6() && local.interface_name[0] == 0) {
+    return Refuse(Refusal::kBadRemote, field);
+  }
   // A socket reaches the network it is bound to and no other.
   if (remote.vlan > kVlanMax || remote.vlan != local.vlan) {
     return Refuse(Refusal::kBadValue, field + offsetof(Endpoint, vlan));
@@ -134,6 +138,10 @@ Finding CheckPlan(const LegPlan& plan, const CheckFacts& facts) {
     if (bound.value > bound.max) return Refuse(Refusal::kBadValue, bound.field);
   }
   if (plan.network_set >= abi::kNetworkSetsMax && plan.network_set != abi::kNoNetworkSet) {
+    return Refuse(Refusal::kBadNetworkSet, OFFSET_IN_PLAN(network_set));
+  }
+  // Without learning the networks are all that keeps strangers out.
+  if (plan.learning == abi::Learning::kOff && plan.network_set == abi::kNoNetworkSet) {
     return Refuse(Refusal::kBadNetworkSet, OFFSET_IN_PLAN(network_set));
   }
   const abi::LocalAddress& local = facts.addresses[plan.local.address];

@@ -54,7 +54,7 @@ Conductor::Conductor(const ConductorConfig& config, Greeter greeter)
 absl::Status Conductor::Start() {
   epoll_fd_ = abi::Descriptor(epoll_create1(EPOLL_CLOEXEC));
   const bool watched =
-      epoll_fd_.valid() && Watch(greeter_.listen_fd(), Source::kDoor, 0, EPOLLIN) &&
+      epoll_fd_.valid() && Watch(greeter_.listen_fd(), Source::kDoor, 0, EPOLLIN | EPOLLET) &&
       (config_.report_fd < 0 || Watch(config_.report_fd, Source::kReports, 0, EPOLLIN)) &&
       (config_.signal_fd < 0 || Watch(config_.signal_fd, Source::kSignal, 0, EPOLLIN));
   return watched ? absl::OkStatus() : absl::ErrnoToStatus(errno, "conductor's epoll");

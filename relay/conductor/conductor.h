@@ -59,6 +59,7 @@ class Conductor {
   bool Watch(int fd, Source source, uint32_t value, uint32_t events);
   void Unwatch(int fd);
   void Notice(TimeNs now);  // epoll
+  void AdmitGuests(TimeNs now);
 
   void Welcome(Greeter::Visitor visitor);
   void WelcomeObserver(Greeter::Visitor visitor);

@@ -34,16 +34,15 @@ void Conductor::Unwatch(int fd) {
 void Conductor::Notice(TimeNs now) {
   epoll_event events[kEpollEvents];
   const int count = epoll_wait(epoll_fd_.get(), events, kEpollEvents, 0);
+  bool knocked = greeter_.someone_waits();
   for (int i = 0; i < count; ++i) {
     const auto source = static_cast<Source>(events[i].data.u64 >> 32);
     const auto value = static_cast<uint32_t>(events[i].data.u64);
     const int fd = static_cast<int>(value);
     switch (source) {
-      case Source::kDoor: {
-        const int guest = greeter_.Admit(now);
-        if (guest >= 0) Watch(guest, Source::kGuest, static_cast<uint32_t>(guest), EPOLLIN);
+      case Source::kDoor:
+        knocked = true;
         break;
-      }
       case Source::kGuest:
         if (std::optional<Greeter::Visitor> visitor = greeter_.Read(fd)) {
           Unwatch(fd);  // it is watched as something else from here on
@@ -72,6 +71,21 @@ void Conductor::Notice(TimeNs now) {
       case Source::kCommands:
         break;  // edge-triggered and never read: the client may have made it blocking
     }
+  }
+  if (knocked) AdmitGuests(now);
+}
+
+// The door is edge-triggered: who finds no descriptor waits for the next turn, at the latest the
+// next beat of the heart, and keeps nobody busy meanwhile.
+void Conductor::AdmitGuests(TimeNs now) {
+  const bool waited = greeter_.someone_waits();
+  for (int guest; (guest = greeter_.Admit(now)) >= 0;) {
+    Watch(guest, Source::kGuest, static_cast<uint32_t>(guest), EPOLLIN);
+  }
+  if (greeter_.someone_waits() && !waited) {
+    log::Warn(
+        "a client waits at the door: no descriptor is left for it; raise the limit of "
+        "open files (LimitNOFILE= in the unit file)");
   }
 }
 

@@ -114,21 +114,23 @@ bool Greeter::Permitted(int fd) const {
 }
 
 int Greeter::Admit(TimeNs now) {
-  abi::Descriptor socket(accept4(listen_fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.valid()) return -1;
-  if (!Permitted(socket.get())) {
-    SendRefusal(socket.get(), abi::WelcomeStatus::kNotPermitted);
-    return -1;
+  for (;;) {
+    abi::Descriptor socket(
+        accept4(listen_fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket.valid()) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      someone_waits_ = errno != EAGAIN;  // EMFILE, ENFILE, ENOBUFS, ENOMEM
+      return -1;
+    }
+    if (!Permitted(socket.get())) {
+      SendRefusal(socket.get(), abi::WelcomeStatus::kNotPermitted);
+      continue;
+    }
+    if (guests_.size() == kGuestsMax) guests_.erase(guests_.begin());
+    const int fd = socket.get();
+    guests_.push_back({.socket = std::move(socket), .deadline_ns = now + kGreetingTimeout});
+    return fd;
   }
-  if (guests_.size() == kGuestsMax) guests_.erase(guests_.begin());
-  const int fd = socket.get();
-  guests_.push_back({.socket = std::move(socket), .deadline_ns = now + kGreetingTimeout});
-  return fd;
-}
-
-bool Greeter::IsGuest(int fd) const {
-  return std::any_of(guests_.begin(), guests_.end(),
-                     [fd](const Guest& guest) { return guest.socket.get() == fd; });
 }
 
 std::optional<Greeter::Visitor> Greeter::Read(int fd) {

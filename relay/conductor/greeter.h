@@ -37,9 +37,12 @@ class Greeter {
   // Readable when somebody knocks.
   int listen_fd() const { return listen_fd_.get(); }
 
-  // Takes one connection in; -1 when there is none or it was turned away. Its descriptor is to be
-  // watched; when it is readable, Read it.
+  // Takes the next connection in; -1 when there is none. Who is not permitted is turned away here.
+  // The descriptor is to be watched; when it is readable, Read it.
   int Admit(TimeNs now);
+  // After Admit: somebody stands outside, but no descriptor was left for him. He is to be admitted
+  // later, and not by watching the door, which would tell of him for ever.
+  bool someone_waits() const { return someone_waits_; }
 
   struct Visitor {
     abi::Descriptor socket;
@@ -50,7 +53,6 @@ class Greeter {
   std::optional<Visitor> Read(int fd);
   // Sends guests home who do not speak: their descriptors are closed.
   void Expire(TimeNs now);
-  bool IsGuest(int fd) const;
 
  private:
   struct Guest {
@@ -65,6 +67,7 @@ class Greeter {
   std::optional<gid_t> group_;
   abi::Descriptor listen_fd_;
   std::vector<Guest> guests_;
+  bool someone_waits_ = false;
 };
 
 // Answers a Hello, with `descriptors` where it is accepted. False when the peer is gone.

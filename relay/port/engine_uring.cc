@@ -48,6 +48,7 @@ class UringEngine final : public Engine {
     message_.msg_controllen = kControlLength;
     unarmed_.reserve(parts.sockets.size());
     arming_.reserve(parts.sockets.size());
+    uncancelled_.reserve(parts.sockets.size());
   }
   ~UringEngine() override;
 
@@ -71,6 +72,7 @@ class UringEngine final : public Engine {
   void ArmAll();
   void Arm(Handle handle);
   void ArmWake();
+  void CancelAll();
   bool Complete(const io_uring_cqe& completion, TimeNs now, Packet* packet);
   bool Arrive(const io_uring_cqe& completion, TimeNs now, Packet* packet);
   bool Describe(Socket& socket, uint32_t buffer, const io_uring_cqe& completion, Packet* packet);
@@ -84,6 +86,8 @@ class UringEngine final : public Engine {
   SocketAddress addresses_[kSubmissions];
   std::vector<Handle> unarmed_;  // their receive ended; to be armed again
   std::vector<Handle> arming_;
+  std::vector<Handle> uncancelled_;  // closing, and the kernel does not know it yet
+  bool wake_armed_ = false;
   int wake_descriptor_ = -1;
   uint64_t wake_count_ = 0;
 };
@@ -130,13 +134,12 @@ absl::Status UringEngine::AttachThread() {
 
 // ---- submissions --------------------------------------------------------------------------------
 
+// Null when the kernel takes nothing just now: whoever asks keeps what it wanted for later.
 io_uring_sqe* UringEngine::NextSubmission() {
   io_uring_sqe* submission = io_uring_get_sqe(&ring_);
-  while (submission == nullptr) {
-    Submit();
-    submission = io_uring_get_sqe(&ring_);
-  }
-  return submission;
+  if (submission != nullptr) return submission;
+  Submit();
+  return io_uring_get_sqe(&ring_);
 }
 
 // Returns how many sends the kernel did not take. One call in nearly all cases; it takes fewer when
@@ -166,6 +169,8 @@ size_t UringEngine::ForgetSends() {
 }
 
 void UringEngine::ArmAll() {
+  if (!wake_armed_) ArmWake();
+  CancelAll();
   if (unarmed_.empty() || buffers_.held() == 0) return;
   arming_.swap(unarmed_);  // Arm may find that one has to wait once more
   for (Handle handle : arming_) Arm(handle);
@@ -182,6 +187,10 @@ void UringEngine::Arm(Handle handle) {
     }
   }
   io_uring_sqe* submission = NextSubmission();
+  if (submission == nullptr) {
+    unarmed_.push_back(handle);
+    return;
+  }
   io_uring_prep_recvmsg_multishot(submission, static_cast<int>(handle), &message_, 0);
   submission->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
   submission->buf_group = UringBuffers::kGroup;
@@ -191,6 +200,8 @@ void UringEngine::Arm(Handle handle) {
 
 void UringEngine::ArmWake() {
   io_uring_sqe* submission = NextSubmission();
+  wake_armed_ = submission != nullptr;
+  if (!wake_armed_) return;
   io_uring_prep_read(submission, wake_descriptor_, &wake_count_, sizeof(wake_count_), 0);
   submission->user_data = Tag(Kind::kWake, 0);
 }
@@ -320,7 +331,11 @@ size_t UringEngine::Send(std::span<const Packet> packets) {
     io_uring_sqe* submission = io_uring_get_sqe(&ring_);
     if (submission == nullptr) {
       failed += Submit();
-      submission = NextSubmission();
+      submission = io_uring_get_sqe(&ring_);
+    }
+    if (submission == nullptr) {
+      ++failed;
+      continue;
     }
     SocketAddress& address = addresses_[submission - ring_.sq.sqes];
     const socklen_t address_length = WriteSocketAddress(packet.remote, &address);
@@ -353,14 +368,24 @@ void UringEngine::Drop(Handle handle) {
     Finish(handle);
     return;
   }
-  // The receive's last completion ends the socket.
-  io_uring_sqe* submission = NextSubmission();
-  io_uring_prep_cancel64(submission, Tag(Kind::kReceive, handle), 0);
-  submission->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  submission->user_data = Tag(Kind::kCancel, handle);
+  uncancelled_.push_back(handle);
+  CancelAll();
+}
+
+// A cancelled receive's last completion ends its socket.
+void UringEngine::CancelAll() {
+  while (!uncancelled_.empty()) {
+    io_uring_sqe* submission = NextSubmission();
+    if (submission == nullptr) return;
+    io_uring_prep_cancel64(submission, Tag(Kind::kReceive, uncancelled_.back()), 0);
+    submission->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    submission->user_data = Tag(Kind::kCancel, uncancelled_.back());
+    uncancelled_.pop_back();
+  }
 }
 
 void UringEngine::Finish(Handle handle) {
+  std::erase(uncancelled_, handle);  // it ended by itself; the handle will be another socket's
   if (parts_.sockets[handle].registered) {
     const int none = -1;
     io_uring_register_files_update(&ring_, handle, &none, 1);

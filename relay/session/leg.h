@@ -98,6 +98,8 @@ inline constexpr uint8_t kOutSends = 1;      // direction: packets may go to the
 inline constexpr uint8_t kOutStarted = 2;    // ssrc, sequence and timestamp below are in use
 inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source's: RTCP is our own
 inline constexpr uint8_t kOutRtcpMux = 8;
+inline constexpr uint8_t kOutNewSpeaker =
+    16;  // the next packet is another party's, same SSRC or not
 
 // Out::SentTick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
@@ -198,7 +200,9 @@ static_assert(sizeof(PathLine) == 64);
 struct alignas(64) BridgesLine {
   uint32_t speakers[kSpeakersPerLeg];                       // who is heard here; kNoLeg fills up
   uint8_t payload_types_out[abi::kListenersPerLeg - 1][8];  // as the gate's, for listeners 1, 2, 3
-  uint8_t reserved[12];
+  uint32_t speaker_former;             // who was heard last and is heard no more; kNoLeg = none
+  uint32_t speaker_former_generation;  // of that slot: another leg may have it by now
+  uint8_t reserved[4];
 };
 static_assert(sizeof(BridgesLine) == 64);
 

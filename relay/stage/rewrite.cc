@@ -55,6 +55,26 @@ void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
     rtp->marker = true;
   }
   out.source_ssrc = rtp->ssrc;
+  out.flags &= static_cast<uint8_t>(~session::kOutNewSpeaker);
+  far.bridges.speaker_former = session::kNoLeg;
+}
+
+void LoseSpeaker(Leg& far, const Leg& speaker, uint32_t slot) {
+  // Of several speakers only the one whose stream is being heard can break it.
+  if (!(far.out.flags & session::kOutStarted) || far.out.source_ssrc != speaker.reception.ssrc)
+    return;
+  far.bridges.speaker_former = slot;
+  far.bridges.speaker_former_generation = speaker.path.generation;
+  far.out.flags |= session::kOutNewSpeaker;
+}
+
+void GainSpeaker(Leg& far, const Leg& speaker, uint32_t slot) {
+  if (far.bridges.speaker_former != slot ||
+      far.bridges.speaker_former_generation != speaker.path.generation) {
+    return;
+  }
+  far.bridges.speaker_former = session::kNoLeg;
+  far.out.flags &= static_cast<uint8_t>(~session::kOutNewSpeaker);
 }
 
 void MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {

@@ -30,11 +30,20 @@ inline unsigned FormatIndex(const session::Gate& gate, uint8_t payload_type) {
 // The far party's stream gets another source with this packet.
 void ChangeSource(session::Leg& far, wire::Rtp* rtp, TimeNs now);
 
+// `far` stops hearing the speaker of slot `slot`. Parties choose their SSRCs by themselves, so the
+// next speaker may come with the same one, and is another source all the same.
+void LoseSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
+// `far` hears the speaker of slot `slot` from now on. When that is the one it heard last, the
+// stream goes on with its own numbers, as after a hold.
+void GainSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
+
 // Turns what the near party called a packet into what the far party knows it as. False when that is
 // the same, so that the packet need not be written.
 inline bool Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, TimeNs now) {
   session::Out& out = far.out;
-  if (rtp->ssrc != out.source_ssrc || !(out.flags & session::kOutStarted)) [[unlikely]] {
+  constexpr uint8_t kSameSpeaker = session::kOutStarted | session::kOutNewSpeaker;
+  if (rtp->ssrc != out.source_ssrc || (out.flags & kSameSpeaker) != session::kOutStarted)
+      [[unlikely]] {
     ChangeSource(far, rtp, now);
   }
   bool changed = payload_type != rtp->payload_type;

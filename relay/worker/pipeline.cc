@@ -65,9 +65,19 @@ Verdict Pipeline::Inbound(const Packet& packet, Arrival& arrival, TimeNs now) {
   Leg& near = *arrival.near;
 
   const wire::Protocol protocol = wire::Classify(packet.data, packet.length);
-  if (protocol == wire::Protocol::kRtcp) return InboundRtcp(packet, near, now);
-  if (protocol != wire::Protocol::kRtp) return stage::RefusalOf(protocol);
-  if (packet.local.port % 2 != 0) return Verdict::kUnknownProtocol;  // RTP to the RTCP port
+  const bool rtp_port = packet.local.port % 2 == 0;
+  if (protocol == wire::Protocol::kRtcp) [[unlikely]] {
+    // On an RTP port of its own the same bytes are a marker and payload type 64 to 95: keeping off
+    // those is a rule of rtcp-mux alone (RFC 5761 section 4).
+    const bool mux = (near.gate.flags & session::kGateRtcpMux) != 0;
+    if (mux || !rtp_port) return InboundRtcp(packet, near, now);
+    // And where nobody agreed on such a type it is RTCP that went astray: not in the statistics.
+    if (stage::FormatIndex(near.gate, packet.data[1] & 0x7f) == abi::kFormatsPerLeg)
+      return Verdict::kUnknownPayloadType;
+  } else if (protocol != wire::Protocol::kRtp) {
+    return stage::RefusalOf(protocol);
+  }
+  if (!rtp_port) return Verdict::kUnknownProtocol;  // RTP to the RTCP port
   wire::Rtp& rtp = arrival.rtp;
   const wire::RtpFault fault = wire::ParseRtp(packet.data, packet.length, &rtp);
   if (fault != wire::RtpFault::kNone) return stage::RefusalOf(fault);
@@ -98,8 +108,6 @@ Verdict Pipeline::Inbound(const Packet& packet, Arrival& arrival, TimeNs now) {
 }
 
 Verdict Pipeline::InboundRtcp(const Packet& packet, Leg& near, TimeNs now) {
-  const bool mux = (near.gate.flags & session::kGateRtcpMux) != 0;
-  if (!mux && packet.local.port % 2 == 0) return Verdict::kUnknownPayloadType;
   const std::span<const uint8_t> compound(packet.data, packet.length);
   const Verdict verdict = stage::ReceiveRtcp(near, packet.remote, compound, now);
   if (verdict != Verdict::kForwarded) return verdict;

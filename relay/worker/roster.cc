@@ -98,6 +98,7 @@ void Roster::Open(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
   std::fill_n(leg.gate.listeners, abi::kListenersPerLeg, kNoLeg);
   std::fill_n(leg.gate.payload_types_out, abi::kFormatsPerLeg, session::kNoPayloadType);
   std::fill_n(leg.bridges.speakers, session::kSpeakersPerLeg, kNoLeg);
+  leg.bridges.speaker_former = kNoLeg;
   leg.out.local = setup.plan.local;
   leg.out.handle = setup.rtp_handle;
   leg.out.port_index = setup.port_index & 3;
@@ -147,7 +148,9 @@ void Roster::Close(uint32_t slot) {
   if (!IsOpen(slot)) return;
   Leg& leg = state_.legs[slot];
   for (const uint32_t listener : leg.gate.listeners) {
-    if (listener != kNoLeg) Leave(state_.legs[listener].bridges.speakers, slot);
+    if (listener == kNoLeg) continue;
+    Leave(state_.legs[listener].bridges.speakers, slot);
+    stage::LoseSpeaker(state_.legs[listener], leg, slot);
   }
   for (const uint32_t speaker : leg.bridges.speakers) {
     if (speaker == kNoLeg) continue;
@@ -168,13 +171,17 @@ void Roster::Bridge(uint32_t speaker, uint32_t listener) {
   if (!IsOpen(speaker) || !IsOpen(listener)) return;
   if (!Join(state_.legs[speaker].gate.listeners, listener)) return;
   Join(state_.legs[listener].bridges.speakers, speaker);
+  stage::GainSpeaker(state_.legs[listener], state_.legs[speaker], speaker);
   MapListeners(speaker);
 }
 
 void Roster::Unbridge(uint32_t speaker, uint32_t listener) {
   if (!IsOpen(speaker) || !IsOpen(listener)) return;
+  std::span<uint32_t> speakers = state_.legs[listener].bridges.speakers;
+  if (std::find(speakers.begin(), speakers.end(), speaker) == speakers.end()) return;
   Leave(state_.legs[speaker].gate.listeners, listener);
-  Leave(state_.legs[listener].bridges.speakers, speaker);
+  Leave(speakers, speaker);
+  stage::LoseSpeaker(state_.legs[listener], state_.legs[speaker], speaker);
   MapListeners(speaker);
 }
 

@@ -46,9 +46,13 @@ TEST(OptionsTest, WrongAddresses) {
   for (const char* text :
        {"example.com", "192.0.2.1:10001-10009", "192.0.2.1:10000-10008", "192.0.2.1:10010-10001",
         "192.0.2.1:10000", "[2001:db8::1", "192.0.2.1@", "192.0.2.1@abcdefghijklmnop", "0.0.0.0",
-        "192.0.2.1:80-99", "[::]", "192.0.2.1x"}) {
+        "192.0.2.1:80-99", "[::]", "192.0.2.1x", "[fe80::1]", "[febf::1]:10000-10099"}) {
     EXPECT_NE(ErrorOf({"--listen", text}), "") << text;
   }
+}
+
+TEST(OptionsTest, ALinkLocalAddressComesWithItsInterface) {
+  EXPECT_EQ(ErrorOf({"--listen", "[fe80::1]@eth0:10000-10099"}), "");
 }
 
 TEST(OptionsTest, RangesMustNotOverlap) {

@@ -78,17 +78,45 @@ TEST_F(ClientSlotTest, NoCommandIsTakenWhileEventsWait) {
   EXPECT_EQ(slot_.Take(&command), abi::RingResult::kOk);
 }
 
-TEST_F(ClientSlotTest, OnlyEndingsWaitForAClientThatIsAway) {
+TEST_F(ClientSlotTest, AllButAnswersWaitsForAClientThatIsAway) {
   slot_.Leave(1);
   slot_.Emit(Numbered(1, abi::EventKind::kMediaTimeout));
   slot_.Emit(Numbered(2, abi::EventKind::kLegEnded));
   slot_.Emit(Numbered(3, abi::EventKind::kCommandDone));
-  slot_.Emit(Numbered(4, abi::EventKind::kSessionEnded));
+  slot_.Emit(Numbered(4, abi::EventKind::kSourceLearned));
+  slot_.Emit(Numbered(5, abi::EventKind::kSessionEnded));
   Enter();
   ASSERT_TRUE(slot_.Flush());
-  EXPECT_EQ(Read()->session, 2u);
-  EXPECT_EQ(Read()->session, 4u);
+  for (const uint64_t session : {1u, 2u, 4u, 5u}) EXPECT_EQ(Read()->session, session);
   EXPECT_FALSE(Read().has_value());
+}
+
+TEST_F(ClientSlotTest, AnswersThatWereNotReadAreForNobodyElse) {
+  for (uint64_t i = 0; i < abi::kEventRingCapacity; ++i) slot_.Emit(Numbered(i));
+  slot_.Emit(Numbered(7001, abi::EventKind::kCommandDone));
+  slot_.Emit(Numbered(7002, abi::EventKind::kMediaTimeout));
+  slot_.Leave(1);
+  Enter();
+  ASSERT_TRUE(slot_.Flush());
+  EXPECT_EQ(Read()->session, 7002u);
+  EXPECT_FALSE(Read().has_value());
+}
+
+// Parties that fall silent again and again while nobody is there.
+TEST_F(ClientSlotTest, NewsDoesNotCrowdOutEndings) {
+  slot_.Leave(1);
+  for (uint64_t i = 0; i < 2 * kBacklogMax; ++i) slot_.Emit(Numbered(i));
+  for (uint64_t i = 0; i < 100; ++i) slot_.Emit(Numbered(i, abi::EventKind::kLegEnded));
+  Enter();
+  ASSERT_TRUE(slot_.Flush());
+  size_t endings = 0;
+  uint64_t known = 0;  // told or counted as lost
+  while (const std::optional<abi::Event> event = Read()) {
+    endings += event->kind == abi::EventKind::kLegEnded;
+    known += event->kind == abi::EventKind::kEventsLost ? event->body.lost.count : 1;
+  }
+  EXPECT_EQ(endings, 100u);
+  EXPECT_EQ(known, 2 * kBacklogMax + 100);
 }
 
 TEST_F(ClientSlotTest, ALyingEventCursorIsFoundOut) {

@@ -61,6 +61,27 @@ TEST_F(CommandCheckTest, PayloadTypesThatLookLikeRtcpAreNotForMux) {
   EXPECT_EQ(Check(command).refusal, abi::Refusal::kBadFormat);
 }
 
+TEST_F(CommandCheckTest, ALinkLocalPartyNeedsTheInterfaceOfTheLocalAddress) {
+  addresses_[0].address = {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  abi::Command command = support::LegOpen(1, 0, 10000);
+  abi::LegPlan& plan = command.body.leg.plan;
+  plan.remote_rtp.address = {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}};
+  plan.remote_rtcp.address = plan.remote_rtp.address;
+  EXPECT_EQ(Check(command).refusal, abi::Refusal::kBadRemote);
+  std::memcpy(addresses_[0].interface_name, "lan", 4);
+  EXPECT_TRUE(Check(command).ok());
+}
+
+TEST_F(CommandCheckTest, WithoutLearningThereMustBeNetworks) {
+  abi::Command command = support::LegOpen(1, 0, 10000);
+  command.body.leg.plan.learning = abi::Learning::kOff;
+  const Finding finding = Check(command);
+  EXPECT_EQ(finding.refusal, abi::Refusal::kBadNetworkSet);
+  EXPECT_EQ(finding.field, kPlanOffset + offsetof(abi::LegPlan, network_set));
+  command.body.leg.plan.network_set = 0;
+  EXPECT_TRUE(Check(command).ok());
+}
+
 TEST_F(CommandCheckTest, AnIpv4NetworkHasAtLeast96Bits) {
   abi::Command command = support::Networks(0, 1);
   command.body.network_set.networks[0].prefix_length = 95;

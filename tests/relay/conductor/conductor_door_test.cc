@@ -1,7 +1,12 @@
 // Clients that come, die, come back, or find no room.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <thread>
 
 #include "tests/support/relay_harness.h"
 
@@ -149,6 +154,36 @@ TEST(ConductorDoorTest, AnObserverSeesAndLeaves) {
   observer.Detach();
   relay.Step(3);
   EXPECT_GT(client.RelayHeartbeat(), beat);
+}
+
+// A client knocks while the relay has no descriptor left: it waits, and the conductor sleeps.
+TEST(ConductorDoorTest, WhoCannotBeAdmittedKeepsNobodyBusy) {
+  RelayHarness relay;
+  relay::abi::Descriptor knocker(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, relay.path().data(), relay.path().size());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest = dup(knocker.get());
+  close(lowest);
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest), .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  ASSERT_EQ(connect(knocker.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+
+  // A beat every 100 ms; who spins makes five of them in no time.
+  relay::conductor::Conductor& conductor = relay.relay().conductor();
+  const auto& heartbeat = relay.relay().state().header().heartbeat;
+  const uint64_t first = heartbeat.load();
+  const relay::TimeNs start = relay::MonotonicNow();
+  std::thread running([&] { conductor.Run(); });
+  while (heartbeat.load() < first + 5 && relay::MonotonicNow() < start + 5 * relay::kSecond) {
+    std::this_thread::yield();
+  }
+  EXPECT_GT(relay::MonotonicNow() - start, 200 * relay::kMillisecond);
+  conductor.RequestEnd();
+  running.join();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 }  // namespace

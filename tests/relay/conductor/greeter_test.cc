@@ -1,6 +1,8 @@
 #include "relay/conductor/greeter.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -42,7 +44,6 @@ class GreeterTest : public testing::Test {
     Greeter greeter = Greeter::Open({.path = path_, .group = ""}).value();
     const abi::Descriptor peer = Knock();
     const int guest = greeter.Admit(1);
-    EXPECT_TRUE(greeter.IsGuest(guest));
     EXPECT_FALSE(greeter.Read(guest).has_value());  // nothing said yet
     EXPECT_EQ(send(peer.get(), &hello, length, 0), static_cast<ssize_t>(length));
     if (greeter.Read(guest).has_value()) return abi::WelcomeStatus::kOk;
@@ -81,11 +82,11 @@ TEST_F(GreeterTest, WhoDoesNotSpeakIsSentHome) {
   const abi::Descriptor peer = Knock();
   const int guest = greeter.Admit(kSecond);
   greeter.Expire(kSecond + kGreetingTimeout - 1);
-  EXPECT_TRUE(greeter.IsGuest(guest));
-  greeter.Expire(kSecond + kGreetingTimeout);
-  EXPECT_FALSE(greeter.IsGuest(guest));
   char byte;
+  EXPECT_EQ(recv(peer.get(), &byte, 1, 0), -1);  // still there
+  greeter.Expire(kSecond + kGreetingTimeout);
   EXPECT_EQ(recv(peer.get(), &byte, 1, 0), 0);
+  EXPECT_FALSE(greeter.Read(guest).has_value());
 }
 
 TEST_F(GreeterTest, GuestsDoNotPileUp) {
@@ -97,6 +98,23 @@ TEST_F(GreeterTest, GuestsDoNotPileUp) {
   }
   char byte;
   EXPECT_EQ(recv(peers.front().get(), &byte, 1, 0), 0);  // the oldest had to go
+}
+
+TEST_F(GreeterTest, WhoFindsNoDescriptorIsAdmittedWhenThereIsOne) {
+  Greeter greeter = Greeter::Open({.path = path_, .group = ""}).value();
+  const abi::Descriptor peer = Knock();
+  abi::Descriptor lowest(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest.get()), .rlim_max = before.rlim_max};
+  lowest.Close();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(greeter.Admit(1), -1);
+  EXPECT_TRUE(greeter.someone_waits());
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_GE(greeter.Admit(1), 0);
+  EXPECT_EQ(greeter.Admit(1), -1);
+  EXPECT_FALSE(greeter.someone_waits());
 }
 
 TEST_F(GreeterTest, AStaleSocketIsReplacedAndALivingOneIsNot) {

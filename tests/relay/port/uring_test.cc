@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -298,6 +299,38 @@ TEST(UringPort, TheFastEngineIsTakenWhereItIsAllowed) {
   ASSERT_TRUE(port.ok());
   EXPECT_EQ((*port)->name(), "uring");
   EXPECT_EQ((*port)->why_not_uring(), "");
+}
+
+// The kernel takes requests of a ring from one thread only. From another one it refuses them all,
+// as it does when it has no memory for them.
+TEST(UringPort, WhatTheKernelDoesNotTakeIsKeptForLater) {
+  absl::StatusOr<std::unique_ptr<UringPort>> made =
+      UringPort::Make({.engine = EngineChoice::kUring});
+  ASSERT_TRUE(made.ok()) << made.status();
+  UringPort& port = **made;
+  ASSERT_TRUE(port.AttachThread().ok());
+  constexpr size_t kMoreThanTheQueueHolds = 600;
+  std::vector<Handle> handles;
+  for (uint16_t local = 17000; handles.size() < kMoreThanTheQueueHolds && local < 20000; ++local) {
+    const absl::StatusOr<Handle> handle = port.Bind({.address = 0, .port = local}, kLoopback);
+    if (!handle.ok()) continue;
+    handles.push_back(*handle);
+    port.Adopt(*handle);
+  }
+  ASSERT_EQ(handles.size(), kMoreThanTheQueueHolds);
+  std::array<Packet, kBurstMax> packets;
+  EXPECT_EQ(port.Receive(packets, 1), 0u);
+
+  std::thread([&] {
+    for (const Handle handle : handles) port.Drop(handle);
+  }).join();
+  EXPECT_GT(port.bound(), 0u);
+  const TimeNs deadline = MonotonicNow() + 5 * kSecond;
+  while (port.bound() > 0 && MonotonicNow() < deadline) {
+    EXPECT_EQ(port.Receive(packets, 1), 0u);
+    port.Wait(kMillisecond);
+  }
+  EXPECT_EQ(port.bound(), 0u);
 }
 
 // As a container's seccomp profile does it.

@@ -307,6 +307,67 @@ TEST_F(Call, AReBridgeContinuesTheFarPartysStream) {
   EXPECT_EQ(wire::Load32(&out[4]), timestamp + 160 + 160);
 }
 
+// SSRCs are chosen by the parties: two of them may choose the same one.
+TEST_F(Call, ANewSpeakerWithTheFormersSsrcContinuesTheStream) {
+  const RtpPacket trunk{.payload_type = 8, .sequence = 100, .timestamp = 16000, .ssrc = 0x1111};
+  RtpPacket bot{.payload_type = 8, .sequence = 40000, .timestamp = 5, .ssrc = 0x1111};
+  EXPECT_EQ(Send(0, kTrunk, trunk), "forwarded");
+  Discard();
+  Open(2, SetupFor(2, kBot));
+  Part(0, 1);
+  Hear(2, 1);
+  clock.Advance(100 * kMillisecond);
+  EXPECT_EQ(Send(2, kBot, bot), "forwarded");
+  Bytes out = Sent()->payload;
+  EXPECT_EQ(wire::Load16(&out[2]), 101u);
+  EXPECT_NEAR(wire::Load32(&out[4]), 16000 + 800, 9);
+  EXPECT_EQ(out[1], 0x80 | 8);
+
+  bot.sequence += 1;
+  EXPECT_EQ(Send(2, kBot, bot), "forwarded");
+  out = Sent()->payload;
+  EXPECT_EQ(wire::Load16(&out[2]), 102u);
+  EXPECT_EQ(out[1], 8);
+}
+
+TEST_F(Call, ALegInTheFormerSpeakersSlotIsAnotherSpeaker) {
+  Open(2, SetupFor(2, kBot));
+  Part(0, 1);
+  Hear(2, 1);
+  EXPECT_EQ(Send(2, kBot, RtpPacket{.payload_type = 8, .sequence = 100, .ssrc = 7}), "forwarded");
+  Discard();
+  Unhear(2, 1);
+  Close(2);
+  session::LegSetup next = SetupFor(2, kBot);
+  next.generation += 1;
+  Open(2, next);
+  Hear(2, 1);
+  EXPECT_EQ(Send(2, kBot, RtpPacket{.payload_type = 8, .sequence = 5, .ssrc = 7}), "forwarded");
+  EXPECT_EQ(wire::Load16(&Sent()->payload[2]), 101u);
+}
+
+// RFC 5761 section 4 keeps RTP from types 64 to 95 only where RTCP shares its port.
+TEST_F(Call, OfATypeThatLooksLikeRtcpEveryPacketPassesOnAPortOfItsOwn) {
+  const abi::Format odd{72, abi::Codec::kOpaque, 0, 8000};
+  for (const uint32_t leg : {0u, 1u}) {
+    Update(leg, [&](abi::LegPlan& plan) { plan.formats[plan.format_count++] = odd; });
+  }
+  RtpPacket packet{.payload_type = 72, .marker = true, .sequence = 1};
+  EXPECT_EQ(Send(0, kTrunk, packet), "forwarded");
+  EXPECT_EQ(Sent()->payload, packet.Build());
+  packet.marker = false;
+  packet.sequence = 2;
+  EXPECT_EQ(Send(0, kTrunk, packet), "forwarded");
+  EXPECT_EQ(Sent()->payload, packet.Build());
+}
+
+TEST_F(Call, RtcpThatWentAstrayIsNotCountedAsASource) {
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, ReceiverReport(99)), "unknown_payload_type");
+  EXPECT_EQ(legs[0].totals.source_changes, 0u);
+  EXPECT_EQ(counters.Read(abi::Counter::kSsrcChanges), 0u);
+}
+
 TEST_F(Call, ASourceThatChangesItsSsrcIsOneStreamForTheListener) {
   EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 10, .ssrc = 1}), "forwarded");
   EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 9000, .ssrc = 2}),
