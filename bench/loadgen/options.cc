@@ -41,9 +41,11 @@ std::vector<Row> Table(Options* o) {
       {"--relay", "SOCKET", "program the calls into the relay behind this socket", Text(&o->relay)},
       {"--streams", "FILE", "use calls opened by others: lines ADDRESS PORT_A PORT_B",
        Text(&o->list)},
-      {"--far", "ADDRESS", "our own address, that of both far parties", Text(&o->pump.far)},
-      {"--port", "N", "our first UDP port, even", Whole(&o->pump.port_first)},
-      {"--sockets", "N", "sockets a side", Whole(&o->pump.sockets)},
+      {"--far", "ADDRESS", "our own address, that of both far parties", Text(&o->pump.far.address)},
+      {"--port", "N", "our first UDP port, even", Whole(&o->pump.far.port_first)},
+      {"--sockets", "N", "sockets a side", Whole(&o->pump.far.sockets)},
+      {"--device", "NAME", "send and take frames at this network device, past the kernel's sockets",
+       Text(&o->pump.far.device)},
       {"--calls", "N", "calls; each is two streams of 50 packets/s", Whole(&o->calls)},
       {"--seconds", "S", "length of a measurement", Real(&o->seconds)},
       {"--warm", "S", "seconds before it that do not count", Real(&o->warm_seconds)},
@@ -91,7 +93,7 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   if (!options.help && options.relay.empty() == options.list.empty()) {
     return absl::InvalidArgumentError("give one of --relay and --streams");
   }
-  if (options.calls == 0 || options.seconds <= 0 || options.pump.sockets == 0) {
+  if (options.calls == 0 || options.seconds <= 0 || options.pump.far.sockets == 0) {
     return absl::InvalidArgumentError("--calls, --seconds and --sockets must be above 0");
   }
   return options;

@@ -1,32 +1,25 @@
 // The measurement itself: one thread that sends every stream's packet when it is due and takes in
-// whatever comes back, 64 packets to a system call.
-//
-// All streams of one side leave from a few sockets, because a relay keys on its own port and the
-// packet names its stream. That keeps the generator's cost a packet the same for 10 calls and for
-// 5,000, and the number of descriptors small.
+// whatever comes back.
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "bench/loadgen/calls.h"
 #include "bench/loadgen/latency.h"
 #include "bench/loadgen/stream.h"
+#include "bench/loadgen/wire.h"
 
 namespace bench::loadgen {
 
 struct PumpOptions {
-  std::string far = "127.0.0.1";  // our address
-  uint16_t port_first = 50000;    // sockets of side A, then of side B
-  uint16_t sockets = 2;           // a side
+  FarEnd far;
   uint64_t drain_ns = 500'000'000;
+  std::function<void(double)> progress = nullptr;  // told a few times a second: 0 .. 1 is over
 };
 
 struct Measurement {
@@ -44,38 +37,24 @@ struct Measurement {
 class Pump {
  public:
   static absl::StatusOr<std::unique_ptr<Pump>> Open(const PumpOptions& options);
-  ~Pump();
-  Pump(const Pump&) = delete;
-  Pump& operator=(const Pump&) = delete;
 
-  std::vector<sockaddr_in> Endpoints(int side) const;  // 0 = A, 1 = B
+  std::vector<sockaddr_in> Endpoints(int side) const { return wire_->Endpoints(side); }
+  absl::Status Prepare(std::span<const Call> calls) { return wire_->Prepare(calls); }
 
   // Runs the first `count` calls for `seconds` and waits for the stragglers.
   Measurement Run(const std::vector<Call>& calls, size_t count, double seconds);
 
  private:
-  static constexpr size_t kBatch = 64;
-  struct Batch {
-    std::array<std::array<uint8_t, kPacket>, kBatch> packets;
-    std::array<iovec, kBatch> parts;
-    std::array<mmsghdr, kBatch> messages;
-    std::array<uint32_t, kBatch> streams;
-    size_t size = 0;
-  };
   struct Pass;
 
-  explicit Pump(const PumpOptions& options) : options_(options) {}
-  absl::Status OpenSocket(int side, uint16_t index);
-  void Queue(Pass* pass, uint32_t stream, uint64_t now_ns);
-  void Flush(Pass* pass, Batch* batch, int fd);
-  // True when a socket had a full batch: there is more.
-  bool Receive(Pass* pass);
-  bool ReceiveFrom(Pass* pass, int side, int fd);
+  Pump(const PumpOptions& options, std::unique_ptr<Wire> wire)
+      : options_(options), wire_(std::move(wire)) {}
+  void Send(Pass* pass, uint32_t stream, uint64_t now_ns);
+  void Flush(Pass* pass);
+  void Receive(Pass* pass);
 
   PumpOptions options_;
-  std::vector<int> sockets_[2];
-  std::vector<std::unique_ptr<Batch>> out_[2];
-  Batch in_;
+  std::unique_ptr<Wire> wire_;
   uint32_t runs_ = 0;
 };
 

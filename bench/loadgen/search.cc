@@ -10,10 +10,20 @@ constexpr int kHalvings = 2;
 
 }  // namespace
 
-bool Clean(const Measurement& measurement, double p99_ms_max) {
-  return measurement.totals.lost() == 0 && measurement.totals.refused == 0 &&
-         measurement.totals.out_of_step == 0 && measurement.wrong_side == 0 &&
+bool Clean(const Measurement& measurement, double p99_ms_max, double loss_max) {
+  const StreamTotals& totals = measurement.totals;
+  return static_cast<double>(totals.lost()) <= loss_max * static_cast<double>(totals.sent) &&
+         totals.refused == 0 && totals.out_of_step == 0 && measurement.wrong_side == 0 &&
          static_cast<double>(measurement.latency.Quantile(0.99)) < p99_ms_max * 1e6;
+}
+
+uint64_t HighestRate(const std::vector<Measurement>& measurements, double p99_ms_max,
+                     double loss_max) {
+  uint64_t calls = 0;
+  for (const Measurement& measurement : measurements) {
+    if (Clean(measurement, p99_ms_max, loss_max)) calls = std::max(calls, measurement.calls);
+  }
+  return calls * kPacketsPerCall;
 }
 
 absl::StatusOr<std::vector<Measurement>> FindHighestClean(

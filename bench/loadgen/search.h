@@ -10,7 +10,13 @@
 
 namespace bench::loadgen {
 
-bool Clean(const Measurement& measurement, double p99_ms_max);
+// A ten-thousandth: what nobody hears, and what many a comparison calls lossless.
+inline constexpr double kLossTolerated = 1e-4;
+
+bool Clean(const Measurement& measurement, double p99_ms_max, double loss_max = 0);
+// The highest rate among the measurements that are clean but for `loss_max`, packets/s; 0 = none.
+uint64_t HighestRate(const std::vector<Measurement>& measurements, double p99_ms_max,
+                     double loss_max);
 
 struct Search {
   uint64_t from = 10'000;  // packets/s

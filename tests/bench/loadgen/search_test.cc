@@ -56,5 +56,18 @@ TEST(Search, CleanMeansNothingLostAndLatencyBounded) {
   EXPECT_FALSE(Clean(m, 10));
 }
 
+TEST(Search, ARateMayLoseATenThousandthWhereItIsAsked) {
+  std::vector<Measurement> measurements(3);
+  for (size_t i = 0; i < measurements.size(); ++i) {
+    measurements[i].calls = 100 * (i + 1);
+    measurements[i].totals.sent = 100'000;
+    measurements[i].totals.received = 100'000 - 10 * i;  // 0, 10 and 20 lost
+  }
+  EXPECT_EQ(HighestRate(measurements, 10, 0), 10'000u);
+  EXPECT_EQ(HighestRate(measurements, 10, kLossTolerated), 20'000u);
+  measurements[1].totals.out_of_step = 1;  // not lost, but wrong
+  EXPECT_EQ(HighestRate(measurements, 10, kLossTolerated), 10'000u);
+}
+
 }  // namespace
 }  // namespace bench::loadgen

@@ -9,6 +9,7 @@ from . import office, tandem
 from .process import Failed
 from .sipp import Sipp
 
+STEADY_AFTER = 60  # seconds
 LOCAL_ADDRESSES = ["127.0.0.1", "127.0.0.11", "127.0.0.12", "127.0.0.13"]
 
 
@@ -105,6 +106,11 @@ def _load(folder, relay, sipctl, others, started, rate, seconds, hold_ms):
     lingering = min(seconds, 32) * rate
     grown = result["sipctl_rss_mib_peak"] - result["sipctl_rss_mib_before"]
     result["sipctl_kib_per_call_kept"] = 1024 * grown / (lingering + rate * hold_ms / 1000)
+    # Everything that grows with the calls has its size by then; what still grows is a leak.
+    steady = [rss for at, rss in samples if STEADY_AFTER <= at <= seconds]
+    if len(steady) > 1:
+        result["sipctl_rss_mib_at_60_s"] = steady[0] / 2**20
+        result["sipctl_rss_kib_grown_after_60_s"] = (max(steady) - steady[0]) / 2**10
     for name, value in result.items():
         if name != "rss_samples":
             digits = ".2f" if isinstance(value, float) else ""

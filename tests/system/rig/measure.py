@@ -9,20 +9,31 @@ from .process import Failed, Program
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 NG_PORT = 2223
 PORT_FIRST, SOCKETS = 50000, 2
-
-
-def cpu_prefix(cpu):
-    return ["taskset", "-c", str(cpu)]
+PACE = 50  # packets/s of a stream; a call is two
+# What goes to loadgen's ports has been taken at the device; the kernel need not look further.
+TAKEN = f"""table netdev loadgen {{
+  chain ingress {{
+    type filter hook ingress device "v0" priority 0;
+    udp dport {PORT_FIRST}-{PORT_FIRST + 4 * SOCKETS - 1} drop
+  }}
+}}
+"""
 
 
 class Bench:
-    """Two namespaces and a folder; `relay_cpu` carries the system under test, `far_cpu` loadgen."""
+    """Two namespaces and a folder; `relay_cpu` carries the system under test, `far_cpu` loadgen.
+    `frames`: loadgen works on the cable itself and not through sockets. `realtime`: both go before
+    whatever else the machine does."""
 
-    def __init__(self, name, relay_cpu=0, far_cpu=1):
+    def __init__(self, name, relay_cpu=0, far_cpu=1, frames=True, realtime=False):
         tandem.raise_descriptor_limit()
         self.folder = tandem.scratch()
         self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
+        self.rank = ["chrt", "--rr", "10"] if realtime else []
         self.pair = laboratory.Pair(name)
+        self.wire = ["--device", "v0"] if frames else []
+        if frames:
+            self.pair.far.nft(TAKEN)
 
     def __enter__(self):
         return self
@@ -37,8 +48,8 @@ class Bench:
             os.unlink(out)
         command = [tandem.program("loadgen"), *source, "--far", FAR, "--port", PORT_FIRST,
                    "--sockets", SOCKETS, "--calls", calls, "--seconds", seconds,
-                   "--cpu", self.far_cpu, "--json", out, *more]
-        generator = Program("loadgen", command, self.folder, self.pair.far.prefix)
+                   "--cpu", self.far_cpu, "--json", out, *self.wire, *more]
+        generator = Program("loadgen", command, self.folder, [*self.pair.far.prefix, *self.rank])
         try:
             generator.expect_success(seconds + 60)
         finally:
@@ -46,28 +57,30 @@ class Bench:
         with open(out, encoding="utf-8") as text:
             return json.load(text)
 
-    def _judge(self, system, program, cpu_before, result, seconds):
-        row = dict(result["measurements"][0], system=system)
+    def _judge(self, system, engine, program, cpu_before, result, seconds):
+        row = dict(result["measurements"][0], system=system, engine=engine,
+                   p99_ms_max=result["p99_ms_max"])
         # loadgen's warm second is carried by the same process.
         row["cpu"] = (program.cpu_seconds() - cpu_before) / (seconds + 1.5)
         row["rss_mib"] = program.rss_bytes() / 2**20
         row["relay"] = result.get("relay")
         return row
 
+    def _near(self):
+        return [*self.pair.near.prefix, *self.rank, "taskset", "-c", str(self.relay_cpu)]
+
     def relay(self, calls, seconds, engine="uring", more=()):
-        relay = tandem.Relay(self.folder, f"{NEAR}:10000-39999",
-                             [*self.pair.near.prefix, *cpu_prefix(self.relay_cpu)], engine=engine,
+        relay = tandem.Relay(self.folder, f"{NEAR}:10000-39999", self._near(), engine=engine,
                              more=["--cpus", self.relay_cpu])
         try:
             before = relay.program.cpu_seconds()
             result = self._loadgen(calls, seconds, ["--relay", relay.socket], more)
-            return self._judge(f"relay ({engine})", relay.program, before, result, seconds)
+            return self._judge("tandem", engine, relay.program, before, result, seconds)
         finally:
             relay.stop()
 
     def rtpengine(self, calls, seconds):
-        engine = rtpengine.start(self.folder, NEAR, NG_PORT,
-                                 [*self.pair.near.prefix, *cpu_prefix(self.relay_cpu)])
+        engine = rtpengine.start(self.folder, NEAR, NG_PORT, self._near())
         try:
             listing = os.path.join(self.folder, "calls")
             driver = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ng_calls.py")
@@ -75,7 +88,7 @@ class Bench:
                             PORT_FIRST, SOCKETS, calls, listing])
             before = engine.cpu_seconds()
             result = self._loadgen(calls, seconds, ["--streams", listing])
-            return self._judge("rtpengine", engine, before, result, seconds)
+            return self._judge("rtpengine", "", engine, before, result, seconds)
         finally:
             engine.stop()
 
@@ -110,6 +123,37 @@ class Climb:
             self.next = middle if self.halvings > 0 and middle > self.clean else 0
             self.halvings -= 1
         return row
+
+    def best(self):
+        """The highest clean rate as a row of the result, in the form that all our tools share."""
+        clean = [row for row in self.rows if row["clean"]]
+        nearly = [row for row in self.rows if nearly_clean(row)]
+        last = max(clean, key=lambda row: row["calls"]) if clean else self.rows[0]
+        return dict(_common(last), pps_clean=rate(clean), pps_loss_1e4=rate(nearly))
+
+
+def rate(rows):
+    return max((row["calls"] for row in rows), default=0) * 2 * PACE
+
+
+def nearly_clean(row):
+    """No more than 0.01 % lost, all else as in a clean one."""
+    return row["clean"] or (row["lost"] <= 1e-4 * row["sent"] and row["out_of_step"] == 0 and
+                            row["wrong_side"] == 0 and row["latency_ms"]["p99"] < row["p99_ms_max"])
+
+
+def _common(row):
+    return {"system": row["system"], "port": "uring" if row["system"] == "tandem" else "kernel",
+            "engine": row["engine"], "mode": "plain", "workers": 1, "sessions": row["calls"],
+            "pace": PACE, "cpu": row["cpu"],
+            "latency_us": {name: 1000 * row["latency_ms"][name]
+                           for name in ("p50", "p99", "p999", "max")}}
+
+
+def single(row):
+    """A measurement at one rate as a row of the result."""
+    return dict(_common(row), pps_clean=rate([row]) if row["clean"] else 0,
+                pps_loss_1e4=rate([row]) if nearly_clean(row) else 0)
 
 
 def check(condition, sentence):

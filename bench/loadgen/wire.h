@@ -1,0 +1,67 @@
+// How the generator's packets leave it and come back: through sockets, or as frames through a
+// network device (raw_wire.h).
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "bench/loadgen/calls.h"
+#include "bench/loadgen/stream.h"
+
+namespace bench::loadgen {
+
+// Our own side of all streams. A few sockets carry all of them, because a relay keys on its own
+// port and the packet names its stream: a packet costs the same for 10 calls and for 5,000.
+struct FarEnd {
+  std::string address = "127.0.0.1";
+  uint16_t port_first = 50000;  // even ports: sockets of side A, then of side B
+  uint16_t sockets = 2;         // a side
+  std::string device;           // frames leave by it; empty = sockets of the kernel
+};
+
+// Packets given to the kernel at once.
+inline constexpr size_t kBatch = 64;
+
+class Wire {
+ public:
+  // `side`: where it came out, 0 = A, 1 = B.
+  using Taker = absl::FunctionRef<void(int side, std::span<const uint8_t> packet)>;
+
+  static absl::StatusOr<std::unique_ptr<Wire>> Open(const FarEnd& far);
+  virtual ~Wire() = default;
+
+  // What the relay is told to send to.
+  std::vector<sockaddr_in> Endpoints(int side) const;
+
+  // Learns whatever must be known before packets can go to these calls.
+  virtual absl::Status Prepare(std::span<const Call> calls) = 0;
+  // Room for the next packet from socket `index` of `side` to `to`. Written by the caller at once,
+  // sent by Flush at the latest.
+  virtual std::span<uint8_t, kPacket> Next(int side, size_t index, const sockaddr_in& to,
+                                           uint32_t stream) = 0;
+  virtual void Flush() = 0;
+  // Takes what has come, a bounded number.
+  virtual void Receive(Taker take) = 0;
+
+  // The streams of packets that our own kernel did not take, since the last call.
+  std::vector<uint32_t> TakeRefused();
+
+ protected:
+  explicit Wire(const FarEnd& far) : far_(far) {}
+  uint16_t PortOf(int side, size_t index) const;
+  // A socket bound to one of our ports.
+  absl::StatusOr<int> BindPort(int side, size_t index) const;
+
+  const FarEnd far_;
+  std::vector<uint32_t> refused_;
+};
+
+}  // namespace bench::loadgen
