@@ -176,7 +176,7 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
   out.sent_bytes += packet.length;
   packet.local = out.local;
   packet.handle = out.handle;
-  packet.remote = out.Remote();
+  out.CopyRemote(&packet.remote);
   packet.dscp = out.dscp;
   return Verdict::kForwarded;
 }
