@@ -255,7 +255,8 @@ TEST(LayoutTest, OffsetsOfLegRecord) {
   AT(LegRecord, remote_signalled, 16);
   AT(LegRecord, label, 40);
   AT(LegRecord, codec, 56);
-  AT(LegRecord, reserved2, 57);
+  AT(LegRecord, srtp, 57);
+  AT(LegRecord, reserved2, 58);
 }
 
 TEST(LayoutTest, OffsetsOfSessionRecord) {
