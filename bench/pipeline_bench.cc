@@ -140,8 +140,8 @@ session::LegSetup SetupFor(uint32_t leg, uint32_t slot, port::MemoryPort& port) 
   setup.plan.dscp = 46;
   setup.plan.media_timeout_ms = 30'000;
   setup.plan.format_count = 2;
-  setup.plan.formats[0] = {8, abi::Codec::kPcma, 0, 8000};
-  setup.plan.formats[1] = {101, abi::Codec::kTelephoneEvent, 0, 8000};
+  setup.plan.formats[0] = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
+  setup.plan.formats[1] = abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000);
   setup.statistics = slot;
   setup.rtp_handle = port.Bind(setup.plan.local, {}).value();
   setup.rtcp_handle = port::kNoHandle;

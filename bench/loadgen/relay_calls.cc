@@ -44,7 +44,7 @@ abi::LegPlan Plan(abi::LocalEndpoint local, const sockaddr_in& far, bool rtcp_mu
   plan.remote_rtcp.port++;
   plan.network_set = abi::kNoNetworkSet;
   plan.format_count = 1;
-  plan.formats[0] = {8, abi::Codec::kPcma, 0, 8000};
+  plan.formats[0] = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
   std::memcpy(plan.label, "loadgen", 7);
   return plan;
 }

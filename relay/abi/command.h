@@ -46,7 +46,8 @@ enum class CommandKind : uint16_t {
 };
 
 // What may stand in a payload type of a leg. The relay maps payload types between the two legs of
-// a bridge by equal codec and clock rate.
+// a bridge by equal codec and clock rate: what the speaker's leg receives becomes what the
+// listener's leg sends.
 enum class Codec : uint8_t {
   kNone = 0,
   kPcmu = 1,            // RFC 3551 section 4.5.14
@@ -56,13 +57,25 @@ enum class Codec : uint8_t {
   kOpaque = 5,          // anything else, passed unchanged between equal payload types
 };
 
+// Each side of an offer and answer may number a format as it likes (RFC 3264 section 6.1): the far
+// party sends by our number and is sent to by its own.
 struct Format {
-  uint8_t payload_type;  // 0-127
+  uint8_t payload_type;  // 0-127; what comes from the far party
   Codec codec;
-  uint16_t reserved;
+  uint8_t payload_type_sent;  // 0-127; what the far party gets
+  uint8_t reserved;
   uint32_t clock_rate_hz;  // 8000 for G.711
 };
 static_assert(sizeof(Format) == 8);
+
+// A format with one number for both ways, as nearly all are.
+constexpr Format EqualFormat(uint8_t payload_type, Codec codec, uint32_t clock_rate_hz) {
+  return {.payload_type = payload_type,
+          .codec = codec,
+          .payload_type_sent = payload_type,
+          .reserved = 0,
+          .clock_rate_hz = clock_rate_hz};
+}
 
 // How the source of a leg's packets is decided (docs/packet.md, "Whom the relay believes").
 enum class Learning : uint8_t {
@@ -71,7 +84,15 @@ enum class Learning : uint8_t {
   kSignalled = 1,  // source must equal the signalled address and port
   kLatch = 2,      // NAT: the signalled address wins at once, else the first steady source inside
                    // `latch_window_ms` after the plan by which the leg begins to receive; then
-                   // locked until the next `relearn`
+                   // locked until a plan with `relearn`
+};
+
+// What becomes of a source that was learned (kLatch).
+enum class Relearn : uint8_t {
+  kKeep = 0,           // it stays
+  kAnew = 1,           // it is forgotten and the window opens again: another far party
+  kUnlessLearned = 2,  // the window opens again where nothing was learned in it: the same party,
+                       // of whom more is expected now
 };
 
 // Directions as the far party sees our SDP (RFC 3264 section 5.1), as two bits.
@@ -84,7 +105,7 @@ struct LegPlan {
   uint8_t direction;    // kLegReceives | kLegSends; 0 = on hold both ways
   Learning learning;
   uint8_t rtcp_mux;  // 1: RTCP shares the RTP port (RFC 5761); 0: it has the odd port above
-  uint8_t relearn;   // 1: forget a latched source and open the window again
+  Relearn relearn;
 
   Endpoint remote_rtp;   // signalled; port 0 = not known yet, nothing is sent
   Endpoint remote_rtcp;  // signalled (RFC 3605) or port + 1; ignored under rtcp_mux

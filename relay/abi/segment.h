@@ -34,7 +34,7 @@
 namespace relay::abi {
 
 inline constexpr uint64_t kMagic = 0x31304d45444e4154;  // "TANDEM01", little endian
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 
 inline constexpr uint16_t kLocalAddressesMax = 256;
 inline constexpr uint16_t kClientSlotsMax = 16;
@@ -198,6 +198,7 @@ constexpr uint32_t LayoutHash() {
                             kLegsPerSession,
                             kFormatsPerLeg,
                             offsetof(LegPlan, formats),
+                            offsetof(Format, payload_type_sent),
                             offsetof(LegCommand, srtp),
                             offsetof(Command, body),
                             offsetof(Event, body),

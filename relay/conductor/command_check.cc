@@ -90,9 +90,12 @@ Finding CheckFormats(const LegPlan& plan) {
     }
     // 64-95 would look like RTCP on a shared port (RFC 5761 section 4).
     const bool rtcp_like = format.payload_type >= 64 && format.payload_type <= 95;
-    bool bad = format.payload_type > 127 || (plan.rtcp_mux != 0 && rtcp_like);
+    const bool rtcp_like_sent = format.payload_type_sent >= 64 && format.payload_type_sent <= 95;
+    bool bad = format.payload_type > 127 || format.payload_type_sent > 127 ||
+               (plan.rtcp_mux != 0 && (rtcp_like || rtcp_like_sent));
     for (size_t j = 0; j < i; ++j) {
-      bad = bad || plan.formats[j].payload_type == format.payload_type;
+      bad = bad || plan.formats[j].payload_type == format.payload_type ||
+            plan.formats[j].payload_type_sent == format.payload_type_sent;
     }
     if (bad) return Refuse(Refusal::kBadFormat, field);
   }
@@ -130,7 +133,8 @@ Finding CheckPlan(const LegPlan& plan, const CheckFacts& facts) {
       {static_cast<uint8_t>(plan.learning), static_cast<uint8_t>(abi::Learning::kLatch),
        OFFSET_IN_PLAN(learning)},
       {plan.rtcp_mux, 1, OFFSET_IN_PLAN(rtcp_mux)},
-      {plan.relearn, 1, OFFSET_IN_PLAN(relearn)},
+      {static_cast<uint8_t>(plan.relearn), static_cast<uint8_t>(abi::Relearn::kUnlessLearned),
+       OFFSET_IN_PLAN(relearn)},
       {plan.dscp, 63, OFFSET_IN_PLAN(dscp)},
       {plan.latch_window_ms, kLatchWindowMaxMs, OFFSET_IN_PLAN(latch_window_ms)},
   };

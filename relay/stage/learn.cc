@@ -76,7 +76,9 @@ void StartLearning(Leg& leg, const abi::LegPlan& plan, bool first, TimeNs now) {
   const bool heard = leg.gate.source.port != 0;
   const bool begins = (plan.direction & abi::kLegReceives) != 0 &&
                       !(leg.gate.flags & session::kGateReceives) && !heard;
-  const bool changed = first || begins || plan.learning != leg.path.learning || plan.relearn != 0 ||
+  const bool changed = first || begins || plan.learning != leg.path.learning ||
+                       plan.relearn == abi::Relearn::kAnew ||
+                       (plan.relearn == abi::Relearn::kUnlessLearned && !heard) ||
                        !SameSource(plan.remote_rtp, leg.learning.signalled) ||
                        (heard && !InNetworks(leg, leg.gate.source));
   leg.path.learning = plan.learning;

@@ -14,10 +14,11 @@ constexpr uint64_t kGapMin = 20 * kMillisecond;
 // Nobody knows the far party's clock rate when it has sent formats without one.
 constexpr uint32_t kClockRateDefault = 8000;
 
-bool SameFormat(const abi::Format& a, const abi::Format& b) {
-  if (a.codec != b.codec) return false;
-  if (a.codec == abi::Codec::kOpaque) return a.payload_type == b.payload_type;
-  return a.clock_rate_hz == b.clock_rate_hz;
+// Whether what one leg receives is what the other one sends.
+bool SameFormat(const abi::Format& received, const abi::Format& sent) {
+  if (received.codec != sent.codec) return false;
+  if (received.codec == abi::Codec::kOpaque) return received.payload_type == sent.payload_type_sent;
+  return received.clock_rate_hz == sent.clock_rate_hz;
 }
 
 }  // namespace
@@ -26,7 +27,7 @@ uint32_t TimestampUnits(const Leg& leg, uint64_t span_ns) {
   uint32_t rate = 0;
   for (uint8_t i = 0; i < leg.path.format_count; ++i) {
     const abi::Format& format = leg.formats[i];
-    if (rate == 0 || format.payload_type == leg.out.payload_type) rate = format.clock_rate_hz;
+    if (rate == 0 || format.payload_type_sent == leg.out.payload_type) rate = format.clock_rate_hz;
   }
   if (rate == 0) rate = kClockRateDefault;
   return static_cast<uint32_t>(span_ns / kMillisecond * rate / 1000);
@@ -82,7 +83,7 @@ void MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {
   for (uint8_t i = 0; i < speaker.path.format_count; ++i) {
     for (uint8_t j = 0; j < listener.path.format_count; ++j) {
       if (!SameFormat(speaker.formats[i], listener.formats[j])) continue;
-      map[i] = listener.formats[j].payload_type;
+      map[i] = listener.formats[j].payload_type_sent;
       break;
     }
   }

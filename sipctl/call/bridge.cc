@@ -2,8 +2,14 @@
 
 namespace sipctl::call {
 
-Bridge::Bridge(Context* context, CallNumber session, Leg* a, Leg* b, uint32_t length_ms)
-    : context_(context), session_(session), a_(a), b_(b), length_ms_(length_ms) {}
+using relay::abi::Relearn;
+
+Bridge::Bridge(Context* context, CallNumber session, const Leg* a, const Leg* b, uint32_t length_ms)
+    : context_(context),
+      session_(session),
+      a_{.leg = a, .remote = {}, .tag = {}},
+      b_{.leg = b, .remote = {}, .tag = {}},
+      length_ms_(length_ms) {}
 
 media::LegFrame Bridge::FrameOf(const Leg& leg) const {
   return {.trunk = &leg.trunk(),
@@ -13,26 +19,35 @@ media::LegFrame Bridge::FrameOf(const Leg& leg) const {
 }
 
 void Bridge::Prepare() {
-  for (const Leg* leg : {a_, b_}) {
+  for (const Leg* leg : {a_.leg, b_.leg}) {
     context_->relay->SetLeg(session_, leg->number(), media::SilentPlan(FrameOf(*leg)));
   }
 }
 
-void Bridge::Apply() {
-  ApplyLeg(*a_, &remote_a_);
-  ApplyLeg(*b_, &remote_b_);
-  if (joined_ || a_->plan() == nullptr || b_->plan() == nullptr) return;
+void Bridge::Apply(Relearn relearn) {
+  ApplyLeg(&a_, relearn);
+  ApplyLeg(&b_, relearn);
+  if (joined_ || a_.leg->plan() == nullptr || b_.leg->plan() == nullptr) return;
   joined_ = true;
-  context_->relay->Bridge(session_, a_->number(), b_->number());
+  context_->relay->Bridge(session_, a_.leg->number(), b_.leg->number());
 }
 
-void Bridge::ApplyLeg(const Leg& leg, sdp::IpEndpoint* last_remote) {
+void Bridge::ApplyAnswer() {
+  Apply(joined_ ? Relearn::kUnlessLearned : Relearn::kKeep);
+}
+
+void Bridge::ApplyLeg(Party* party, Relearn relearn) {
+  const Leg& leg = *party->leg;
   const sdp::MediaPlan* agreed = leg.plan();
   if (agreed == nullptr) return;
   relay::abi::LegPlan plan = media::PlanOf(*agreed, FrameOf(leg));
   // Another far party, or the same one at another place: what was learned is not true any more.
-  plan.relearn = last_remote->port != 0 && *last_remote != agreed->remote_rtp;
-  *last_remote = agreed->remote_rtp;
+  const std::string_view tag = leg.media_tag();
+  const bool moved = party->remote.port != 0 && party->remote != agreed->remote_rtp;
+  const bool another = !party->tag.empty() && party->tag != tag;
+  plan.relearn = moved || another ? Relearn::kAnew : relearn;
+  party->remote = agreed->remote_rtp;
+  party->tag = tag;
   context_->relay->SetLeg(session_, leg.number(), plan);
 }
 

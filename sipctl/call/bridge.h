@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <string>
 
 #include "sipctl/call/context.h"
 #include "sipctl/call/leg.h"
@@ -13,24 +13,32 @@ namespace sipctl::call {
 class Bridge {
  public:
   // `a` and `b` must outlive the bridge. `length_ms`: absolute length of the session, 0 = none.
-  Bridge(Context* context, CallNumber session, Leg* a, Leg* b, uint32_t length_ms);
+  Bridge(Context* context, CallNumber session, const Leg* a, const Leg* b, uint32_t length_ms);
 
   // Takes the ports: both legs exist in the relay, silent.
   void Prepare();
   // What both legs agreed on (or preview) now. They hear each other as soon as both have a plan.
-  void Apply();
+  void Apply() { Apply(relay::abi::Relearn::kKeep); }
+  // The same when the call is answered. Whoever speaks now may have been silent, or another one,
+  // while early media flowed: behind NAT it is learned again.
+  void ApplyAnswer();
 
  private:
-  void ApplyLeg(const Leg& leg, sdp::IpEndpoint* last_remote);
+  // What the relay was told of a leg's far party last.
+  struct Party {
+    const Leg* leg;
+    sdp::IpEndpoint remote;  // port 0: unknown
+    std::string tag;         // of the dialog that its media came from
+  };
+  void Apply(relay::abi::Relearn relearn);
+  void ApplyLeg(Party* party, relay::abi::Relearn relearn);
   media::LegFrame FrameOf(const Leg& leg) const;
 
   Context* context_;
   CallNumber session_;
-  Leg* a_;
-  Leg* b_;
+  Party a_;
+  Party b_;
   uint32_t length_ms_;
-  sdp::IpEndpoint remote_a_;
-  sdp::IpEndpoint remote_b_;
   bool joined_ = false;
 };
 

@@ -61,17 +61,16 @@ relay::abi::Endpoint EndpointOf(const sdp::IpEndpoint& endpoint) {
           .reserved = 0};
 }
 
-// A leg's own payload types: the relay knows one number a format, for both ways. Where the peer
-// wants another one than it sends, what it wants to receive is what it shall get.
-void AddFormat(LegPlan* plan, sdp::Codec codec, uint8_t payload_type, uint32_t clock_rate_hz) {
+// A number that stands for another format of the leg already cannot stand for this one, too.
+void AddFormat(LegPlan* plan, const relay::abi::Format& format) {
   if (plan->format_count == relay::abi::kFormatsPerLeg) return;
   for (uint8_t i = 0; i < plan->format_count; ++i) {
-    if (plan->formats[i].payload_type == payload_type) return;
+    if (plan->formats[i].payload_type == format.payload_type ||
+        plan->formats[i].payload_type_sent == format.payload_type_sent) {
+      return;
+    }
   }
-  plan->formats[plan->format_count++] = {.payload_type = payload_type,
-                                         .codec = CodecOf(codec),
-                                         .reserved = 0,
-                                         .clock_rate_hz = clock_rate_hz};
+  plan->formats[plan->format_count++] = format;
 }
 
 uint8_t StaticPayloadType(sdp::Codec codec, const sdp::MediaPolicy& policy) {
@@ -156,7 +155,8 @@ absl::StatusOr<MediaTable> MakeMediaTable(const trunk::Config& config) {
 LegPlan SilentPlan(const LegFrame& frame) {
   LegPlan plan = Frame(frame);
   for (sdp::Codec codec : frame.trunk->media.codecs) {
-    AddFormat(&plan, codec, StaticPayloadType(codec, frame.trunk->media), 8000);
+    AddFormat(&plan, relay::abi::EqualFormat(StaticPayloadType(codec, frame.trunk->media),
+                                             CodecOf(codec), 8000));
   }
   return plan;
 }
@@ -173,7 +173,11 @@ LegPlan PlanOf(const sdp::MediaPlan& agreed, const LegFrame& frame) {
         frame.trunk->media_timeout_ns / kNsPerMs, std::numeric_limits<uint32_t>::max()));
   }
   for (const sdp::PlannedFormat& format : agreed.formats) {
-    AddFormat(&plan, format.codec, format.payload_type_out, format.clock_rate_hz);
+    AddFormat(&plan, {.payload_type = format.payload_type_in,
+                      .codec = CodecOf(format.codec),
+                      .payload_type_sent = format.payload_type_out,
+                      .reserved = 0,
+                      .clock_rate_hz = format.clock_rate_hz});
   }
   return plan;
 }

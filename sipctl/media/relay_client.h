@@ -225,4 +225,13 @@ class RelayClient {
   std::shared_ptr<bool> alive_;  // outlived by callbacks of an attempt under way
 };
 
+template <typename Visit>
+void RelayClient::ForEachOwn(Visit visit) const {
+  relay::abi::SessionRecord record;
+  for (uint32_t i = 0; i < link_->sessions_max(); ++i) {
+    if (!link_->ReadSession(i, &record)) continue;
+    if (record.owner_cookie == options_.owner_cookie) visit(record);
+  }
+}
+
 }  // namespace sipctl::media

@@ -114,7 +114,8 @@ bool RelayClient::TellLegs(SessionId id, Session* session) {
     leg.told = true;
     leg.taken = false;
     leg.changed = false;
-    leg.plan->relearn = 0;  // asked for once, and not again after a restart of the relay
+    leg.plan->relearn =
+        relay::abi::Relearn::kKeep;  // asked for once, and not again after a restart of the relay
   }
   return true;
 }

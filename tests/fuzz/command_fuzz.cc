@@ -175,10 +175,7 @@ class Target {
       plan.network_set = relay::abi::kNoNetworkSet;
       plan.session_length_ms = input.Byte();
       plan.format_count = 1;
-      plan.formats[0] = {.payload_type = 8,
-                         .codec = relay::abi::Codec::kPcma,
-                         .reserved = 0,
-                         .clock_rate_hz = 8000};
+      plan.formats[0] = relay::abi::EqualFormat(8, relay::abi::Codec::kPcma, 8000);
     }
     const uint16_t at = static_cast<uint16_t>(input.Byte() << 8 | input.Byte());
     const uint8_t with = input.Byte();

@@ -139,8 +139,7 @@ Command LegOpen(uint64_t session, uint8_t leg, uint16_t port) {
   plan.remote_rtcp.port++;
   plan.network_set = relay::abi::kNoNetworkSet;
   plan.format_count = 1;
-  plan.formats[0] = {
-      .payload_type = 8, .codec = relay::abi::Codec::kPcma, .reserved = 0, .clock_rate_hz = 8000};
+  plan.formats[0] = relay::abi::EqualFormat(8, relay::abi::Codec::kPcma, 8000);
   std::memcpy(plan.label, "test", 4);
   return command;
 }

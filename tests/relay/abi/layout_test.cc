@@ -12,8 +12,8 @@ namespace {
 #define AT(type, member, offset) EXPECT_EQ(offsetof(type, member), size_t{offset})
 
 TEST(LayoutTest, VersionAndHash) {
-  EXPECT_EQ(kLayoutVersion, 2u);
-  EXPECT_EQ(LayoutHash(), 3827729190u);
+  EXPECT_EQ(kLayoutVersion, 3u);
+  EXPECT_EQ(LayoutHash(), 910771845u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
 
@@ -79,7 +79,8 @@ TEST(LayoutTest, OffsetsOfNetwork) {
 TEST(LayoutTest, OffsetsOfFormat) {
   AT(Format, payload_type, 0);
   AT(Format, codec, 1);
-  AT(Format, reserved, 2);
+  AT(Format, payload_type_sent, 2);
+  AT(Format, reserved, 3);
   AT(Format, clock_rate_hz, 4);
 }
 

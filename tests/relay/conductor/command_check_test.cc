@@ -54,10 +54,17 @@ TEST_F(CommandCheckTest, RtcpsAddressDoesNotMatterUnderMux) {
 
 TEST_F(CommandCheckTest, PayloadTypesThatLookLikeRtcpAreNotForMux) {
   abi::Command command = support::LegOpen(1, 0, 10000);
-  command.body.leg.plan.formats[0].payload_type = 72;
-  command.body.leg.plan.formats[0].codec = abi::Codec::kOpaque;
+  abi::Format& format = command.body.leg.plan.formats[0];
+  format = abi::EqualFormat(72, abi::Codec::kOpaque, 8000);
   EXPECT_TRUE(Check(command).ok());
   command.body.leg.plan.rtcp_mux = 1;
+  EXPECT_EQ(Check(command).refusal, abi::Refusal::kBadFormat);
+  format.payload_type = 96;
+  EXPECT_EQ(Check(command).refusal, abi::Refusal::kBadFormat)
+      << "what we send is on that port, too";
+  format.payload_type_sent = 97;
+  EXPECT_TRUE(Check(command).ok());
+  format.payload_type_sent = 128;
   EXPECT_EQ(Check(command).refusal, abi::Refusal::kBadFormat);
 }
 

@@ -90,6 +90,12 @@ std::vector<Row> Rows() {
          p.formats[1] = p.formats[0];
        }),
        Refusal::kBadFormat, kPlan + offsetof(LegPlan, formats) + 8},
+      {"a payload type sent twice", BentPlan([](LegPlan& p) {
+         p.format_count = 2;
+         p.formats[1] = p.formats[0];
+         p.formats[1].payload_type = 96;
+       }),
+       Refusal::kBadFormat, kPlan + offsetof(LegPlan, formats) + 8},
       {"G.711 at 16 kHz", BentPlan([](LegPlan& p) { p.formats[0].clock_rate_hz = 16000; }),
        Refusal::kBadFormat, kPlan + offsetof(LegPlan, formats) + 4},
       {"DSCP 64", BentPlan([](LegPlan& p) { p.dscp = 64; }), Refusal::kBadValue,

@@ -19,7 +19,7 @@ constexpr TimeNs kStart = 1000 * kSecond;
 
 class Learn : public testing::Test {
  protected:
-  void Plan(Learning learning, bool relearn = false) {
+  void Plan(Learning learning, abi::Relearn relearn = abi::Relearn::kKeep) {
     plan.learning = learning;
     plan.relearn = relearn;
     plan.direction = receives ? abi::kLegReceives | abi::kLegSends : 0;
@@ -132,6 +132,19 @@ TEST_F(Learn, AfterTheWindowOnlyTheSignalledAddressIsLeft) {
   EXPECT_EQ(Hear(kSignalled, 1), "forwarded*");
 }
 
+// Early media behind NAT: a phone that is answered ten seconds after it rang is heard then.
+TEST_F(Learn, ThePartyThatAnswersIsHeardAlsoWhereItsEarlyMediaTaughtNothing) {
+  Plan(Learning::kLatch);
+  now += 10 * kSecond;
+  EXPECT_EQ(Hear(kNatted, 1), "wrong_source");
+  Plan(Learning::kLatch, abi::Relearn::kUnlessLearned);
+  for (uint16_t i = 2; i < 5; ++i) EXPECT_EQ(Hear(kNatted, i), "learning");
+  EXPECT_EQ(Hear(kNatted, 5), "forwarded*");
+  Plan(Learning::kLatch, abi::Relearn::kUnlessLearned);
+  EXPECT_EQ(Hear(kNatted, 6), "forwarded") << "what was learned stays";
+  for (uint16_t i = 0; i < 5; ++i) EXPECT_EQ(Hear(kAttacker, i), "wrong_source");
+}
+
 TEST_F(Learn, TheWindowIsThePlans) {
   plan.latch_window_ms = 200;
   Plan(Learning::kLatch);
@@ -148,7 +161,7 @@ TEST_F(Learn, OnlySignallingOpensTheWindowAgain) {
   Plan(Learning::kLatch);
   EXPECT_EQ(Hear(kAttacker, 1), "wrong_source");
   EXPECT_EQ(Hear(kNatted, 4), "forwarded");
-  Plan(Learning::kLatch, true);
+  Plan(Learning::kLatch, abi::Relearn::kAnew);
   EXPECT_EQ(leg.out.Remote(), kSignalled);
   EXPECT_EQ(Hear(kNatted, 5), "learning");
 }

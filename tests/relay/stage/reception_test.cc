@@ -9,8 +9,8 @@ class Listening : public testing::Test {
  protected:
   Listening() {
     leg.path.format_count = 2;
-    leg.formats[0] = {8, abi::Codec::kPcma, 0, 8000};
-    leg.formats[1] = {101, abi::Codec::kTelephoneEvent, 0, 8000};
+    leg.formats[0] = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
+    leg.formats[1] = abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000);
     leg.reception.payload_type = session::kNoPayloadType;
   }
 

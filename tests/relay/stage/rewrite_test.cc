@@ -16,10 +16,10 @@ session::Leg LegWith(std::initializer_list<abi::Format> formats) {
 }
 
 TEST(Rewrite, FindsEachPayloadTypeAndNoOther) {
-  const session::Leg leg = LegWith({{0, abi::Codec::kPcmu, 0, 8000},
-                                    {1, abi::Codec::kOpaque, 0, 8000},
-                                    {101, abi::Codec::kTelephoneEvent, 0, 8000},
-                                    {127, abi::Codec::kOpaque, 0, 8000}});
+  const session::Leg leg = LegWith({abi::EqualFormat(0, abi::Codec::kPcmu, 8000),
+                                    abi::EqualFormat(1, abi::Codec::kOpaque, 8000),
+                                    abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000),
+                                    abi::EqualFormat(127, abi::Codec::kOpaque, 8000)});
   for (int type = 0; type < 128; ++type) {
     const unsigned expected = type == 0 ? 0 : type == 1 ? 1 : type == 101 ? 2 : type == 127 ? 3 : 8;
     EXPECT_EQ(FormatIndex(leg.gate, static_cast<uint8_t>(type)), expected) << type;
@@ -27,14 +27,14 @@ TEST(Rewrite, FindsEachPayloadTypeAndNoOther) {
 }
 
 TEST(Rewrite, MapsByCodecAndClockRateAndOpaqueByNumber) {
-  const session::Leg speaker = LegWith({{8, abi::Codec::kPcma, 0, 8000},
-                                        {101, abi::Codec::kTelephoneEvent, 0, 8000},
-                                        {102, abi::Codec::kTelephoneEvent, 0, 16000},
-                                        {9, abi::Codec::kOpaque, 0, 8000},
-                                        {18, abi::Codec::kOpaque, 0, 8000}});
-  const session::Leg listener = LegWith({{96, abi::Codec::kTelephoneEvent, 0, 8000},
-                                         {9, abi::Codec::kOpaque, 0, 8000},
-                                         {8, abi::Codec::kPcma, 0, 8000}});
+  const session::Leg speaker = LegWith({abi::EqualFormat(8, abi::Codec::kPcma, 8000),
+                                        abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000),
+                                        abi::EqualFormat(102, abi::Codec::kTelephoneEvent, 16000),
+                                        abi::EqualFormat(9, abi::Codec::kOpaque, 8000),
+                                        abi::EqualFormat(18, abi::Codec::kOpaque, 8000)});
+  const session::Leg listener = LegWith({abi::EqualFormat(96, abi::Codec::kTelephoneEvent, 8000),
+                                         abi::EqualFormat(9, abi::Codec::kOpaque, 8000),
+                                         abi::EqualFormat(8, abi::Codec::kPcma, 8000)});
   uint8_t map[8];
   MapPayloadTypes(speaker, listener, map);
   EXPECT_EQ(map[0], 8);
@@ -47,7 +47,7 @@ TEST(Rewrite, MapsByCodecAndClockRateAndOpaqueByNumber) {
 
 // Many changes of source: the far party sees one SSRC, no gap, and time that only goes on.
 TEST(Rewrite, TheFarPartysStreamNeverBreaks) {
-  session::Leg far = LegWith({{8, abi::Codec::kPcma, 0, 8000}});
+  session::Leg far = LegWith({abi::EqualFormat(8, abi::Codec::kPcma, 8000)});
   TimeNs now = 5 * kSecond;
   uint32_t timestamp = 0;
   uint16_t sequence = 0;
@@ -84,8 +84,8 @@ class Outgoing : public testing::Test {
     return rtp;
   }
 
-  session::Leg far =
-      LegWith({{8, abi::Codec::kPcma, 0, 8000}, {101, abi::Codec::kTelephoneEvent, 0, 8000}});
+  session::Leg far = LegWith({abi::EqualFormat(8, abi::Codec::kPcma, 8000),
+                              abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000)});
   TimeNs now = 5 * kSecond;
 };
 

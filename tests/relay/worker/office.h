@@ -25,10 +25,10 @@ inline const abi::Endpoint kPbx{.address = abi::Address::Ipv4(192, 0, 2, 200), .
 inline const abi::Endpoint kBot{.address = abi::Address::Ipv4(192, 0, 2, 201), .port = 50000};
 inline const abi::Endpoint kStranger{.address = abi::Address::Ipv4(198, 51, 100, 66), .port = 666};
 
-inline constexpr abi::Format kPcmu{0, abi::Codec::kPcmu, 0, 8000};
-inline constexpr abi::Format kPcma{8, abi::Codec::kPcma, 0, 8000};
+inline constexpr abi::Format kPcmu = abi::EqualFormat(0, abi::Codec::kPcmu, 8000);
+inline constexpr abi::Format kPcma = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
 constexpr abi::Format EventFormat(uint8_t payload_type) {
-  return {payload_type, abi::Codec::kTelephoneEvent, 0, 8000};
+  return abi::EqualFormat(payload_type, abi::Codec::kTelephoneEvent, 8000);
 }
 
 // A leg's local endpoint follows from its slot.
@@ -108,7 +108,7 @@ class Office : public testing::Test {
     change(setups[leg].plan);
     ++setups[leg].plan_version;
     Give({.kind = OrderKind::kUpdateLeg, .leg = leg, .setup = setups[leg]});
-    setups[leg].plan.relearn = 0;
+    setups[leg].plan.relearn = abi::Relearn::kKeep;
   }
 
   void Hear(uint32_t speaker, uint32_t listener) {

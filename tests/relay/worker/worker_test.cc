@@ -96,9 +96,35 @@ TEST_F(WorkerTest, AnUpdateIsReportedWithItsVersion) {
 
 TEST_F(WorkerTest, AnUpdatedFormatIsMappedAtOnce) {
   OpenCall();
-  Update(1, [](abi::LegPlan& plan) { plan.formats[0].payload_type = 97; });
+  Update(1, [](abi::LegPlan& plan) {
+    plan.formats[0].payload_type = plan.formats[0].payload_type_sent = 97;
+  });
   EXPECT_EQ(Send(0, kTrunk, Speech(1)), "forwarded");
   EXPECT_EQ(Sent()->payload[1], 97);
+}
+
+// RFC 3264 section 6.1: 101 is ours, and what comes from there; 97 is theirs, and what goes there.
+TEST_F(WorkerTest, EachSideHasItsOwnNumberForADigit) {
+  OpenCall();
+  Update(0, [](abi::LegPlan& plan) {
+    plan.format_count = 2;
+    plan.formats[1] = EventFormat(101);
+    plan.formats[1].payload_type_sent = 97;
+  });
+  Update(1, [](abi::LegPlan& plan) {
+    plan.format_count = 2;
+    plan.formats[1] = EventFormat(96);
+  });
+  RtpPacket digit = Speech(1);
+  digit.payload_type = 101;
+  EXPECT_EQ(Send(0, kTrunk, digit), "forwarded");
+  EXPECT_EQ(Sent()->payload[1] & 0x7f, 96);
+  digit = Speech(2);
+  digit.payload_type = 97;
+  EXPECT_EQ(Send(0, kTrunk, digit), "unknown_payload_type") << "nobody sends by his own number";
+  digit.payload_type = 96;
+  EXPECT_EQ(Send(1, kPbx, digit), "forwarded");
+  EXPECT_EQ(Sent()->payload[1] & 0x7f, 97);
 }
 
 class FullMailbox : public WorkerTest {

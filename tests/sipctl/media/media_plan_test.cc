@@ -88,7 +88,8 @@ TEST(MediaPlanTest, AgreedMediaBecomesALeg) {
   EXPECT_EQ(plan.session_length_ms, 7000u);
   ASSERT_EQ(plan.format_count, 2);
   EXPECT_EQ(plan.formats[0].codec, relay::abi::Codec::kPcma);
-  EXPECT_EQ(plan.formats[1].payload_type, 96) << "what the far side wants to receive";
+  EXPECT_EQ(plan.formats[1].payload_type, 101) << "what it was offered, it sends";
+  EXPECT_EQ(plan.formats[1].payload_type_sent, 96) << "what it answered, it wants to receive";
   EXPECT_EQ(std::string_view(plan.label, 16), "a name longer th");
 }
 

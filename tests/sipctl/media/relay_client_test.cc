@@ -62,7 +62,7 @@ LegPlan Plan(uint8_t direction = 3) {
   LegPlan plan{};
   plan.direction = direction;
   plan.format_count = 1;
-  plan.formats[0] = {8, relay::abi::Codec::kPcma, 0, 8000};
+  plan.formats[0] = relay::abi::EqualFormat(8, relay::abi::Codec::kPcma, 8000);
   return plan;
 }
 
