@@ -27,7 +27,8 @@ namespace sipctl::sip {
   X(accept_failures, "accept failed: descriptors or memory are short")              \
   X(broken_flows, "connections lost with something on the way")                     \
   X(kernel_drops, "datagrams that the kernel dropped: its receive buffer was full") \
-  X(datagram_queue_full, "datagrams refused: the socket's queue is full")           \
+  X(datagram_queue_full, "datagrams lost: the socket's queue is full")              \
+  X(datagrams_not_taken, "datagrams lost: the kernel took them not, but may next")  \
   X(stream_queue_full, "messages refused: the connection's queue is full")          \
   X(datagram_send_failures, "datagrams that the kernel refused to send")            \
   X(pings_in, "keep-alive pings answered")                                          \

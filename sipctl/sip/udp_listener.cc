@@ -15,6 +15,13 @@ constexpr int kBatch = 16;
 constexpr int kBatchesPerTurn = 8;  // then the other sockets have their turn
 constexpr size_t kDatagramBytesMax = 65536;
 
+// What the kernel refuses now and may take when it is sent again: a rule of the packet filter
+// (EPERM), a full queue of the interface (ENOBUFS; epoll knows nothing of that one, so waiting for
+// EPOLLOUT would be a busy loop), an ICMP error that an earlier datagram to anybody has earned.
+bool IsLoss(int error) {
+  return error == EPERM || error == ENOBUFS || error == ECONNREFUSED;
+}
+
 }  // namespace
 
 // What recvmmsg writes to. A megabyte of addresses, of which a page is touched for each datagram
@@ -106,23 +113,27 @@ void UdpListener::Receive() {
   }
 }
 
-bool UdpListener::SendNow(const SocketAddress& to, std::string_view bytes) {
+int UdpListener::SendNow(const SocketAddress& to, std::string_view bytes) {
   KernelAddress address(to);
   const ssize_t sent =
       sendto(socket_.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL, address.data(), address.size);
-  send_error_ = sent < 0 ? errno : 0;
-  return send_error_ != EAGAIN && send_error_ != ENOBUFS;
+  return sent < 0 ? errno : 0;
 }
 
 absl::Status UdpListener::Send(const SocketAddress& to, std::string_view bytes) {
-  if (queue_.empty() && SendNow(to, bytes)) {
-    if (send_error_ == 0) return absl::OkStatus();
+  const int error = queue_.empty() ? SendNow(to, bytes) : EAGAIN;
+  if (error == 0) return absl::OkStatus();
+  if (IsLoss(error)) {
+    ++counters_->datagrams_not_taken;
+    return absl::OkStatus();
+  }
+  if (error != EAGAIN) {
     ++counters_->datagram_send_failures;
-    return absl::ErrnoToStatus(send_error_, absl::StrCat("cannot send to ", ToString(to)));
+    return absl::ErrnoToStatus(error, absl::StrCat("cannot send to ", ToString(to)));
   }
   if (queue_bytes_ + bytes.size() > queue_bytes_max_) {
     ++counters_->datagram_queue_full;
-    return absl::ResourceExhaustedError("the queue of the UDP socket is full");
+    return absl::OkStatus();
   }
   if (queue_.empty()) loop_->Modify(socket_.fd(), EPOLLIN | EPOLLOUT);
   queue_bytes_ += bytes.size();
@@ -132,8 +143,11 @@ absl::Status UdpListener::Send(const SocketAddress& to, std::string_view bytes) 
 
 void UdpListener::Flush() {
   while (!queue_.empty()) {
-    if (!SendNow(queue_.front().to, queue_.front().bytes)) return;
-    if (send_error_ != 0) ++counters_->datagram_send_failures;  // UDP: nobody is told
+    const int error = SendNow(queue_.front().to, queue_.front().bytes);
+    if (error == EAGAIN) return;
+    // UDP: nobody is told.
+    if (error != 0)
+      ++(IsLoss(error) ? counters_->datagrams_not_taken : counters_->datagram_send_failures);
     queue_bytes_ -= queue_.front().bytes.size();
     queue_.pop_front();
   }

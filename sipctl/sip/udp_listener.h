@@ -27,6 +27,8 @@ class UdpListener {
   UdpListener(const UdpListener&) = delete;
   UdpListener& operator=(const UdpListener&) = delete;
 
+  // OK also for a datagram that is lost here and might not be next time: the transaction sends it
+  // again, as it does for what is lost further on. An error means that there is no way to `to`.
   absl::Status Send(const SocketAddress& to, std::string_view bytes);
   SocketAddress bound() const { return LocalAddressOf(socket_.fd()); }
 
@@ -38,7 +40,8 @@ class UdpListener {
   void OnReady(uint32_t events);
   void Receive();
   void Flush();
-  bool SendNow(const SocketAddress& to, std::string_view bytes);  // false: the kernel is full
+  // 0 or the error.
+  int SendNow(const SocketAddress& to, std::string_view bytes);
 
   struct Waiting {
     SocketAddress to;
@@ -53,7 +56,6 @@ class UdpListener {
   const std::unique_ptr<Batch> batch_;
   std::deque<Waiting> queue_;
   size_t queue_bytes_ = 0;
-  int send_error_ = 0;  // of the last SendNow, 0 if it was sent
 };
 
 }  // namespace sipctl::sip
