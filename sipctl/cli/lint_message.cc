@@ -12,6 +12,7 @@
 #include "sipctl/sip/message.h"
 #include "sipctl/text.h"
 #include "sipctl/trunk/gateway.h"
+#include "sipctl/trunk/number.h"
 
 namespace sipctl::cli {
 namespace {
@@ -57,11 +58,6 @@ std::string WithCrLf(std::string_view text) {
   return out;
 }
 
-bool IsE164(std::string_view number) {
-  return number.size() >= 9 && number.size() <= 16 && number[0] == '+' && number[1] != '0' &&
-         std::all_of(number.begin() + 1, number.end(), IsDigit);
-}
-
 class MessageLint {
  public:
   MessageLint(const std::string& file, const trunk::Profile& profile, std::string_view text)
@@ -93,7 +89,7 @@ class MessageLint {
     for (const auto& [where, number, line] :
          {std::tuple("request URI", message.request_uri.user, 1),
           std::tuple("From", message.from.uri.user, LineOf("From"))}) {
-      if (IsE164(number)) continue;
+      if (trunk::IsE164(number)) continue;
       found_.push_back(trunk::ByRule(
           "CV-11", file_, line,
           Concat("'", number, "' in ", where, " is no number as ", profile_.title, " writes it"),

@@ -4,21 +4,19 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "sipctl/sip/derived_request.h"
 
 namespace sipctl::sip {
 namespace {
 
 using Do = ClientAction;
 
+// How long, and of how many peers, it is remembered that they take no stream.
+constexpr TimeMs kDeafMs = 600 * kSecondMs;
+constexpr size_t kDeafMax = 4096;
+
 ClientEvent EventOf(int status) {
   if (status < 200) return ClientEvent::kProvisional;
   return status < 300 ? ClientEvent::kSuccess : ClientEvent::kFailure;
-}
-
-std::string_view ViaTransport(Protocol protocol) {
-  constexpr std::string_view kNames[] = {"UDP", "TCP", "TLS"};
-  return kNames[static_cast<size_t>(protocol)];
 }
 
 uint16_t PortOf(const Via& via) {
@@ -38,7 +36,7 @@ ClientSide::~ClientSide() {
 Via ClientSide::MakeVia(const Flow& flow, std::string branch) const {
   const Advertised& ours = context_.transport->advertised(flow.listener);
   Via via;
-  via.transport = ViaTransport(flow.protocol);
+  via.transport = ProtocolName(flow.protocol);
   via.host = ours.host;
   via.port = ours.port;
   via.parameters.push_back({.name = "branch", .value = std::move(branch), .has_value = true});
@@ -50,7 +48,7 @@ Via ClientSide::MakeVia(const Flow& flow, std::string branch) const {
 bool ClientSide::IsOurs(const Via& via, const Flow& sent_by) const {
   const Advertised& ours = context_.transport->advertised(sent_by.listener);
   Via expected;
-  expected.transport = ViaTransport(sent_by.protocol);
+  expected.transport = ProtocolName(sent_by.protocol);
   expected.port = ours.port;
   return absl::EqualsIgnoreCase(via.host, ours.host) && PortOf(via) == PortOf(expected);
 }
@@ -63,7 +61,7 @@ TransactionId ClientSide::Send(Message request, const Sending& sending) {
   request.via.insert(request.via.begin(), MakeVia(sending.flow, context_.branches.Of(id)));
   transaction->bytes = Encode(request);
   if (sending.stream && !IsReliable(sending.flow.protocol) &&
-      transaction->bytes.size() > kUdpRequestBytesMax) {
+      transaction->bytes.size() > kUdpRequestBytesMax && IsWorthTrying(*sending.stream)) {
     transaction->extra = std::make_unique<Extra>(
         Extra{.datagram_flow = sending.flow, .may_fall_back = true, .cancel_reason = {}});
     transaction->flow = *sending.stream;
@@ -122,7 +120,22 @@ void ClientSide::FailLater(TransactionId id) {
       0, [this, id] { Step(id, ClientEvent::kTransportError, nullptr, nullptr); });
 }
 
+// A peer that speaks no TCP, or whose firewall swallows it, must not cost each call the time of a
+// connection that is not made.
+bool ClientSide::IsWorthTrying(const Flow& stream) {
+  if (deaf_.empty()) return true;
+  const auto found = deaf_.find({stream.remote.address.bytes, stream.remote.port});
+  if (found == deaf_.end()) return true;
+  if (context_.timers->now() < found->second) return false;
+  deaf_.erase(found);
+  return true;
+}
+
 void ClientSide::FallBack(TransactionId id, Transaction& transaction) {
+  if (deaf_.size() < kDeafMax) {
+    const SocketAddress& remote = transaction.flow.remote;
+    deaf_[{remote.address.bytes, remote.port}] = context_.timers->now() + kDeafMs;
+  }
   transaction.flow = transaction.extra->datagram_flow;
   transaction.extra->may_fall_back = false;
   ParseFailure failure;
@@ -134,11 +147,17 @@ void ClientSide::FallBack(TransactionId id, Transaction& transaction) {
   Begin(id, transaction);
 }
 
+TransactionId ClientSide::IdOf(const Via& via) const {
+  if (!adopted_.empty()) {
+    const auto found = adopted_.find(std::string(via.branch()));
+    if (found != adopted_.end()) return found->second;
+  }
+  return context_.branches.IdOf(via.branch());
+}
+
 void ClientSide::OnResponse(Message response, const Flow& flow) {
   // More than one Via: it was not meant for us (8.1.3.3).
-  const TransactionId named = response.via.size() == 1
-                                  ? context_.branches.IdOf(response.via.front().branch())
-                                  : TransactionId{0};
+  const TransactionId named = response.via.size() == 1 ? IdOf(response.via.front()) : 0;
   TransactionId id = named;
   if (response.cseq.method == Method::kCancel) {
     const auto found = cancels_.find(named);
@@ -251,78 +270,6 @@ void ClientSide::StartTimerC(TransactionId id, Transaction& transaction) {
       context_.timers->After(context_.options.timer_c, [this, id] { Cancel(id, {}); });
 }
 
-// RFC 3261 section 17.1.1.3: the request's own URI, top Via, Route, From, Call-ID and CSeq number,
-// the response's To.
-void ClientSide::AcknowledgeFailure(Transaction& transaction, const Message& response) {
-  if (!transaction.bytes.starts_with("ACK ")) {
-    ParseFailure failure;
-    std::optional<Message> request = Parse(transaction.bytes, &failure);
-    if (!request) return;  // it is ours: this cannot be
-    transaction.bytes = Encode(MakeFailureAck(*request, response));
-    transaction.bytes.shrink_to_fit();
-  }
-  if (!context_.transport->Send(transaction.flow, transaction.bytes).ok()) {
-    // Nothing is lost: a peer that wants its ACK sends its answer again.
-    ++context_.counters.transport_failures;
-  }
-}
-
-void ClientSide::Cancel(TransactionId invite, std::string_view reason) {
-  Transaction* transaction = transactions_.Find(invite);
-  if (transaction == nullptr || !transaction->invite() || transaction->cancel_wanted) return;
-  if (transaction->state != ClientState::kCalling &&
-      transaction->state != ClientState::kProceeding) {
-    return;
-  }
-  transaction->cancel_wanted = true;
-  if (!reason.empty()) {
-    if (!transaction->extra) transaction->extra = std::make_unique<Extra>();
-    transaction->extra->cancel_reason = reason;
-  }
-  if (transaction->state == ClientState::kProceeding) SendCancel(invite, *transaction);
-}
-
-// RFC 3261 section 9.1. A transaction of its own, whose answers interest nobody.
-void ClientSide::SendCancel(TransactionId invite, Transaction& transaction) {
-  transaction.cancel_sent = true;
-  context_.timers->Cancel(&transaction.end);
-  transaction.end = context_.timers->After(context_.timer_values().timeout(), [this, invite] {
-    Step(invite, ClientEvent::kTimeout, nullptr, nullptr);
-  });
-  ParseFailure failure;
-  std::optional<Message> request = Parse(transaction.bytes, &failure);
-  if (!request) return;
-  auto [id, record] = transactions_.Insert();
-  record->method = Method::kCancel;
-  record->flow = transaction.flow;
-  record->cancels = invite;
-  record->bytes = Encode(MakeCancel(
-      *request, transaction.extra ? std::string_view(transaction.extra->cancel_reason) : ""));
-  record->bytes.shrink_to_fit();
-  cancels_[invite] = id;
-  ++context_.counters.requests_out;
-  Begin(id, *record);
-}
-
-void ClientSide::Acknowledge(TransactionId invite, Message ack, const Flow& flow) {
-  // A transaction of its own as far as the branch goes (13.2.2.4), but nothing answers it.
-  ack.via.insert(ack.via.begin(), MakeVia(flow, context_.branches.Fresh()));
-  if (!ack.max_forwards) ack.max_forwards = 70;
-  std::string bytes = Encode(ack);
-  bytes.shrink_to_fit();
-  const auto used = context_.transport->Send(flow, bytes);
-  if (!used.ok()) ++context_.counters.transport_failures;
-
-  Transaction* transaction = transactions_.Find(invite);
-  if (transaction == nullptr) return;
-  for (Acceptance& acceptance : transaction->acceptances) {
-    if (acceptance.to_tag != ack.to.tag()) continue;
-    acceptance.ack = std::move(bytes);
-    acceptance.flow = used.ok() ? *used : flow;
-    return;
-  }
-}
-
 void ClientSide::OnFlowBroken(const Flow& flow) {
   std::vector<TransactionId> touched;
   transactions_.ForEach([&](TransactionId id, Transaction& transaction) {
@@ -374,6 +321,9 @@ void ClientSide::Erase(TransactionId id, Transaction& transaction) {
   context_.timers->Cancel(&transaction.repeat);
   context_.timers->Cancel(&transaction.end);
   if (transaction.cancels != 0) cancels_.erase(transaction.cancels);
+  if (!adopted_.empty()) {
+    absl::erase_if(adopted_, [id](const auto& entry) { return entry.second == id; });
+  }
   transactions_.Erase(id);
 }
 

@@ -2,13 +2,17 @@
 // client_transaction.h. Private to TransactionLayer.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "sipctl/sip/client_transaction.h"
+#include "sipctl/sip/invite_record.h"
 #include "sipctl/sip/slab.h"
 #include "sipctl/sip/transaction.h"
 #include "sipctl/sip/transaction_context.h"
@@ -23,6 +27,9 @@ class ClientSide {
   TransactionId Send(Message request, const Sending& sending);
   void Cancel(TransactionId invite, std::string_view reason);
   void Acknowledge(TransactionId invite, Message ack, const Flow& flow);
+
+  std::optional<InviteRecord> Remember(TransactionId invite);
+  TransactionId Adopt(const InviteRecord& record);
 
   void OnResponse(Message response, const Flow& flow);
   void OnFlowBroken(const Flow& flow);
@@ -74,10 +81,12 @@ class ClientSide {
   void OnSuccess(TransactionId id, Transaction& transaction, Message response, const Flow& flow);
   void OnBroken(TransactionId id);
   void FallBack(TransactionId id, Transaction& transaction);
+  bool IsWorthTrying(const Flow& stream);
   void SendCancel(TransactionId id, Transaction& transaction);
   void Report(TransactionId id, const std::string& request, Method method, const Flow& flow,
               ResponseOrigin origin);
   void Erase(TransactionId id, Transaction& transaction);
+  TransactionId IdOf(const Via& via) const;
 
   Via MakeVia(const Flow& flow, std::string branch) const;
   bool IsOurs(const Via& via, const Flow& sent_by) const;
@@ -85,6 +94,10 @@ class ClientSide {
   TransactionContext& context_;
   Slab<Transaction, 0> transactions_;
   absl::flat_hash_map<TransactionId, TransactionId> cancels_;  // INVITE -> its CANCEL
+  // Who did not take a long request by a stream, and until when that is remembered.
+  absl::flat_hash_map<std::pair<std::array<uint8_t, 16>, uint16_t>, TimeMs> deaf_;
+  // Branches of another process, for the few INVITEs that it left to us.
+  absl::flat_hash_map<std::string, TransactionId> adopted_;
 };
 
 }  // namespace sipctl::sip

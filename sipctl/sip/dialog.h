@@ -123,6 +123,8 @@ class Forks {
   // For each 1xx and 2xx to the INVITE.
   Update OnResponse(const Message& response, const Flow& came_by);
 
+  // What the dialogs come from, without body.
+  const Message& invite() const { return invite_; }
   Dialog* Find(std::string_view remote_tag);
   size_t size() const { return dialogs_.size(); }
   // The dialog that the call goes on with; the others are dropped.

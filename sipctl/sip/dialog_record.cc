@@ -1,5 +1,5 @@
-// The journal's form of a dialog. Numbers are little-endian, texts a length (16 bits) and bytes;
-// URIs are written in their parts, so that what comes back equals what went in.
+// The journal's form of a dialog. URIs are written in their parts, so that what comes back equals
+// what went in.
 //
 //   version 1 | role, state, secure, flags | local_cseq remote_cseq local_rseq remote_rseq
 //   | flow: protocol, listener, connection, address, port | call_id local remote target contact
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sipctl/sip/dialog.h"
+#include "sipctl/sip/record_bytes.h"
 
 namespace sipctl::sip {
 namespace {
@@ -18,72 +19,7 @@ constexpr uint8_t kHasRemoteRSeq = 2;
 constexpr uint8_t kIsSecure = 4;
 constexpr uint8_t kFlagsKnown = 7;
 
-class Writer {
- public:
-  template <typename Number>
-  void Put(Number value) {
-    for (size_t i = 0; i < sizeof value; ++i) {
-      bytes_.push_back(static_cast<char>(static_cast<uint64_t>(value) >> (8 * i)));
-    }
-  }
-  void Put(std::string_view text) {
-    if (text.size() > kDialogBytesMax) {
-      too_long_ = true;
-      return;
-    }
-    Put(static_cast<uint16_t>(text.size()));
-    bytes_.append(text);
-  }
-  void Put(const relay::abi::Address& address) {
-    for (uint8_t byte : address.bytes) bytes_.push_back(static_cast<char>(byte));
-  }
-  bool too_long() const { return too_long_ || bytes_.size() > kDialogBytesMax; }
-  std::string Take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-  bool too_long_ = false;
-};
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-
-  template <typename Number>
-  Number Get() {
-    const std::string_view part = Cut(sizeof(Number));
-    uint64_t value = 0;
-    for (size_t i = 0; i < part.size(); ++i) {
-      value |= static_cast<uint64_t>(static_cast<uint8_t>(part[i])) << (8 * i);
-    }
-    return static_cast<Number>(value);
-  }
-  std::string_view GetText() { return Cut(Get<uint16_t>()); }
-  relay::abi::Address GetAddress() {
-    relay::abi::Address address{};
-    const std::string_view part = Cut(address.bytes.size());
-    std::copy(part.begin(), part.end(), address.bytes.begin());
-    return address;
-  }
-  bool ok() const { return ok_; }
-  bool at_end() const { return bytes_.empty(); }
-
- private:
-  std::string_view Cut(size_t count) {
-    if (!ok_ || bytes_.size() < count) {
-      ok_ = false;
-      return {};
-    }
-    const std::string_view part = bytes_.substr(0, count);
-    bytes_.remove_prefix(count);
-    return part;
-  }
-
-  std::string_view bytes_;
-  bool ok_ = true;
-};
-
-void PutParameters(Writer* writer, const Parameters& parameters) {
+void PutParameters(RecordWriter* writer, const Parameters& parameters) {
   writer->Put(static_cast<uint8_t>(std::min<size_t>(parameters.size(), UINT8_MAX)));
   for (const Parameter& parameter : parameters) {
     writer->Put(static_cast<uint8_t>(parameter.has_value));
@@ -92,7 +28,7 @@ void PutParameters(Writer* writer, const Parameters& parameters) {
   }
 }
 
-Parameters GetParameters(Reader* reader) {
+Parameters GetParameters(RecordReader* reader) {
   Parameters parameters;
   for (int count = reader->Get<uint8_t>(); count > 0 && reader->ok(); --count) {
     Parameter parameter;
@@ -104,7 +40,7 @@ Parameters GetParameters(Reader* reader) {
   return parameters;
 }
 
-void PutUri(Writer* writer, const Uri& uri) {
+void PutUri(RecordWriter* writer, const Uri& uri) {
   writer->Put(std::string_view(uri.scheme));
   writer->Put(std::string_view(uri.user));
   writer->Put(std::string_view(uri.host));
@@ -113,7 +49,7 @@ void PutUri(Writer* writer, const Uri& uri) {
   writer->Put(std::string_view(uri.headers));
 }
 
-Uri GetUri(Reader* reader) {
+Uri GetUri(RecordReader* reader) {
   Uri uri;
   uri.scheme = reader->GetText();
   uri.user = reader->GetText();
@@ -124,13 +60,13 @@ Uri GetUri(Reader* reader) {
   return uri;
 }
 
-void PutNameAddr(Writer* writer, const NameAddr& name) {
+void PutNameAddr(RecordWriter* writer, const NameAddr& name) {
   writer->Put(std::string_view(name.display_name));
   PutUri(writer, name.uri);
   PutParameters(writer, name.parameters);
 }
 
-NameAddr GetNameAddr(Reader* reader) {
+NameAddr GetNameAddr(RecordReader* reader) {
   NameAddr name;
   name.display_name = reader->GetText();
   name.uri = GetUri(reader);
@@ -141,7 +77,7 @@ NameAddr GetNameAddr(Reader* reader) {
 }  // namespace
 
 absl::StatusOr<std::string> Dialog::Serialize() const {
-  Writer writer;
+  RecordWriter writer(kDialogBytesMax);
   writer.Put(kVersion);
   writer.Put(static_cast<uint8_t>(role));
   writer.Put(static_cast<uint8_t>(state));
@@ -151,11 +87,7 @@ absl::StatusOr<std::string> Dialog::Serialize() const {
   writer.Put(remote_cseq.value_or(0));
   writer.Put(local_rseq);
   writer.Put(remote_rseq.value_or(0));
-  writer.Put(static_cast<uint8_t>(flow.protocol));
-  writer.Put(flow.listener);
-  writer.Put(flow.connection);
-  writer.Put(flow.remote.address);
-  writer.Put(flow.remote.port);
+  writer.Put(flow);
   writer.Put(std::string_view(call_id));
   PutNameAddr(&writer, local);
   PutNameAddr(&writer, remote);
@@ -173,7 +105,7 @@ absl::StatusOr<std::string> Dialog::Serialize() const {
 }
 
 absl::StatusOr<Dialog> Dialog::Parse(std::string_view bytes) {
-  Reader reader(bytes);
+  RecordReader reader(bytes);
   if (bytes.size() > kDialogBytesMax) {
     return absl::InvalidArgumentError("dialog record: longer than 1536 bytes");
   }
@@ -193,12 +125,7 @@ absl::StatusOr<Dialog> Dialog::Parse(std::string_view bytes) {
   dialog.local_rseq = reader.Get<uint32_t>();
   const auto remote_rseq = reader.Get<uint32_t>();
   if ((flags & kHasRemoteRSeq) != 0) dialog.remote_rseq = remote_rseq;
-  const auto protocol = reader.Get<uint8_t>();
-  dialog.flow.protocol = static_cast<Protocol>(protocol);
-  dialog.flow.listener = reader.Get<uint16_t>();
-  dialog.flow.connection = reader.Get<uint64_t>();
-  dialog.flow.remote.address = reader.GetAddress();
-  dialog.flow.remote.port = reader.Get<uint16_t>();
+  dialog.flow = reader.GetFlow();
   dialog.call_id = reader.GetText();
   dialog.local = GetNameAddr(&reader);
   dialog.remote = GetNameAddr(&reader);
@@ -210,7 +137,7 @@ absl::StatusOr<Dialog> Dialog::Parse(std::string_view bytes) {
   if (!reader.ok() || !reader.at_end()) {
     return absl::InvalidArgumentError("dialog record: its length is wrong");
   }
-  if (role > 1 || state > 2 || protocol > 2 || (flags & ~kFlagsKnown) != 0) {
+  if (role > 1 || state > 2 || (flags & ~kFlagsKnown) != 0) {
     return absl::InvalidArgumentError("dialog record: a value is out of range");
   }
   return dialog;

@@ -23,6 +23,78 @@ bool CreatesDialog(Method method) {
          method == Method::kNotify;
 }
 
+struct Phrase {
+  int status;
+  std::string_view text;
+};
+constexpr Phrase kPhrases[] = {
+    {100, "Trying"},
+    {180, "Ringing"},
+    {181, "Call Is Being Forwarded"},
+    {182, "Queued"},
+    {183, "Session Progress"},
+    {199, "Early Dialog Terminated"},
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Notification"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Moved Temporarily"},
+    {305, "Use Proxy"},
+    {380, "Alternative Service"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {410, "Gone"},
+    {412, "Conditional Request Failed"},
+    {413, "Request Entity Too Large"},
+    {414, "Request-URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Unsupported URI Scheme"},
+    {420, "Bad Extension"},
+    {421, "Extension Required"},
+    {422, "Session Interval Too Small"},
+    {423, "Interval Too Brief"},
+    {429, "Provide Referrer Identity"},
+    {430, "Flow Failed"},
+    {433, "Anonymity Disallowed"},
+    {469, "Bad Info Package"},
+    {480, "Temporarily Unavailable"},
+    {481, "Call/Transaction Does Not Exist"},
+    {482, "Loop Detected"},
+    {483, "Too Many Hops"},
+    {484, "Address Incomplete"},
+    {485, "Ambiguous"},
+    {486, "Busy Here"},
+    {487, "Request Terminated"},
+    {488, "Not Acceptable Here"},
+    {489, "Bad Event"},
+    {491, "Request Pending"},
+    {493, "Undecipherable"},
+    {500, "Server Internal Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Server Time-out"},
+    {505, "Version Not Supported"},
+    {513, "Message Too Large"},
+    {580, "Precondition Failure"},
+    {600, "Busy Everywhere"},
+    {603, "Decline"},
+    {604, "Does Not Exist Anywhere"},
+    {606, "Not Acceptable"},
+};
+
+// By their first digit, for statuses that have no phrase of their own.
+constexpr std::string_view kClasses[] = {"Progress",     "Success",      "Redirection",
+                                         "Client Error", "Server Error", "Global Failure"};
+
 }  // namespace
 
 std::string_view MethodName(Method method) {
@@ -112,78 +184,9 @@ Message MakeResponse(const Message& request, int status, std::string_view to_tag
 }
 
 std::string_view DefaultReason(int status) {
-  struct Phrase {
-    int status;
-    std::string_view text;
-  };
-  static constexpr Phrase kPhrases[] = {
-      {100, "Trying"},
-      {180, "Ringing"},
-      {181, "Call Is Being Forwarded"},
-      {182, "Queued"},
-      {183, "Session Progress"},
-      {199, "Early Dialog Terminated"},
-      {200, "OK"},
-      {202, "Accepted"},
-      {204, "No Notification"},
-      {300, "Multiple Choices"},
-      {301, "Moved Permanently"},
-      {302, "Moved Temporarily"},
-      {305, "Use Proxy"},
-      {380, "Alternative Service"},
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {402, "Payment Required"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {406, "Not Acceptable"},
-      {407, "Proxy Authentication Required"},
-      {408, "Request Timeout"},
-      {410, "Gone"},
-      {412, "Conditional Request Failed"},
-      {413, "Request Entity Too Large"},
-      {414, "Request-URI Too Long"},
-      {415, "Unsupported Media Type"},
-      {416, "Unsupported URI Scheme"},
-      {420, "Bad Extension"},
-      {421, "Extension Required"},
-      {422, "Session Interval Too Small"},
-      {423, "Interval Too Brief"},
-      {429, "Provide Referrer Identity"},
-      {430, "Flow Failed"},
-      {433, "Anonymity Disallowed"},
-      {469, "Bad Info Package"},
-      {480, "Temporarily Unavailable"},
-      {481, "Call/Transaction Does Not Exist"},
-      {482, "Loop Detected"},
-      {483, "Too Many Hops"},
-      {484, "Address Incomplete"},
-      {485, "Ambiguous"},
-      {486, "Busy Here"},
-      {487, "Request Terminated"},
-      {488, "Not Acceptable Here"},
-      {489, "Bad Event"},
-      {491, "Request Pending"},
-      {493, "Undecipherable"},
-      {500, "Server Internal Error"},
-      {501, "Not Implemented"},
-      {502, "Bad Gateway"},
-      {503, "Service Unavailable"},
-      {504, "Server Time-out"},
-      {505, "Version Not Supported"},
-      {513, "Message Too Large"},
-      {580, "Precondition Failure"},
-      {600, "Busy Everywhere"},
-      {603, "Decline"},
-      {604, "Does Not Exist Anywhere"},
-      {606, "Not Acceptable"},
-  };
   for (const Phrase& phrase : kPhrases) {
     if (phrase.status == status) return phrase.text;
   }
-  static constexpr std::string_view kClasses[] = {"Progress",     "Success",      "Redirection",
-                                                  "Client Error", "Server Error", "Global Failure"};
   return status >= 100 && status < 700 ? kClasses[status / 100 - 1] : "Unknown";
 }
 

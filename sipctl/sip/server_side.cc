@@ -132,6 +132,34 @@ void ServerSide::OnNew(const Key& key, Message request, const Flow& flow) {
   context_.user->OnRequest(id, std::move(request), flow);
 }
 
+// The last response repeats all that the INVITE is known by, but its URI, which nothing needs.
+std::optional<InviteRecord> ServerSide::Remember(TransactionId invite) {
+  const Transaction* transaction = transactions_.Find(invite);
+  if (transaction == nullptr || !transaction->invite()) return std::nullopt;
+  if (transaction->state != ServerState::kProceeding) return std::nullopt;
+  ParseFailure failure;
+  std::optional<Message> response = Parse(transaction->bytes, &failure);
+  if (!response) return std::nullopt;  // it is ours: this cannot be
+  InviteRecord record{.sent = false, .flow = transaction->flow, .invite = *std::move(response)};
+  record.invite.request_uri = record.invite.to.uri;
+  return record;
+}
+
+TransactionId ServerSide::Adopt(const InviteRecord& record) {
+  const Key key = BranchKey(record.invite);
+  if (by_branch_.contains(key)) return 0;
+  auto [id, transaction] = transactions_.Insert();
+  transaction->flow = record.flow;
+  transaction->flow.connection = 0;  // it ended with the other process
+  transaction->method = Method::kInvite;
+  transaction->state = ServerState::kProceeding;
+  transaction->key = key;
+  transaction->call = CallKey(record.invite, MethodName(Method::kInvite));
+  by_branch_[key] = id;
+  by_call_[transaction->call] = id;
+  return id;
+}
+
 void ServerSide::OnAck(const Key& key, Message ack, const Flow& flow) {
   // The ACK of a failure has its INVITE's branch, that of a 2xx one of its own.
   auto found = by_branch_.find(key);

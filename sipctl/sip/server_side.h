@@ -2,10 +2,12 @@
 // server_transaction.h. Private to TransactionLayer.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "sipctl/sip/invite_record.h"
 #include "sipctl/sip/server_transaction.h"
 #include "sipctl/sip/slab.h"
 #include "sipctl/sip/transaction.h"
@@ -19,6 +21,9 @@ class ServerSide {
   ~ServerSide();
 
   void Respond(TransactionId id, Message response);
+
+  std::optional<InviteRecord> Remember(TransactionId invite);
+  TransactionId Adopt(const InviteRecord& record);
 
   void OnRequest(Message request, const Flow& flow);
   void OnFlowBroken(const Flow& flow);

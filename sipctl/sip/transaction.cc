@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sipctl/sip/client_side.h"
+#include "sipctl/sip/invite_record.h"
 #include "sipctl/sip/server_side.h"
 
 namespace sipctl::sip {
@@ -52,6 +53,21 @@ void TransactionLayer::Respond(TransactionId id, Message response) {
 
 std::string TransactionLayer::ToTag(TransactionId id) const {
   return core_->context_.branches.Tag(id);
+}
+
+std::optional<std::string> TransactionLayer::RememberInvite(TransactionId invite) const {
+  const auto kept = core_->clients_.Remember(invite);
+  const auto remembered = kept ? kept : core_->servers_.Remember(invite);
+  return remembered ? Write(*remembered) : std::nullopt;
+}
+
+std::optional<TransactionLayer::Adopted> TransactionLayer::AdoptInvite(std::string_view record) {
+  auto remembered = ReadInviteRecord(record);
+  if (!remembered) return std::nullopt;
+  const TransactionId id =
+      remembered->sent ? core_->clients_.Adopt(*remembered) : core_->servers_.Adopt(*remembered);
+  if (id == 0) return std::nullopt;
+  return Adopted{.id = id, .sent = remembered->sent, .invite = std::move(remembered->invite)};
 }
 
 void TransactionLayer::OnMessage(Message message, const Flow& flow) {

@@ -107,6 +107,7 @@ struct Sending {
   std::optional<Flow> stream = std::nullopt;
 };
 inline constexpr size_t kUdpRequestBytesMax = 1300;
+inline constexpr size_t kInviteRecordBytesMax = 1152;
 
 struct TransactionCounters {
   uint64_t requests_in = 0, requests_out = 0;     // transactions begun
@@ -163,6 +164,21 @@ class TransactionLayer : public TransportUser {
   // The local tag that belongs to this transaction: always the same for an id. For requests that
   // make a dialog, take it as the dialog's local tag: then 200 to CANCEL and 487 agree (9.2).
   std::string ToTag(TransactionId id) const;
+
+  // For another process ---------------------------------------------------------------------
+
+  // What AdoptInvite needs to end an INVITE of either side that has no final answer yet, or
+  // nothing: it has one, or is too long (kInviteRecordBytesMax).
+  std::optional<std::string> RememberInvite(TransactionId invite) const;
+  // Goes on with an INVITE that a layer of another process, which is no more, remembered. One that
+  // was received can be answered, one that was sent can be cancelled; its peer meets them as the
+  // same transactions as before. Nothing when the record is damaged: any bytes are safe to give.
+  struct Adopted {
+    TransactionId id = 0;
+    bool sent = false;  // by us: Cancel it; else Respond to it
+    Message invite;     // what MakeResponse needs of it
+  };
+  std::optional<Adopted> AdoptInvite(std::string_view record);
 
   // From below ------------------------------------------------------------------------------
 

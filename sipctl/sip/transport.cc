@@ -10,18 +10,6 @@
 
 namespace sipctl::sip {
 
-std::string_view ProtocolName(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::kUdp:
-      return "UDP";
-    case Protocol::kTcp:
-      return "TCP";
-    case Protocol::kTls:
-      return "TLS";
-  }
-  return "UDP";
-}
-
 std::string AddressText(const relay::abi::Address& address) {
   char text[INET6_ADDRSTRLEN];
   const bool ipv4 = address.IsIpv4();

@@ -18,7 +18,11 @@ enum class Protocol : uint8_t { kUdp, kTcp, kTls };
 constexpr bool IsReliable(Protocol protocol) {
   return protocol != Protocol::kUdp;
 }
-std::string_view ProtocolName(Protocol protocol);  // "UDP", as in Via
+// "UDP": as in Via.
+constexpr std::string_view ProtocolName(Protocol protocol) {
+  constexpr std::string_view kNames[] = {"UDP", "TCP", "TLS"};
+  return kNames[static_cast<size_t>(protocol)];
+}
 
 struct SocketAddress {
   relay::abi::Address address{};

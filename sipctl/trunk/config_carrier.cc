@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sipctl/trunk/gateway.h"
+#include "sipctl/trunk/number.h"
 
 namespace sipctl::trunk {
 namespace {
@@ -21,11 +22,6 @@ bool IsDocumentation(const sdp::IpAddress& address) {
     if (sdp::ParseIpNetwork(text, &error)->Contains(address)) return true;
   }
   return false;
-}
-
-bool IsE164(std::string_view number) {
-  return number.size() >= 9 && number.size() <= 16 && number[0] == '+' && number[1] != '0' &&
-         std::all_of(number.begin() + 1, number.end(), IsDigit);
 }
 
 class CarrierRules {

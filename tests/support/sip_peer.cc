@@ -64,8 +64,8 @@ void SipPeer::Ask(uint8_t to, Method method, const std::function<void(Message*)>
   });
 }
 
-void SipPeer::Cancel() {
-  layer_->Cancel(sent_invite_);
+void SipPeer::Cancel(const std::string& reason) {
+  layer_->Cancel(sent_invite_, reason);
 }
 
 void SipPeer::Respond(int status, const std::string& sdp, const std::string& tag,
@@ -78,13 +78,14 @@ void SipPeer::Respond(int status, const std::string& sdp, const std::string& tag
     response.body = sdp;
   }
   if (edit) edit(&response);
-  if (status >= 200 && status < 300 && received_.to.tag().empty()) {
+  if (status >= (early_dialogs ? 101 : 200) && status < 300 && received_.to.tag().empty() &&
+      !dialog) {
     auto made = Dialog::FromRequest(received_, response.to.tag(), Contact(), requests.back().flow);
     if (made.ok()) {
       dialog = *made;
-      dialog->Confirm();
     }
   }
+  if (dialog && status >= 200 && status < 300) dialog->Confirm();
   layer_->Respond(received_invite_, std::move(response));
 }
 
@@ -163,8 +164,19 @@ void SipPeer::OnRequest(TransactionId id, Message request, const Flow& flow) {
     } else if (reinvite_answer.empty()) {
       Respond(488);
     } else {
-      Respond(200, reinvite_answer);
+      Respond(200, reinvite_answer, {}, dress);
     }
+    return;
+  }
+  if (request.method == Method::kUpdate || request.method == Method::kPrack) {
+    Message response =
+        MakeResponse(request, request.method == Method::kPrack ? 200 : update_status);
+    if (dialog && request.method == Method::kUpdate) {
+      dialog->AcceptRequest(request, flow);
+      response.contact.push_back(Contact());
+    }
+    if (dress) dress(&response);
+    layer_->Respond(id, std::move(response));
     return;
   }
   if (request.method != Method::kBye || !answer_bye) return;
@@ -183,12 +195,17 @@ void SipPeer::OnCancel(TransactionId invite, Message cancel) {
 void SipPeer::OnResponse(TransactionId, Message response, const Flow& flow,
                          sipctl::sip::ResponseOrigin) {
   responses.push_back(response);
-  if (response.method != Method::kInvite || response.status / 100 != 2) return;
-  if (!dialog) {
+  if (response.method != Method::kInvite) return;
+  const bool early = early_dialogs && response.status / 100 == 1 && !response.to.tag().empty();
+  if (!early && response.status / 100 != 2) return;
+  if (dialog) {
+    dialog->AcceptResponse(response, flow);
+  } else {
     auto made = Dialog::FromResponse(invite_, response, flow);
     if (!made.ok()) return;
     dialog = *made;
   }
+  if (early) return;
   answered_ = response;
   answered_flow_ = flow;
   if (acknowledge) Acknowledge(ack_body);

@@ -32,7 +32,7 @@ class SipPeer : public sipctl::sip::TransactionUser {
   // Sends an INVITE to host `to`; `edit` may change it.
   void Invite(uint8_t to, const std::string& number, const std::string& sdp,
               const std::function<void(Message*)>& edit = {});
-  void Cancel();
+  void Cancel(const std::string& reason = {});
   // Any other request outside a dialog.
   void Ask(uint8_t to, Method method, const std::function<void(Message*)>& edit = {});
 
@@ -64,12 +64,15 @@ class SipPeer : public sipctl::sip::TransactionUser {
   std::vector<Message> cancels;
   std::optional<sipctl::sip::Dialog> dialog;
 
-  bool acknowledge = true;           // each 2xx at once
-  std::string ack_body;              // the answer to a delayed offer
-  bool answer_bye = true;            // 200
-  bool busy_with_reinvites = false;  // true: the test answers them itself
-  std::string reinvite_answer;       // else the SDP of the 200; empty = 488
-  int reinvite_status = 0;           // else this, while not 0
+  bool acknowledge = true;              // each 2xx at once
+  std::string ack_body;                 // the answer to a delayed offer
+  bool answer_bye = true;               // 200
+  bool busy_with_reinvites = false;     // true: the test answers them itself
+  std::string reinvite_answer;          // else the SDP of the 200; empty = 488
+  int reinvite_status = 0;              // else this, while not 0
+  int update_status = 200;              // to UPDATE
+  bool early_dialogs = false;           // `dialog` is made by a 18x already
+  std::function<void(Message*)> dress;  // changes what is answered by itself
   sipctl::sip::TransactionLayer& layer() { return *layer_; }
 
   void OnRequest(TransactionId id, Message request, const sipctl::sip::Flow& flow) override;

@@ -12,6 +12,14 @@ Protocol ProtocolOf(const Dialog& dialog) {
   return dialog.flow.protocol;
 }
 
+// The direction that answers an offer; an offer of our own where there is none.
+std::string Mirrored(const std::string& offer) {
+  if (offer.find("a=inactive") != std::string::npos) return "inactive";
+  if (offer.find("a=sendonly") != std::string::npos) return "recvonly";
+  if (offer.find("a=recvonly") != std::string::npos) return "sendonly";
+  return "sendrecv";
+}
+
 // 10.0.0.<number>
 uint8_t NumberOf(const Uri& uri) {
   uint32_t number = 0;
@@ -72,22 +80,39 @@ Flow SipPhone::FlowOf(const Dialog& dialog) const {
   return flow;
 }
 
-void SipPhone::Place(uint8_t to, Protocol protocol) {
+std::string SipPhone::Sdp(const std::string& direction) {
+  if (!habits_.speaks_sdp) return "v=0\r\n";
+  const std::string host = absl::StrCat("192.0.2.", number_);
+  ++next_sdp_;
+  return absl::StrCat("v=0\r\no=phone 1 ", next_sdp_, " IN IP4 ", host, "\r\ns=-\r\nc=IN IP4 ",
+                      host, "\r\nt=0 0\r\nm=audio ", 4000 + 2 * (next_sdp_ % 3),
+                      " RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=", direction,
+                      "\r\n");
+}
+
+void SipPhone::AddSdp(Message* message, const std::string& direction) {
+  message->content_type = "application/sdp";
+  message->body = Sdp(direction);
+}
+
+void SipPhone::Place(uint8_t to, Protocol protocol, const std::string& number) {
   const std::string call_id = absl::StrCat("c", number_, "-", life_, "-", ++next_call_);
   Message invite;
   invite.method = Method::kInvite;
-  invite.request_uri = Uri{.host = absl::StrCat("10.0.0.", to), .port = 5060};
+  invite.request_uri = Uri{.user = number, .host = absl::StrCat("10.0.0.", to), .port = 5060};
   invite.from = Contact(protocol);
   invite.from.set_tag(absl::StrCat("f", life_, "x", next_call_));
   invite.to.uri = invite.request_uri;
   invite.call_id = call_id;
   invite.cseq = {1, Method::kInvite};
   invite.contact.push_back(Contact(protocol));
-  invite.content_type = "application/sdp";
-  invite.body = "v=0\r\n";
+  const bool delayed =
+      habits_.speaks_sdp && network_->dice()->Percent(habits_.delayed_offer_percent);
+  if (!delayed) AddSdp(&invite, "sendrecv");
   Call& call = calls_[call_id];
   call.caller = true;
   call.forks = std::make_unique<Forks>(invite);
+  call.invite.body = delayed ? "" : "offer";
   call.transaction = layer_->Send(invite, SipHost::To(to, protocol));
   transactions_[call.transaction] = call_id;
   const bool cancels = network_->dice()->Percent(habits_.cancel_percent);
@@ -130,6 +155,7 @@ void SipPhone::OnInvite(TransactionId id, Message request, const Flow& flow) {
   Call& call = calls_[call_id];
   call.transaction = id;
   transactions_[id] = call_id;
+  call.offered = !request.body.empty();
   auto dialog = Dialog::FromRequest(request, layer_->ToTag(id), Contact(flow.protocol), flow);
   request.body.clear();
   call.invite = std::move(request);
@@ -148,6 +174,12 @@ void SipPhone::OnInvite(TransactionId id, Message request, const Flow& flow) {
 void SipPhone::Ring(Call& call) {
   if (call.status != 0) return;
   Message response = MakeResponse(call.invite, 180);
+  if (habits_.speaks_sdp && call.offered &&
+      network_->dice()->Percent(habits_.early_media_percent)) {
+    if (network_->dice()->Percent(habits_.fork_percent)) call.fork = "another-telephone";
+    response = MakeResponse(call.invite, 183, call.fork);
+    AddSdp(&response, "sendrecv");
+  }
   response.contact.push_back(call.dialog->local_contact);
   layer_->Respond(call.transaction, std::move(response));
 }
@@ -163,8 +195,7 @@ void SipPhone::Answer(Call& call) {
     call.answered = true;
     call.dialog->Confirm();
     response.contact.push_back(call.dialog->local_contact);
-    response.content_type = "application/sdp";
-    response.body = "v=0\r\n";
+    AddSdp(&response, "sendrecv");
   }
   layer_->Respond(call.transaction, std::move(response));
 }
@@ -210,6 +241,12 @@ void SipPhone::Bye(Dialog* dialog) {
 void SipPhone::Reinvite(Call& call) {
   if (call.bye_sent || call.reinvite_out != 0 || call.reinvite_in != 0) return;
   Message request = call.dialog->MakeRequest(Method::kInvite);
+  call.reinvite_delayed = false;
+  if (habits_.speaks_sdp) {
+    constexpr const char* kDirections[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
+    call.reinvite_delayed = network_->dice()->Percent(habits_.delayed_offer_percent);
+    if (!call.reinvite_delayed) AddSdp(&request, kDirections[network_->dice()->Below(4)]);
+  }
   call.reinvite_out = layer_->Send(std::move(request), FlowOf(*call.dialog));
   transactions_[call.reinvite_out] = call.dialog->call_id;
 }
@@ -228,7 +265,10 @@ void SipPhone::OnReinvite(Call& call, TransactionId id, const Message& request) 
     if (life != life_ || later == nullptr) return;
     later->reinvite_in = 0;
     Message response = MakeResponse(request, later->ended ? 487 : 200);
-    if (!later->ended) response.contact.push_back(later->dialog->local_contact);
+    if (!later->ended) {
+      response.contact.push_back(later->dialog->local_contact);
+      if (habits_.speaks_sdp) AddSdp(&response, Mirrored(request.body));
+    }
     layer_->Respond(id, std::move(response));
   });
 }
@@ -271,8 +311,13 @@ void SipPhone::Acknowledge(const std::string& call_id, TransactionId id, uint32_
   Call* call = Find(call_id);
   if (call == nullptr || !call->dialog) return;
   (void)remote_tag;
-  layer_->Acknowledge(id, call->dialog->MakeAck(cseq), flow);
-  if (id != call->transaction) return;
+  Message ack = call->dialog->MakeAck(cseq);
+  const bool first = id == call->transaction;
+  if (habits_.speaks_sdp && (first ? call->invite.body.empty() : call->reinvite_delayed)) {
+    AddSdp(&ack, "sendrecv");
+  }
+  layer_->Acknowledge(id, std::move(ack), flow);
+  if (!first) return;
   call->confirmed = true;
   if (call->ended) return;
   if (call->cancelled) {

@@ -23,6 +23,11 @@ struct SipHabits {
   TimeMs hold_ms_max = 20000;
   TimeMs ring_ms_max = 60000;    // then the caller cancels
   TimeMs ack_delay_ms_max = 50;  // between a 2xx and its ACK
+  // Real session descriptions, for a peer that reads them; else any body will do.
+  bool speaks_sdp = false;
+  uint32_t delayed_offer_percent = 20;  // of INVITEs, first ones and later ones
+  uint32_t early_media_percent = 50;    // of those that ring: a 183 with the answer
+  uint32_t fork_percent = 20;           // of those: another telephone answers than rang
 };
 
 class SipPhone : public TransactionUser {
@@ -34,7 +39,9 @@ class SipPhone : public TransactionUser {
     bool cancelled = false;
     bool ended = false;
     bool no_ack = false;
-    int status = 0;  // the final one of the first INVITE
+    bool offered = false;  // their INVITE had an offer
+    std::string fork;      // the To tag of the telephone that rang, if not ours
+    int status = 0;        // the final one of the first INVITE
     int reinvites = 0;
     int glares = 0;
 
@@ -44,12 +51,14 @@ class SipPhone : public TransactionUser {
     TransactionId transaction = 0;   // of the first INVITE
     TransactionId reinvite_out = 0;  // pending
     TransactionId reinvite_in = 0;   // pending
+    bool reinvite_delayed = false;   // ours has no offer: its ACK brings the answer
     bool bye_sent = false;
   };
 
   SipPhone(SipNetwork* network, SipHost* host, uint8_t number, const SipHabits& habits);
 
-  void Place(uint8_t to, Protocol protocol);
+  // `number`: user part of the request's URI.
+  void Place(uint8_t to, Protocol protocol, const std::string& number = {});
   // Forgets everything and begins anew with other identifiers, as a process does after kill -9.
   void Restart();
 
@@ -76,6 +85,8 @@ class SipPhone : public TransactionUser {
   void Acknowledge(const std::string& call_id, TransactionId id, uint32_t cseq,
                    std::string remote_tag, Flow flow);
 
+  std::string Sdp(const std::string& direction);
+  void AddSdp(Message* message, const std::string& direction);
   void Ring(Call& call);
   void Answer(Call& call);
   void GiveUp(Call& call);
@@ -92,6 +103,7 @@ class SipPhone : public TransactionUser {
   SipHabits habits_;
   int life_ = 0;
   int next_call_ = 0;
+  int next_sdp_ = 0;
   std::unique_ptr<TransactionLayer> layer_;
   std::map<std::string, Call> calls_;
   std::map<TransactionId, std::string>

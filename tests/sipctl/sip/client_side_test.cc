@@ -273,6 +273,23 @@ TEST_F(ClientSideTest, ALargeRequestTakesTheStreamAndFallsBack) {
   EXPECT_EQ(Statuses(), std::vector<int>{200});
 }
 
+TEST_F(ClientSideTest, WhoTakesNoStreamIsNotAskedForOneWithEachRequest) {
+  Message request = Request(Method::kInvite);
+  request.content_type = "application/sdp";
+  request.body = std::string(1300, 'x');
+  const auto protocol_of_next = [&] {
+    layer_.Send(request, Sending{.flow = Udp(), .stream = Tcp()});
+    const auto sent = transport_.Take();
+    layer_.OnFlowBroken(sent.at(0).flow, absl::UnavailableError("refused"));
+    transport_.Take();
+    return sent.at(0).flow.protocol;
+  };
+  EXPECT_EQ(protocol_of_next(), Protocol::kTcp);
+  EXPECT_EQ(protocol_of_next(), Protocol::kUdp);
+  Advance(600'000);
+  EXPECT_EQ(protocol_of_next(), Protocol::kTcp);
+}
+
 TEST_F(ClientSideTest, ASmallRequestStaysOnUdp) {
   layer_.Send(Request(Method::kInvite), Sending{.flow = Udp(), .stream = Tcp()});
   EXPECT_EQ(transport_.Take().at(0).flow.protocol, Protocol::kUdp);
