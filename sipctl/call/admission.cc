@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "sipctl/call/outgoing.h"
+#include "sipctl/text.h"
 
 namespace sipctl::call {
 
@@ -16,6 +17,17 @@ using sip::Method;
 
 bool CarriesSdp(const Message& request) {
   return request.content_type.empty() || request.content_type == "application/sdp";
+}
+
+std::vector<std::string> Unsupported(const Message& request) {
+  std::vector<std::string> unsupported;
+  for (const std::string& tag : request.require) {
+    const bool known =
+        std::any_of(std::begin(kSupported), std::end(kSupported),
+                    [&](std::string_view ours) { return EqualsIgnoreCase(tag, ours); });
+    if (!known) unsupported.push_back(tag);
+  }
+  return unsupported;
 }
 
 std::optional<Message> ExamineBody(const Message& request) {
@@ -47,8 +59,7 @@ Message MakeOptionsAnswer(const Context& context, const Message& request) {
   AddAllow(&response);
   AddProduct(context, &response);
   response.accept.emplace_back("application/sdp");
-  // Said, and empty: no extension is supported (20.37).
-  response.others.push_back({"Supported", ""});
+  response.supported.assign(std::begin(kSupported), std::end(kSupported));
   return response;
 }
 
@@ -64,15 +75,17 @@ std::optional<Message> Examine(const Message& request) {
   if (request.method == Method::kInvite && request.max_forwards.value_or(70) == 0) {
     return MakeResponse(request, 483);
   }
-  if (!request.require.empty()) {
+  if (std::vector<std::string> unsupported = Unsupported(request); !unsupported.empty()) {
     Message response = MakeResponse(request, 420);
-    response.unsupported = request.require;
+    response.unsupported = std::move(unsupported);
     return response;
   }
   if (request.method == Method::kInvite && request.contact.empty()) {
     return MakeResponse(request, 400, {}, "Contact Missing");
   }
-  return request.method == Method::kInvite ? ExamineBody(request) : std::nullopt;
+  const bool may_offer = request.method == Method::kInvite || request.method == Method::kUpdate ||
+                         request.method == Method::kPrack;
+  return may_offer ? ExamineBody(request) : std::nullopt;
 }
 
 }  // namespace sipctl::call

@@ -1,4 +1,5 @@
 #include "sipctl/call/call.h"
+#include "sipctl/call/reason.h"
 
 #include <algorithm>
 #include <limits>
@@ -41,6 +42,8 @@ Call::Call(Context* context, CallNumber number, Plan plan)
               LengthMs(context->trunk(plan_.source), context->trunk(plan_.destination))),
       started_(context->timers->now()) {
   FindLocals();
+  Watch(&near_);
+  Watch(&far_);
 }
 
 void Call::FindLocals() {
@@ -52,6 +55,7 @@ void Call::FindLocals() {
 
 Call::~Call() {
   context_->timers->Cancel(&timer_);
+  context_->timers->Cancel(&response_timer_);
   context_->timers->Cancel(&end_timer_);
 }
 
@@ -86,6 +90,7 @@ void Call::Start(sip::TransactionId id, const sip::Message& invite,
     near_.wish = near_.offer_answer.offered_direction();
   }
   bridge_.Prepare();
+  Record();
   SetTimer(kPrepareMs, [this] {
     Finish({.status = 503, .text = "the relay did not answer in time", .retry_after_s = 2});
   });
@@ -131,11 +136,18 @@ void Call::Reply(sip::TransactionId id, const sip::Message& request, int status,
 
 void Call::OnRequest(Leg* leg, sip::TransactionId id, const sip::Message& request,
                      const sip::Flow& flow) {
-  if (!leg->dialog || phase_ == Phase::kEnded) {
+  if (phase_ == Phase::kEnded) {
     Reply(id, request, 481);
     return;
   }
-  if (request.method == sip::Method::kInvite && leg->received != nullptr) {
+  if (!leg->dialog) {
+    OnEarlyRequest(leg, id, request, flow);
+    return;
+  }
+  const bool overlaps = request.method == sip::Method::kInvite ||
+                        (request.method == sip::Method::kUpdate && !request.body.empty() &&
+                         phase_ == Phase::kEstablished);
+  if (overlaps && leg->received != nullptr) {
     // 14.2: a second INVITE before the first one has its final answer (or its ACK).
     leg->dialog->remote_cseq = std::max(leg->dialog->remote_cseq.value_or(0), request.cseq.number);
     Reply(id, request, 500, 1 + static_cast<uint32_t>(context_->tokens.Next() % 9));
@@ -155,6 +167,10 @@ void Call::OnRequest(Leg* leg, sip::TransactionId id, const sip::Message& reques
     context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request));
   } else if (request.method == sip::Method::kBye) {
     OnBye(leg, id, request);
+  } else if (request.method == sip::Method::kPrack) {
+    OnPrack(leg, id, request);
+  } else if (request.method == sip::Method::kUpdate) {
+    OnUpdate(leg, id, request);
   } else {
     OnReinvite(leg, id, request);
   }
@@ -166,12 +182,14 @@ void Call::OnBye(Leg* leg, sip::TransactionId id, const sip::Message& request) {
   Finish({.status = 487,
           .by = NameOf(leg),
           .text = absl::StrCat("the ", NameOf(leg), " hung up"),
-          .reason = ReasonOf(request)});
+          .reason = CarriedReasons(request)});
 }
 
 void Call::OnNoAck(Leg* leg) {
   leg->Acknowledged();
-  Finish({.text = absl::StrCat("the ", NameOf(leg), " never acknowledged our answer"),
+  // Mostly its ACK goes astray: the address that it was given is the first thing to look at (T-08).
+  Finish({.text = absl::StrCat("the ", NameOf(leg), " never acknowledged our answer; it was told ",
+                               leg->dialog->local_contact.uri.ToString()),
           .reason = SipReason(408, "no ACK")});
   leg->SendWaitingBye();
   context_->ended.push_back(number_);
@@ -220,6 +238,7 @@ void Call::Finish(const End& end) {
   const bool answered = phase_ == Phase::kEstablished;
   phase_ = Phase::kEnded;
   context_->timers->Cancel(&timer_);
+  context_->timers->Cancel(&response_timer_);
   reoffer_.reset();
   cdr_.status = answered ? 200 : end.status;
   cdr_.answered = answered;
@@ -265,7 +284,14 @@ void Call::WriteCdr(bool counted) {
   context_->log->OnCallEnded(cdr_);
 }
 
-// The dialogs, as the next process needs them to hang up.
+std::string Call::Remember(sip::TransactionId invite) {
+  auto record = context_->transactions->RememberInvite(invite);
+  if (record) return *std::move(record);
+  context_->log->OnNotice("an INVITE is too long for the journal: it would not end after a crash");
+  return {};
+}
+
+// The dialogs and open INVITEs, as the next process needs them to end the call.
 void Call::Record() {
   if (!context_->journal->open()) return;
   if (!journal_slot_) journal_slot_ = context_->journal->Allocate();
@@ -273,16 +299,21 @@ void Call::Record() {
     context_->log->OnNotice("the journal is full: a call would not be hung up after a crash");
     return;
   }
-  const absl::Status written = WriteRecord({.call = number_,
-                                            .trunks = {plan_.source, plan_.destination},
-                                            .dialogs = {near_.dialog, far_.dialog}},
-                                           context_->journal, *journal_slot_);
+  CallRecord record{.call = number_,
+                    .trunks = {plan_.source, plan_.destination},
+                    .dialogs = {near_.dialog, far_.dialog},
+                    .invites = {}};
+  if (phase_ != Phase::kEstablished) {
+    if (near_.received != nullptr) record.invites[0] = Remember(near_.received->id);
+    if (far_.sent != nullptr) record.invites[1] = Remember(far_.sent->id);
+  }
+  const absl::Status written = WriteRecord(record, context_->journal, *journal_slot_);
   if (!written.ok()) context_->log->OnNotice(std::string(written.message()));
 }
 
 void Call::RecordAgain() {
   journal_slot_.reset();
-  if (phase_ == Phase::kEstablished) Record();
+  if (phase_ != Phase::kEnded) Record();
 }
 
 Call::View Call::Look() const {

@@ -14,7 +14,7 @@
 //        BYE ------> kEnded     ----------------> BYE
 //
 // The rules are in docs/call.md. Files: call.cc (beginning, end, media), call_setup.cc (INVITE to
-// ACK), call_reoffer.cc (re-INVITE, hold).
+// ACK), call_reoffer.cc (re-INVITE, hold), call_session.cc (PRACK, UPDATE, session timers).
 #pragma once
 
 #include <cstdint>
@@ -104,6 +104,7 @@ class Call {
  private:
   // call_setup.cc
   void InviteFar();
+  void WatchForResponse();
   void OnProvisional(const sip::Message& response, const sip::Flow& flow);
   void OnAnswer(const sip::Message& response, const sip::Flow& flow);
   absl::Status AnswerNear();
@@ -117,9 +118,23 @@ class Call {
   void Forward(Leg* leg);
   bool MustForward(const Leg& leg, const Leg& other) const;
   void OnReinviteAnswered(Leg* leg, const sip::Message& response, const sip::Flow& flow);
-  void OnReinviteRefused(Leg* leg, int status);
+  void OnReinviteRefused(Leg* leg, const sip::Message& response);
   void RetryLater(Leg* leg);
   void Agree(Leg* leg);
+
+  // call_session.cc
+  void Watch(Leg* leg);
+  void OnPrack(Leg* leg, sip::TransactionId id, const sip::Message& request);
+  void OnUpdate(Leg* leg, sip::TransactionId id, const sip::Message& request);
+  void OnEarlyRequest(Leg* leg, sip::TransactionId id, const sip::Message& request,
+                      const sip::Flow& flow);
+  void AnswerAside(Leg* leg, sdp::OfferAnswer* offer_answer, sip::TransactionId id,
+                   const sip::Message& request);
+  bool RefuseTooShort(Leg* leg, sip::TransactionId id, const sip::Message& request);
+  void Refresh(Leg* leg);
+  void OnUpdated(Leg* leg, const sip::Message& response, const sip::Flow& flow);
+  void OnRefreshRefused(Leg* leg, bool again);
+  TimeMs GlareDelay(const Leg& leg);
 
   // call.cc
   Leg* Other(const Leg* leg) { return leg == &near_ ? &far_ : &near_; }
@@ -128,6 +143,7 @@ class Call {
   void Reply(sip::TransactionId id, const sip::Message& request, int status,
              uint32_t retry_after_s = 0);
   void Record();
+  std::string Remember(sip::TransactionId invite);
   void FindLocals();
   bool StepAroundTakenPorts(relay::abi::Refusal refusal);
   void SetTimer(TimeMs delay, std::function<void()> fire);
@@ -150,8 +166,9 @@ class Call {
   };
   std::optional<Reoffer> reoffer_;
 
-  Timers::Id timer_ = 0;      // of the phase: preparing, ringing, retrying
-  Timers::Id end_timer_ = 0;  // for totals that never come
+  Timers::Id timer_ = 0;           // of the phase: preparing, ringing, retrying
+  Timers::Id response_timer_ = 0;  // until the far side says anything at all
+  Timers::Id end_timer_ = 0;       // for totals that never come
   std::optional<uint32_t> journal_slot_;
   TimeMs started_;
   TimeMs answered_ = -1;

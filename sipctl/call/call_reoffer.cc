@@ -23,6 +23,11 @@ void Call::OnReinvite(Leg* leg, sip::TransactionId id, const sip::Message& reque
     Reply(id, request, 491);  // the other side's offer is on its way to this one
     return;
   }
+  if (!Other(leg)->offer_answer.plan()) {
+    Reply(id, request, 491);  // the other side has not answered our first offer yet: no ACK
+    return;
+  }
+  if (RefuseTooShort(leg, id, request)) return;
   leg->ReceiveAgain(id, request);
   Record();
   if (request.body.empty()) {
@@ -130,7 +135,8 @@ void Call::OnReinviteAnswered(Leg* leg, const sip::Message& response, const sip:
   Record();
 }
 
-void Call::OnReinviteRefused(Leg* leg, int status) {
+void Call::OnReinviteRefused(Leg* leg, const sip::Message& response) {
+  const int status = response.status;
   leg->OnRefused();
   if (status == 408 || status == 481) {
     // 12.2.1.2: the peer does not know the dialog any more, or is no more itself.
@@ -140,8 +146,13 @@ void Call::OnReinviteRefused(Leg* leg, int status) {
             .reason = SipReason(status, sip::DefaultReason(status))});
     return;
   }
-  if (status == 491 && reoffer_ && ++reoffer_->attempts < kGlareAttemptsMax) {
+  const bool again = status == 491 || (status == 422 && leg->session.Raise(response));
+  if (again && reoffer_ && ++reoffer_->attempts < kGlareAttemptsMax) {
     RetryLater(leg);
+    return;
+  }
+  if (!reoffer_) {
+    OnRefreshRefused(leg, again);
     return;
   }
   const std::optional<Reoffer> reoffer = std::exchange(reoffer_, std::nullopt);
@@ -150,13 +161,8 @@ void Call::OnReinviteRefused(Leg* leg, int status) {
   reoffer->from->Refuse(NearStatus(status), {});
 }
 
-// RFC 3261 section 14.1: who chose the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of
-// 10 ms.
 void Call::RetryLater(Leg* leg) {
-  const auto random = static_cast<TimeMs>(context_->tokens.Next() % 191);
-  const bool ours = leg->dialog->role == sip::DialogRole::kUac;
-  const TimeMs delay = ours ? 2100 + random * 10 : random * 10;
-  SetTimer(delay, [this, leg] {
+  SetTimer(GlareDelay(*leg), [this, leg] {
     if (!reoffer_) return;
     if (reoffer_->from != nullptr) {
       Forward(reoffer_->from);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "sipctl/call/call.h"
+#include "sipctl/call/reason.h"
 #include "sipctl/call/status.h"
 
 namespace sipctl::call {
@@ -33,6 +34,8 @@ void Call::InviteFar() {
   }
   phase_ = Phase::kInviting;
   far_.Invite(plan_.first, *offer);
+  Record();
+  WatchForResponse();
   const auto ring_ms = static_cast<TimeMs>(far_.trunk().ring_timeout_ns / kNsPerMs);
   if (ring_ms == 0) return;
   SetTimer(ring_ms, [this] {
@@ -42,9 +45,26 @@ void Call::InviteFar() {
   });
 }
 
+// A peer that is dead, or whose answers are lost: the caller need not wait for 64*T1.
+void Call::WatchForResponse() {
+  const auto delay = static_cast<TimeMs>(far_.trunk().response_timeout_ns / kNsPerMs);
+  if (delay == 0) return;
+  response_timer_ = context_->timers->After(delay, [this] {
+    response_timer_ = 0;
+    Finish({.status = 504,
+            .text = absl::StrCat(far_.trunk().name, " does not answer"),
+            .reason = SipReason(408, "no answer")});
+  });
+}
+
 void Call::OnResponse(Leg* leg, const sip::Message& response, const sip::Flow& flow,
                       sip::ResponseOrigin origin) {
+  if (response.method == sip::Method::kUpdate) {
+    OnUpdated(leg, response, flow);
+    return;
+  }
   if (leg->sent == nullptr) return;
+  if (leg == &far_) context_->timers->Cancel(&response_timer_);
   const bool first = leg->sent->forks != nullptr;
   if (response.status < 200) {
     if (first) OnProvisional(response, flow);
@@ -57,7 +77,7 @@ void Call::OnResponse(Leg* leg, const sip::Message& response, const sip::Flow& f
   } else if (first) {
     OnRefused(response, origin);
   } else {
-    OnReinviteRefused(leg, response.status);
+    OnReinviteRefused(leg, response);
   }
 }
 
@@ -109,7 +129,7 @@ void Call::OnAnswer(const sip::Message& response, const sip::Flow& flow) {
   }
   phase_ = Phase::kEstablished;
   answered_ = context_->timers->now();
-  bridge_.Apply();
+  bridge_.ApplyAnswer();
   Record();
 }
 
@@ -136,6 +156,10 @@ absl::Status Call::AnswerNear() {
 }
 
 void Call::OnRefused(const sip::Message& response, sip::ResponseOrigin origin) {
+  if (response.status == 422 && far_.InviteAgain(response)) {
+    Record();
+    return;
+  }
   far_.OnRefused();
   if (origin != sip::ResponseOrigin::kNetwork) {
     const bool silent = origin == sip::ResponseOrigin::kTimeout;
@@ -145,8 +169,13 @@ void Call::OnRefused(const sip::Message& response, sip::ResponseOrigin origin) {
          .reason = SipReason(response.status, silent ? "no answer" : "unreachable")});
     return;
   }
-  std::string reason = ReasonOf(response);
-  if (reason.empty()) reason = SipReason(response.status, sip::DefaultReason(response.status));
+  std::string reason = CarriedReasons(response);
+  if (reason.empty()) {
+    reason = BothReasons(response.status, sip::DefaultReason(response.status));
+  } else if (reason.find("SIP;") == std::string::npos) {
+    // The status that the caller gets may be another one (NearStatus).
+    reason.insert(0, SipReason(response.status, sip::DefaultReason(response.status)) + ", ");
+  }
   Finish(
       {.status = NearStatus(response.status),
        .by = "callee",
@@ -156,11 +185,12 @@ void Call::OnRefused(const sip::Message& response, sip::ResponseOrigin origin) {
 
 void Call::OnCancel(Leg* leg, const sip::Message& cancel) {
   if (leg->received == nullptr || leg->received->answered) return;
-  if (phase_ != Phase::kEstablished) {
+  // Where the 200 waits for a PRACK the call is answered, but not to this caller.
+  if (phase_ != Phase::kEstablished || !leg->confirmed()) {
     Finish({.status = 487,
             .by = NameOf(leg),
             .text = absl::StrCat("the ", NameOf(leg), " gave up"),
-            .reason = ReasonOf(cancel)});
+            .reason = CarriedReasons(cancel)});
     return;
   }
   // A re-INVITE is withdrawn: the session stays what it was.

@@ -111,6 +111,12 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
   const auto source = acl_->Find(media::FromAbi(flow.remote.address));
   if (!source) return Refuse(id, invite, 403);
   if (draining_) return Refuse(id, invite, 503, {}, kRetryAfterDrainS);
+  const sip::SessionPolicy session_policy = SessionPolicyOf(context_->trunk(*source));
+  if (sip::IsTooShort(session_policy, sip::SessionTermsOf(invite))) {
+    sip::Message response = sip::MakeResponse(invite, 422);
+    sip::AddMinSe(session_policy.min_s, &response);
+    return Refuse(id, std::move(response));
+  }
   std::optional<sdp::Description> offer;
   if (!invite.body.empty()) {
     auto parsed = sdp::Parse(invite.body);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sipctl/text.h"
+
 namespace sipctl::call {
 
 namespace {
@@ -34,6 +36,7 @@ std::optional<sdp::Description> SdpOf(const sip::Message& message) {
 
 Leg::Leg(Context* context, Owner owner, size_t trunk)
     : offer_answer(context->trunk(trunk).media, context->tokens.Next() >> 2),
+      session(context->timers, SessionPolicyOf(context->trunk(trunk))),
       context_(context),
       owner_(owner),
       trunk_(trunk) {}
@@ -41,6 +44,7 @@ Leg::Leg(Context* context, Owner owner, size_t trunk)
 Leg::~Leg() {
   DropReceived();
   DropSent();
+  DropUpdate();
   if (!local_tag_.empty()) context_->by_local_tag.erase(local_tag_);
 }
 
@@ -63,7 +67,7 @@ void Leg::DropSent() {
 
 sip::TransactionId Leg::Send(sip::Message request, const sip::Flow& flow) {
   AddProduct(*context_, &request);
-  return context_->transactions->Send(std::move(request), flow);
+  return context_->transactions->Send(std::move(request), SendingBy(*context_, flow));
 }
 
 const sdp::MediaPlan* Leg::plan() const {
@@ -71,6 +75,11 @@ const sdp::MediaPlan* Leg::plan() const {
     return &*sent->previews.back().offer_answer.plan();
   }
   return offer_answer.plan() ? &*offer_answer.plan() : nullptr;
+}
+
+std::string_view Leg::media_tag() const {
+  if (sent != nullptr && !sent->previews.empty()) return sent->previews.back().tag;
+  return dialog ? dialog->remote.tag() : std::string_view();
 }
 
 // ---- as the called side ------------------------------------------------------------------------
@@ -83,6 +92,15 @@ absl::Status Leg::Receive(sip::TransactionId id, const sip::Message& invite,
   dialog = *std::move(made);
   Own(tag);
   ReceiveAgain(id, invite);
+  if (std::any_of(invite.require.begin(), invite.require.end(),
+                  [](const std::string& option) { return EqualsIgnoreCase(option, "100rel"); })) {
+    received->progress = std::make_unique<ReliableProgress>(
+        context_->timers, 1 + static_cast<uint32_t>(context_->tokens.Next() % 1'000'000),
+        [this](const sip::Message& response) {
+          context_->transactions->Respond(received->id, response);
+        },
+        alarms_.no_prack);
+  }
   return absl::OkStatus();
 }
 
@@ -90,34 +108,69 @@ void Leg::ReceiveAgain(sip::TransactionId id, const sip::Message& invite) {
   received = std::make_unique<ReceivedInvite>();
   received->id = id;
   received->request = Skeleton(invite);
+  received->session = sip::SessionTermsOf(invite);
+  received->delayed_offer = invite.body.empty();
+  NotePeer(invite);
   context_->by_transaction[id] = owner_;
 }
 
 sip::Message Leg::MakeResponse(int status) {
   sip::Message response = sip::MakeResponse(received->request, status, dialog->local.tag());
-  AddProduct(*context_, &response);
   if (status < 300) {
-    response.contact.push_back(dialog->local_contact);
-    AddAllow(&response);
+    Dress(&response);
+  } else {
+    AddProduct(*context_, &response);
   }
   return response;
+}
+
+void Leg::Dress(sip::Message* response) const {
+  AddProduct(*context_, response);
+  response->contact.push_back(dialog->local_contact);
+  AddAllow(response);
 }
 
 void Leg::Progress(int status, const sdp::Description* body) {
   if (received == nullptr || received->answered) return;
   sip::Message response = MakeResponse(status);
   if (body != nullptr) SetSdp(sdp::Write(*body), &response);
-  context_->transactions->Respond(received->id, std::move(response));
+  if (received->progress == nullptr) {
+    context_->transactions->Respond(received->id, std::move(response));
+    return;
+  }
+  // The first reliable answer to an INVITE without an offer would have to carry ours (RFC 3262
+  // section 5), before we know the far side's: it gets no 18x at all.
+  if (received->delayed_offer || received->held_2xx) return;
+  received->progress->Add(std::move(response));
 }
 
 void Leg::Answer(const sdp::Description& body, bool is_offer) {
   if (received == nullptr || received->answered) return;
+  if (received->held_2xx) return;
   sip::Message response = MakeResponse(200);
-  SetSdp(sdp::Write(body), &response);
+  session.Answer(received->session, &response);
+  const ReliableProgress* progress = received->progress.get();
+  const bool held = progress != nullptr && progress->HoldsAnswer();
+  // An answer that the caller has acknowledged is not repeated (RFC 3262 section 5).
+  if (!held && (progress == nullptr || !progress->settled())) SetSdp(sdp::Write(body), &response);
+  received->offer_in_2xx = is_offer;
+  if (held) {
+    received->held_2xx = std::move(response);
+  } else {
+    Send2xx(std::move(response));
+  }
+}
+
+void Leg::Send2xx(sip::Message response) {
+  const bool invite = response.method == sip::Method::kInvite;
+  context_->transactions->Respond(received->id, std::move(response));
+  if (!invite) {
+    DropReceived();
+    return;
+  }
   dialog->Confirm();
   received->answered = true;
-  received->offer_in_2xx = is_offer;
-  context_->transactions->Respond(received->id, std::move(response));
+  received->progress.reset();
   // Only its transaction is of interest until the ACK.
   received->request = {};
 }
@@ -135,18 +188,26 @@ void Leg::Refuse(int status, std::string_view reason, uint32_t retry_after_s) {
 
 void Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
   sip::Message invite = MakeFirstInvite(context_, first);
+  session.Ask(&invite);
   SetSdp(sdp::Write(offer), &invite);
   Own(std::string(invite.from.tag()));
+  SendInvite(std::move(invite));
+}
+
+void Leg::SendInvite(sip::Message invite) {
   sent = std::make_unique<SentInvite>();
   sent->cseq = invite.cseq.number;
+  sent->offer = invite.body;
   sent->forks = std::make_unique<sip::Forks>(invite);
-  sent->id = context_->transactions->Send(std::move(invite), FirstFlow(*context_, trunk_));
+  sent->id = context_->transactions->Send(std::move(invite),
+                                          SendingBy(*context_, FirstFlow(*context_, trunk_)));
   context_->by_transaction[sent->id] = owner_;
 }
 
 void Leg::Reinvite(const sdp::Description& offer) {
   sip::Message invite = dialog->MakeRequest(sip::Method::kInvite);
   AddAllow(&invite);
+  session.Ask(&invite);
   SetSdp(sdp::Write(offer), &invite);
   sent = std::make_unique<SentInvite>();
   sent->cseq = invite.cseq.number;
@@ -158,21 +219,34 @@ const Preview* Leg::OnProvisional(const sip::Message& response, const sip::Flow&
   if (sent == nullptr || sent->forks == nullptr) return nullptr;
   const auto update = sent->forks->OnResponse(response, flow);
   if (update.dialog == nullptr) return nullptr;
+  NotePeer(response);
   const std::string tag(response.to.tag());
   // We never ask for it, but a peer that sends its answers reliably waits for this (RFC 3262).
-  if (update.dialog->AcceptReliable(response) == sip::ReliableVerdict::kNew) {
+  const sip::ReliableVerdict verdict = update.dialog->AcceptReliable(response);
+  const bool reliable = verdict == sip::ReliableVerdict::kNew;
+  if (reliable) {
     Send(update.dialog->MakePrack(response), NextFlow(*context_, trunk_, *update.dialog));
+  } else if (verdict != sip::ReliableVerdict::kUnreliable) {
+    return nullptr;  // known, or before its turn: it will come again
   }
   auto body = SdpOf(response);
   if (!body) return nullptr;
-  Preview preview{.tag = tag, .offer_answer = offer_answer, .answer = *std::move(body)};
-  if (!preview.offer_answer.ReceiveAnswer(preview.answer, sdp::Binding::kPreview).ok()) {
-    return nullptr;
-  }
+  if (const Preview* known = PreviewOf(tag); known != nullptr && known->reliable) return nullptr;
+  Preview preview{
+      .tag = tag, .offer_answer = offer_answer, .answer = *std::move(body), .reliable = reliable};
+  const auto binding = reliable ? sdp::Binding::kFinal : sdp::Binding::kPreview;
+  if (!preview.offer_answer.ReceiveAnswer(preview.answer, binding).ok()) return nullptr;
   auto& previews = sent->previews;
   std::erase_if(previews, [&](const Preview& old) { return old.tag == tag; });
   previews.push_back(std::move(preview));
   return &previews.back();
+}
+
+Preview* Leg::PreviewOf(std::string_view tag) {
+  if (sent == nullptr) return nullptr;
+  const auto found = std::find_if(sent->previews.begin(), sent->previews.end(),
+                                  [&](const Preview& preview) { return preview.tag == tag; });
+  return found == sent->previews.end() ? nullptr : &*found;
 }
 
 absl::Status Leg::OnAnswered(const sip::Message& response, const sip::Flow& flow) {
@@ -189,18 +263,23 @@ absl::Status Leg::OnAnswered(const sip::Message& response, const sip::Flow& flow
   const sip::TransactionId id = sent->id;
   context_->transactions->Acknowledge(id, dialog->MakeAck(sent->cseq),
                                       NextFlow(*context_, trunk_, *dialog));
+  NotePeer(response);
+  session.OnAnswered(response);
   const absl::Status media = SettleMedia(response, tag);
   DropSent();
   return media;
 }
 
 absl::Status Leg::SettleMedia(const sip::Message& response, std::string_view tag) {
+  const Preview* preview = PreviewOf(tag);
+  if (preview != nullptr && preview->reliable) {
+    offer_answer = preview->offer_answer;
+    return absl::OkStatus();
+  }
   std::optional<sdp::Description> answer = SdpOf(response);
   if (!answer) {
     // The answer came in a 18x, and the 2xx does not repeat it.
-    const auto preview = std::find_if(sent->previews.begin(), sent->previews.end(),
-                                      [&](const Preview& p) { return p.tag == tag; });
-    if (preview == sent->previews.end()) {
+    if (preview == nullptr) {
       offer_answer.Reject();
       return absl::InvalidArgumentError("the 2xx carries no usable session description");
     }
@@ -232,15 +311,21 @@ sip::Message MakeBye(const Context& context, sip::Dialog* dialog, std::string_vi
 }
 
 void Leg::Bye(std::string_view reason) {
+  session.Stop();
   if (!confirmed()) return;
   bye_reason_ = reason;
   bye_waits_ = true;
   if (received == nullptr || !received->answered) SendWaitingBye();
 }
 
+void Leg::Forget() {
+  over_ = true;
+  session.Stop();
+}
+
 void Leg::SendWaitingBye() {
   if (!std::exchange(bye_waits_, false) || !confirmed()) return;
-  over_ = true;
+  Forget();
   context_->transactions->Send(MakeBye(*context_, &*dialog, bye_reason_),
                                NextFlow(*context_, trunk_, *dialog));
 }

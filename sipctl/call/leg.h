@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "sipctl/call/context.h"
 #include "sipctl/call/outgoing.h"
+#include "sipctl/call/reliable_progress.h"
+#include "sipctl/call/session_keeper.h"
 #include "sipctl/sdp/offer_answer.h"
 #include "sipctl/sip/dialog.h"
 #include "sipctl/sip/message.h"
@@ -19,12 +22,18 @@
 
 namespace sipctl::call {
 
-// An INVITE of the peer that is not over: no final answer yet, or a 2xx without its ACK.
+// An INVITE of the peer that is not over: no final answer yet, or a 2xx without its ACK. Or an
+// UPDATE with an offer, which has no ACK.
 struct ReceivedInvite {
   sip::TransactionId id = 0;
-  sip::Message request;       // what a response needs of it
-  bool answered = false;      // 2xx sent
-  bool offer_in_2xx = false;  // the ACK must bring the answer
+  sip::Message request;        // what a response needs of it
+  sip::SessionTerms session;   // that it asked for
+  bool delayed_offer = false;  // it had no body
+  bool answered = false;       // 2xx sent
+  bool offer_in_2xx = false;   // the ACK must bring the answer
+  // Where its 18x must be acknowledged (Require: 100rel); else null.
+  std::unique_ptr<ReliableProgress> progress;
+  std::optional<sip::Message> held_2xx;  // until a PRACK comes
 };
 
 // An answer that one early dialog gave to our offer.
@@ -32,6 +41,7 @@ struct Preview {
   std::string tag;  // of the peer
   sdp::OfferAnswer offer_answer;
   sdp::Description answer;
+  bool reliable = false;  // it is the answer; what stands in the 2xx is ignored (RFC 3261 13.2.1)
 };
 
 // An INVITE of ours without a final answer.
@@ -41,6 +51,14 @@ struct SentInvite {
   // The first INVITE of the dialog only:
   std::unique_ptr<sip::Forks> forks;
   std::vector<Preview> previews;  // the newest at the end
+  std::string offer;              // its body, to be sent again after a 422
+};
+
+// What a leg's timers have to say to its call.
+struct LegAlarms {
+  std::function<void()> refresh;   // the session is to be refreshed
+  std::function<void()> expired;   // and was not
+  std::function<void()> no_prack;  // a reliable 18x was never acknowledged
 };
 
 class Leg {
@@ -51,6 +69,7 @@ class Leg {
   Leg& operator=(const Leg&) = delete;
 
   uint8_t number() const { return owner_.leg; }
+  void Watch(LegAlarms alarms);
   size_t trunk_index() const { return trunk_; }
   const trunk::Trunk& trunk() const { return context_->trunk(trunk_); }
 
@@ -65,15 +84,31 @@ class Leg {
   void Answer(const sdp::Description& body, bool is_offer);
   // The open INVITE gets a final answer of 300-699.
   void Refuse(int status, std::string_view reason, uint32_t retry_after_s = 0);
+  // The PRACK of an 18x: true when it was one, and has to be answered with 2xx.
+  bool AcceptPrack(const sip::Message& prack);
+  // The 200 that had to wait for it, if there is one.
+  void SendHeld2xx();
+  // An UPDATE without an offer: the 200.
+  void AnswerRefresh(sip::TransactionId id, const sip::Message& update);
+  // The 200 of a request other than INVITE whose offer is answered here, at once.
+  void AnswerAside(sip::TransactionId id, const sip::Message& request,
+                   const sdp::Description& answer);
   // Its ACK came, or never will.
   void Acknowledged() { DropReceived(); }
 
   // ---- as the calling side ----
 
   void Invite(const FirstInvite& first, const sdp::Description& offer);
+  // After a 422: the same INVITE, asking for a longer session. False when that would not help.
+  bool InviteAgain(const sip::Message& refusal);
   void Reinvite(const sdp::Description& offer);
+  // A refresh of the session that leaves the media alone; answered by OnUpdated.
+  void Update();
+  void OnUpdated(const sip::Message& response, const sip::Flow& flow);
   // A provisional answer of the first INVITE. Returns the early dialog's preview when it carried
   // an answer of use.
+  // The newest of early dialog `tag`; null: none brought an answer.
+  Preview* PreviewOf(std::string_view tag);
   const Preview* OnProvisional(const sip::Message& response, const sip::Flow& flow);
   // A 2xx: sends the ACK and settles the dialog and the media. An error means that the call cannot
   // go on; it has been acknowledged then too, if it could be.
@@ -88,7 +123,7 @@ class Leg {
   // Once; later ones do nothing. Waits for the ACK when our 2xx has none yet (RFC 3261 section 15).
   void Bye(std::string_view reason);
   // The peer said BYE, or does not know the dialog any more.
-  void Forget() { over_ = true; }
+  void Forget();
   // The ACK came or never will: a BYE that waited can go.
   void SendWaitingBye();
   bool bye_waits() const { return bye_waits_; }
@@ -101,15 +136,25 @@ class Leg {
   sdp::Direction wish = sdp::Direction::kSendRecv;
   // What the relay shall do for this leg now: agreed, or previewed by the newest fork.
   const sdp::MediaPlan* plan() const;
+  // The peer's tag in the dialog that `plan` was agreed in; empty: no dialog yet.
+  std::string_view media_tag() const;
 
   sdp::OfferAnswer offer_answer;
   sdp::IpEndpoint local;  // as SDP shows it
   std::optional<sip::Dialog> dialog;
   std::unique_ptr<ReceivedInvite> received;
   std::unique_ptr<SentInvite> sent;
+  sip::TransactionId sent_update = 0;  // without a final answer
+  SessionKeeper session;
+  bool peer_takes_update = false;  // its Allow says so
 
  private:
   sip::Message MakeResponse(int status);
+  void Dress(sip::Message* response) const;
+  void Send2xx(sip::Message response);
+  void SendInvite(sip::Message invite);
+  void NotePeer(const sip::Message& message);
+  void DropUpdate();
   void DropReceived();
   void DropSent();
   void Own(const std::string& local_tag);
@@ -120,6 +165,7 @@ class Leg {
   Owner owner_;
   size_t trunk_;
   std::string local_tag_;
+  LegAlarms alarms_;
   bool over_ = false;  // BYE sent or received
   bool bye_waits_ = false;
   std::string bye_reason_;

@@ -9,7 +9,7 @@ namespace sipctl::call {
 
 namespace {
 
-constexpr size_t kReasonBytesMax = 256;
+constexpr uint64_t kNsPerS = 1'000'000'000;
 
 sip::Protocol ProtocolOf(trunk::Transport transport) {
   return transport == trunk::Transport::kTcp ? sip::Protocol::kTcp : sip::Protocol::kUdp;
@@ -83,8 +83,31 @@ sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dial
   return flow;
 }
 
+sip::Sending SendingBy(const Context& context, const sip::Flow& flow) {
+  sip::Sending sending{.flow = flow};
+  if (flow.protocol != sip::Protocol::kUdp) return sending;
+  const auto& listeners = context.config->listeners;
+  const sdp::IpAddress& ours = listeners[flow.listener].bind.address;
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    if (listeners[i].transport != trunk::Transport::kTcp) continue;
+    if (!(listeners[i].bind.address == ours)) continue;
+    sending.stream = sip::Flow{.protocol = sip::Protocol::kTcp,
+                               .listener = static_cast<uint16_t>(i),
+                               .connection = 0,
+                               .remote = flow.remote};
+    break;
+  }
+  return sending;
+}
+
 void AddAllow(sip::Message* message) {
   for (sip::Method method : kAllowed) message->allow.emplace_back(sip::MethodName(method));
+}
+
+sip::SessionPolicy SessionPolicyOf(const trunk::Trunk& trunk) {
+  sip::SessionPolicy policy;
+  policy.interval_s = static_cast<uint32_t>(trunk.session_expires_ns / kNsPerS);
+  return policy;
 }
 
 void AddProduct(const Context& context, sip::Message* message) {
@@ -100,11 +123,6 @@ void AddReason(std::string_view value, sip::Message* message) {
 void SetSdp(std::string body, sip::Message* message) {
   message->content_type = "application/sdp";
   message->body = std::move(body);
-}
-
-std::string ReasonOf(const sip::Message& message) {
-  const std::string* reason = message.Other("Reason");
-  return reason == nullptr || reason->size() > kReasonBytesMax ? std::string() : *reason;
 }
 
 }  // namespace sipctl::call

@@ -9,14 +9,17 @@
 #include "sipctl/call/context.h"
 #include "sipctl/sip/dialog.h"
 #include "sipctl/sip/message.h"
+#include "sipctl/sip/session_timer.h"
+#include "sipctl/sip/transaction.h"
 
 namespace sipctl::call {
 
-// Every method we answer. UPDATE, PRACK and REFER are not among them: a peer that reads Allow does
-// without.
-inline constexpr sip::Method kAllowed[] = {sip::Method::kInvite, sip::Method::kAck,
-                                           sip::Method::kCancel, sip::Method::kBye,
-                                           sip::Method::kOptions};
+// Every method we answer. REFER is not among them: a peer that reads Allow does without.
+inline constexpr sip::Method kAllowed[] = {
+    sip::Method::kInvite,  sip::Method::kAck,   sip::Method::kCancel, sip::Method::kBye,
+    sip::Method::kOptions, sip::Method::kPrack, sip::Method::kUpdate};
+// Every option tag that a peer may require of us.
+inline constexpr std::string_view kSupported[] = {"100rel", "timer"};
 
 struct FirstInvite {
   size_t trunk = 0;
@@ -38,14 +41,16 @@ sip::NameAddr ContactOf(const Context& context, uint16_t listener);
 sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog);
 // The same for the first request to a trunk; its destination must be known.
 sip::Flow FirstFlow(const Context& context, size_t trunk);
+// That flow, and what is taken instead where the request is too long for UDP (RFC 3261 section
+// 18.1.1): the same remote address from our TCP listener at the same address, if we have one.
+sip::Sending SendingBy(const Context& context, const sip::Flow& flow);
 
 void AddAllow(sip::Message* message);
+sip::SessionPolicy SessionPolicyOf(const trunk::Trunk& trunk);
 // Server in responses, User-Agent in requests (RFC 3261 sections 20.35, 20.41).
 void AddProduct(const Context& context, sip::Message* message);
 // Does nothing for an empty `value`.
 void AddReason(std::string_view value, sip::Message* message);
 void SetSdp(std::string body, sip::Message* message);
-// The Reason of a peer's message, if it may be shown to the other side; else empty.
-std::string ReasonOf(const sip::Message& message);
 
 }  // namespace sipctl::call

@@ -8,26 +8,34 @@ namespace sipctl::call {
 
 namespace {
 
-// version, call, two trunks, two lengths; then the dialogs as they serialise themselves. Host byte
-// order: the bytes never leave the machine.
+// version, call, two trunks, lengths; then the dialogs and the INVITEs as they serialise
+// themselves. Host byte order: the bytes never leave the machine.
 struct Prefix {
   uint32_t version;
   uint32_t reserved;
   uint64_t call;
   uint32_t trunks[2];
-  uint32_t lengths[2];  // 0 = no such dialog
+  uint32_t dialogs[2];  // lengths; 0 = no such dialog
+  uint32_t invites[2];  // likewise
 };
-static_assert(sizeof(Prefix) == 32);
+static_assert(sizeof(Prefix) == 40);
 static_assert(sizeof(Prefix) + 2 * sip::kDialogBytesMax <= media::kJournalRecordBytesMax);
-constexpr uint32_t kVersion = 1;
+// While it rings there is one dialog at the most: the caller's.
+static_assert(sizeof(Prefix) + sip::kDialogBytesMax + 2 * sip::kInviteRecordBytesMax <=
+              media::kJournalRecordBytesMax);
+constexpr uint32_t kVersion = 2;
 
 }  // namespace
 
 std::string Serialize(const CallRecord& record, bool* whole) {
   *whole = true;
-  Prefix prefix{
-      .version = kVersion, .reserved = 0, .call = record.call, .trunks = {}, .lengths = {}};
-  std::string dialogs;
+  Prefix prefix{.version = kVersion,
+                .reserved = 0,
+                .call = record.call,
+                .trunks = {},
+                .dialogs = {},
+                .invites = {}};
+  std::string body;
   for (int i = 0; i < 2; ++i) {
     prefix.trunks[i] = static_cast<uint32_t>(record.trunks[i]);
     if (!record.dialogs[i]) continue;
@@ -36,10 +44,14 @@ std::string Serialize(const CallRecord& record, bool* whole) {
       *whole = false;
       continue;
     }
-    prefix.lengths[i] = static_cast<uint32_t>(bytes->size());
-    dialogs += *bytes;
+    prefix.dialogs[i] = static_cast<uint32_t>(bytes->size());
+    body += *bytes;
   }
-  return std::string(reinterpret_cast<const char*>(&prefix), sizeof prefix) + dialogs;
+  for (int i = 0; i < 2; ++i) {
+    prefix.invites[i] = static_cast<uint32_t>(record.invites[i].size());
+    body += record.invites[i];
+  }
+  return std::string(reinterpret_cast<const char*>(&prefix), sizeof prefix) + body;
 }
 
 absl::StatusOr<CallRecord> ParseRecord(std::string_view bytes) {
@@ -48,16 +60,28 @@ absl::StatusOr<CallRecord> ParseRecord(std::string_view bytes) {
   std::memcpy(&prefix, bytes.data(), sizeof prefix);
   if (prefix.version != kVersion) return absl::InvalidArgumentError("another version's record");
   bytes.remove_prefix(sizeof prefix);
-  CallRecord record{.call = prefix.call, .trunks = {prefix.trunks[0], prefix.trunks[1]}};
+  CallRecord record{
+      .call = prefix.call, .trunks = {prefix.trunks[0], prefix.trunks[1]}, .invites = {}};
+  const auto cut = [&bytes](uint32_t length) {
+    const std::string_view part = bytes.substr(0, length);
+    bytes.remove_prefix(part.size());
+    return part;
+  };
   for (int i = 0; i < 2; ++i) {
-    if (prefix.lengths[i] == 0) continue;
-    if (prefix.lengths[i] > bytes.size()) {
+    if (prefix.dialogs[i] == 0) continue;
+    const std::string_view part = cut(prefix.dialogs[i]);
+    if (part.size() != prefix.dialogs[i]) {
       return absl::InvalidArgumentError("a dialog of the record is cut off");
     }
-    auto dialog = sip::Dialog::Parse(bytes.substr(0, prefix.lengths[i]));
+    auto dialog = sip::Dialog::Parse(part);
     if (!dialog.ok()) return dialog.status();
     record.dialogs[i] = *std::move(dialog);
-    bytes.remove_prefix(prefix.lengths[i]);
+  }
+  for (int i = 0; i < 2; ++i) {
+    record.invites[i] = cut(prefix.invites[i]);
+    if (record.invites[i].size() != prefix.invites[i]) {
+      return absl::InvalidArgumentError("an INVITE of the record is cut off");
+    }
   }
   if (!bytes.empty()) return absl::InvalidArgumentError("bytes are left over");
   return record;

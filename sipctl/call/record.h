@@ -18,6 +18,9 @@ struct CallRecord {
   CallNumber call = 0;
   size_t trunks[2] = {0, 0};
   std::optional<sip::Dialog> dialogs[2];
+  // Of an INVITE of that leg without a final answer (TransactionLayer::RememberInvite); may be
+  // empty.
+  std::string invites[2];
 };
 
 // `*whole` is false when a dialog is too long and was left out.

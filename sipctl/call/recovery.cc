@@ -15,6 +15,10 @@ namespace {
 constexpr size_t kCallsPerTurn = 100;
 constexpr TimeMs kTurnMs = 50;
 
+std::string Why() {
+  return Q850Reason(41, "the call's server was restarted");
+}
+
 }  // namespace
 
 Recovery::Recovery(Context* context) : context_(context) {}
@@ -58,18 +62,40 @@ void Recovery::Some() {
 
 void Recovery::HangUp(const CallRecord& record) {
   for (int i = 0; i < 2; ++i) {
-    if (!record.dialogs[i] || record.dialogs[i]->state != sip::DialogState::kConfirmed) continue;
-    sip::Dialog dialog = *record.dialogs[i];
-    // The configuration may have changed since.
-    if (record.trunks[i] >= context_->config->trunks.size() ||
-        dialog.flow.listener >= context_->config->listeners.size()) {
-      context_->log->OnNotice("a call of an earlier life used a trunk that is no more");
-      continue;
+    const auto& dialog = record.dialogs[i];
+    if (dialog && dialog->state == sip::DialogState::kConfirmed) {
+      SendBye(*dialog, record.trunks[i]);
+    } else if (!record.invites[i].empty()) {
+      EndInvite(record.invites[i], dialog ? dialog->local.tag() : std::string_view());
     }
-    dialog.flow.connection = 0;  // ended with the process
-    const sip::Flow flow = NextFlow(*context_, record.trunks[i], dialog);
-    context_->transactions->Send(
-        MakeBye(*context_, &dialog, Q850Reason(41, "the call's server was restarted")), flow);
+  }
+}
+
+void Recovery::SendBye(sip::Dialog dialog, size_t trunk) {
+  // The configuration may have changed since.
+  if (trunk >= context_->config->trunks.size() ||
+      dialog.flow.listener >= context_->config->listeners.size()) {
+    context_->log->OnNotice("a call of an earlier life used a trunk that is no more");
+    return;
+  }
+  dialog.flow.connection = 0;  // ended with the process
+  const sip::Flow flow = NextFlow(*context_, trunk, dialog);
+  context_->transactions->Send(MakeBye(*context_, &dialog, Why()), flow);
+}
+
+// A call that rang: the caller gets its final answer, the callee CANCEL; if it answers all the
+// same, it is acknowledged and hung up (HangUpStray).
+void Recovery::EndInvite(std::string_view record, std::string_view local_tag) {
+  const auto adopted = context_->transactions->AdoptInvite(record);
+  if (!adopted) {
+    context_->log->OnNotice("a call of an earlier life rang; its INVITE's record is damaged");
+  } else if (adopted->sent) {
+    context_->transactions->Cancel(adopted->id, Why());
+  } else {
+    sip::Message response = sip::MakeResponse(adopted->invite, 503, local_tag);
+    AddProduct(*context_, &response);
+    AddReason(Why(), &response);
+    context_->transactions->Respond(adopted->id, std::move(response));
   }
 }
 

@@ -1,6 +1,7 @@
 // What is done for the calls of an earlier life of this process, which was killed: the relay has
-// gone on carrying their media, and the journal knows their dialogs. Both sides are hung up
-// properly and the relay's sessions closed (ADR 0005 says why they are not carried on).
+// gone on carrying their media, and the journal knows their dialogs and open INVITEs. Both sides
+// are hung up properly - where it still rang, by CANCEL and a final answer - and the relay's
+// sessions closed (ADR 0005 says why they are not carried on).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ class Recovery {
  private:
   void Some();
   void HangUp(const CallRecord& record);
+  void SendBye(sip::Dialog dialog, size_t trunk);
+  void EndInvite(std::string_view record, std::string_view local_tag);
 
   Context* context_;
   std::deque<CallRecord> left_;

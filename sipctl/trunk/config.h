@@ -63,7 +63,9 @@ struct Trunk {
   std::optional<Destination> destination;  // where its calls go; absent: this trunk only calls us
   size_t listener = 0;                     // index: its Via and Contact, its socket
   std::string from_domain;                 // host of From towards it; empty = advertise_host
+  uint64_t response_timeout_ns = 0;        // INVITE to any answer; 0 = 64*T1
   uint64_t ring_timeout_ns = 90'000'000'000;         // INVITE to final response, then CANCEL
+  uint64_t session_expires_ns = 1'800'000'000'000;   // RFC 4028, asked for; 0 = none
   uint64_t call_length_max_ns = 14'400'000'000'000;  // 0 = none
 
   // Media. `media.networks` is what an SDP may point at; `networks` is what the relay accepts

@@ -172,9 +172,20 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        draft->from_domain_line = Reader::LineOf(node);
        Assign(reader.Host(node), &draft->trunk.from_domain);
      }},
+    {{"response_timeout", "duration or off", "off",
+      "From INVITE to any answer at all; then the call is given up. Off: 32 seconds."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Duration(node, 1, 32, true), &draft->trunk.response_timeout_ns);
+     }},
     {{"ring_timeout", "duration", "90s", "From INVITE to a final response; then CANCEL."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Duration(node, 5, 600, false), &draft->trunk.ring_timeout_ns);
+     }},
+    {{"session_expires", "duration or off", "30m",
+      "How often a call must show that it lives (RFC 4028), as we ask for it. Off: no session "
+      "timer."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Duration(node, 90, 86'400, true), &draft->trunk.session_expires_ns);
      }},
     {{"call_length_max", "duration or off", "4h", "A call is ended after this time."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {

@@ -80,7 +80,7 @@ TEST_F(CallReofferTest, AnotherAddressIsTheRelaysBusinessAlone) {
   EXPECT_EQ(world_.carrier.status(), 200);
   EXPECT_EQ(world_.pbx.Count(Method::kInvite), 0u);
   EXPECT_EQ(world_.RelayLeg(0).plan.remote_rtp.port, 4444);
-  EXPECT_EQ(world_.RelayLeg(0).plan.relearn, 1);
+  EXPECT_EQ(world_.RelayLeg(0).plan.relearn, relay::abi::Relearn::kAnew);
 }
 
 TEST_F(CallReofferTest, RefusalByTheFarSideKeepsTheSession) {

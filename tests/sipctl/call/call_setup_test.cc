@@ -131,6 +131,20 @@ TEST_F(CallSetupTest, NothingOfOneSideIsSeenByTheOther) {
   }
 }
 
+// RFC 3261 section 18.1.1: a datagram of this size might not arrive.
+TEST_F(CallSetupTest, AnInviteTooLongForUdpGoesByTcp) {
+  Call(World::CarrierSdp(),
+       [](sip::Message* invite) { invite->from.display_name = std::string(900, 'x'); });
+  ASSERT_EQ(world_.pbx.Count(Method::kInvite), 1u);
+  EXPECT_EQ(world_.pbx.requests[0].flow.protocol, sip::Protocol::kTcp);
+  world_.pbx.Respond(200, World::PbxSdp());
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 200);
+  HangUp();
+  EXPECT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  world_.ExpectNothingLeft();
+}
+
 TEST_F(CallSetupTest, CallerCancels) {
   Call();
   world_.pbx.Respond(180);
@@ -243,6 +257,30 @@ TEST_F(CallSetupTest, EarlyMediaAndItsForks) {
   world_.ExpectNothingLeft();
 }
 
+// Behind NAT nobody's address is known: the relay has learned fork1's, or nobody's, when the phone
+// that really answers begins to speak.
+TEST_F(CallSetupTest, AnAnswerBehindNatIsLearnedAnewAfterEarlyMedia) {
+  using relay::abi::Relearn;
+  auto& trunk = world_.config->trunks[1];
+  trunk.learning = trunk::Learning::kLatch;
+  trunk.media.learn_remote = true;
+  trunk.media.networks = {{.address = *sdp::ParseIpAddress("198.51.100.0"), .prefix_length = 120}};
+  for (const char* answered : {"fork1", "fork2"}) {
+    Call();
+    world_.pbx.Respond(183, World::PbxSdp(), "fork1");
+    world_.Run(5000);
+    EXPECT_EQ(world_.RelayLeg(1).plan.remote_rtp.port, 0) << "unknown";
+    EXPECT_EQ(world_.RelayLeg(1).plan.relearn, Relearn::kKeep);
+    world_.pbx.Respond(200, World::PbxSdp(), answered);
+    world_.Run(100);
+    EXPECT_EQ(world_.RelayLeg(1).plan.relearn,
+              answered == std::string("fork1") ? Relearn::kUnlessLearned : Relearn::kAnew);
+    EXPECT_EQ(world_.RelayLeg(0).plan.relearn, Relearn::kUnlessLearned);
+    HangUp();
+    world_.Run(100);
+  }
+}
+
 TEST_F(CallSetupTest, AForkThatCannotBeHeardIsIgnored) {
   Call();
   world_.pbx.Respond(183, support::SdpText{.port = 6001, .formats = "8"}.ToString(), "fork1");
@@ -331,6 +369,7 @@ TEST_F(CallSetupTest, TheCallerNeverAcknowledges) {
   world_.Run(40'000);
   EXPECT_EQ(world_.carrier.Count(Method::kBye), 1u);
   EXPECT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  EXPECT_THAT(world_.cdrs().at(0).reason, HasSubstr("it was told sip:t0@10.0.0.1"));
   world_.ExpectNothingLeft();
 }
 

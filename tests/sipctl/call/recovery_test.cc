@@ -55,6 +55,50 @@ TEST(RecoveryTest, SessionsWithoutARecordAreClosed) {
   EXPECT_TRUE(world.fake_relay.sessions().empty());
 }
 
+// The caller hears an answer to the transaction it began, the callee a CANCEL of the one it has.
+TEST(RecoveryTest, ACallThatRingsIsEndedOnBothSides) {
+  for (const sip::Protocol protocol : {sip::Protocol::kUdp, sip::Protocol::kTcp}) {
+    World world({.carrier = protocol, .pbx = protocol});
+    world.carrier.Invite(1, "+911234", World::CarrierSdp());
+    world.Run(100);
+    world.pbx.Respond(183, World::PbxSdp());
+    world.Run(100);
+    const std::string tag(world.carrier.WithStatus(183)->to.tag());
+    world.RestartSipctl();
+    world.network.BreakAllConnections();
+    world.Run(1000);
+    ASSERT_NE(world.carrier.WithStatus(503), nullptr);
+    EXPECT_EQ(world.carrier.WithStatus(503)->to.tag(), tag) << "one dialog, one tag";
+    EXPECT_THAT(*world.carrier.last().Other("Reason"), HasSubstr("Q.850;cause=41"));
+    ASSERT_EQ(world.pbx.cancels.size(), 1u);
+    EXPECT_THAT(*world.pbx.cancels[0].Other("Reason"), HasSubstr("Q.850;cause=41"));
+    EXPECT_TRUE(world.fake_relay.sessions().empty());
+    world.Run(5000);
+    world.ExpectNothingLeft();
+    EXPECT_EQ(world.sipctl->layer->counters().stray_responses, 0u);
+    EXPECT_EQ(world.carrier.layer().size() + world.pbx.layer().size(), 0u) << "the 487 has its ACK";
+    EXPECT_TRUE(world.sipctl->notes.notices.size() >= 1);
+  }
+}
+
+TEST(RecoveryTest, ACalleeThatAnswersTheLastMomentIsAcknowledgedAndHungUp) {
+  World world;
+  world.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world.Run(100);
+  world.pbx.Respond(180);
+  world.Run(100);
+  world.network.host(1)->set_up(false);
+  world.pbx.Respond(200, World::PbxSdp());
+  world.Run(100);
+  world.network.host(1)->set_up(true);
+  world.RestartSipctl();
+  world.Run(5000);
+  EXPECT_GE(world.pbx.acks.size(), 1u);
+  EXPECT_EQ(world.pbx.Count(Method::kBye), 1u);
+  EXPECT_NE(world.carrier.WithStatus(503), nullptr);
+  world.ExpectNothingLeft();
+}
+
 TEST(RecoveryTest, NewCallsAfterARestart) {
   World world;
   world.Establish();
@@ -74,13 +118,15 @@ TEST(CallRecordTest, AnyBytesAreSafe) {
   world.Establish();
   const sip::Dialog dialog = *world.pbx.dialog;
   bool whole = false;
-  const std::string bytes =
-      Serialize({.call = 7, .trunks = {0, 1}, .dialogs = {dialog, dialog}}, &whole);
+  const std::string bytes = Serialize(
+      {.call = 7, .trunks = {0, 1}, .dialogs = {dialog, dialog}, .invites = {"one", "two"}},
+      &whole);
   EXPECT_TRUE(whole);
   const auto back = ParseRecord(bytes);
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->call, 7u);
   EXPECT_EQ(*back->dialogs[1], dialog);
+  EXPECT_EQ(back->invites[1], "two");
   for (size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_FALSE(ParseRecord(bytes.substr(0, length)).ok());
   }
@@ -103,8 +149,8 @@ TEST(CallRecordTest, ADialogThatIsTooLongIsLeftOut) {
   sip::Dialog dialog = *world.pbx.dialog;
   dialog.call_id.assign(5000, 'x');
   bool whole = true;
-  const auto back = ParseRecord(
-      Serialize({.call = 7, .trunks = {0, 1}, .dialogs = {dialog, world.pbx.dialog}}, &whole));
+  const auto back = ParseRecord(Serialize(
+      {.call = 7, .trunks = {0, 1}, .dialogs = {dialog, world.pbx.dialog}, .invites = {}}, &whole));
   EXPECT_FALSE(whole);
   ASSERT_TRUE(back.ok());
   EXPECT_FALSE(back->dialogs[0]);

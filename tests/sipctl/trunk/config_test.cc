@@ -91,7 +91,9 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(trunk.destination->host, "pstn.example.com");
   EXPECT_EQ(trunk.listener, 1u);
   EXPECT_EQ(trunk.from_domain, "account.example.com");
+  EXPECT_EQ(trunk.response_timeout_ns, 5'000'000'000u);
   EXPECT_EQ(trunk.ring_timeout_ns, 60'000'000'000u);
+  EXPECT_EQ(trunk.session_expires_ns, 600'000'000'000u);
   EXPECT_EQ(trunk.call_length_max_ns, 0u);
   EXPECT_EQ(trunk.media.codecs,
             (std::vector<sdp::Codec>{sdp::Codec::kPcma, sdp::Codec::kTelephoneEvent,

@@ -1,0 +1,55 @@
+#include "sipctl/call/session_keeper.h"
+
+#include <utility>
+
+namespace sipctl::call {
+
+void SessionKeeper::Watch(std::function<void()> refresh, std::function<void()> expire) {
+  refresh_ = std::move(refresh);
+  expire_ = std::move(expire);
+}
+
+void SessionKeeper::Answer(const sip::SessionTerms& asked, sip::Message* response) {
+  const auto timer = sip::AgreeAsServer(policy_, asked);
+  if (timer) sip::AddTerms(*timer, asked, response);
+  Start(timer);
+}
+
+void SessionKeeper::OnAnswered(const sip::Message& response) {
+  // A peer that says nothing of timers has none; the dialog then lives until BYE.
+  const bool wanted = policy_.interval_s != 0;
+  Start(wanted ? sip::AgreeAsClient(sip::SessionTermsOf(response)) : std::nullopt);
+}
+
+bool SessionKeeper::Raise(const sip::Message& refusal) {
+  const uint32_t min_s = sip::SessionTermsOf(refusal).min_s;
+  if (policy_.interval_s == 0 || min_s <= policy_.min_s) return false;
+  policy_.min_s = min_s;
+  return true;
+}
+
+void SessionKeeper::Start(const std::optional<sip::SessionTimer>& timer) {
+  Stop();
+  timer_ = timer;
+  if (!timer_) return;
+  if (timer_->ours) RefreshAfter(timer_->RefreshAfter());
+  expire_timer_ = timers_->After(timer_->ExpiresAfter(), [this] {
+    expire_timer_ = 0;
+    expire_();
+  });
+}
+
+void SessionKeeper::RefreshAfter(TimeMs delay) {
+  timers_->Cancel(&refresh_timer_);
+  refresh_timer_ = timers_->After(delay, [this] {
+    refresh_timer_ = 0;
+    refresh_();
+  });
+}
+
+void SessionKeeper::Stop() {
+  timers_->Cancel(&refresh_timer_);
+  timers_->Cancel(&expire_timer_);
+}
+
+}  // namespace sipctl::call
