@@ -348,7 +348,7 @@ TEST_F(Call, ALegInTheFormerSpeakersSlotIsAnotherSpeaker) {
 
 // RFC 5761 section 4 keeps RTP from types 64 to 95 only where RTCP shares its port.
 TEST_F(Call, OfATypeThatLooksLikeRtcpEveryPacketPassesOnAPortOfItsOwn) {
-  const abi::Format odd{72, abi::Codec::kOpaque, 0, 8000};
+  const abi::Format odd = abi::EqualFormat(72, abi::Codec::kOpaque, 8000);
   for (const uint32_t leg : {0u, 1u}) {
     Update(leg, [&](abi::LegPlan& plan) { plan.formats[plan.format_count++] = odd; });
   }
