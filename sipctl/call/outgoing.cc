@@ -12,11 +12,29 @@ namespace {
 constexpr uint64_t kNsPerS = 1'000'000'000;
 
 sip::Protocol ProtocolOf(trunk::Transport transport) {
-  return transport == trunk::Transport::kTcp ? sip::Protocol::kTcp : sip::Protocol::kUdp;
+  switch (transport) {
+    case trunk::Transport::kUdp:
+      return sip::Protocol::kUdp;
+    case trunk::Transport::kTcp:
+      return sip::Protocol::kTcp;
+    case trunk::Transport::kTls:
+      return sip::Protocol::kTls;
+  }
+  return sip::Protocol::kUdp;
 }
 
 void AddTransport(sip::Protocol protocol, sip::Uri* uri) {
   if (protocol == sip::Protocol::kTcp) sip::Set(&uri->parameters, "transport", "tcp");
+  if (protocol == sip::Protocol::kTls) sip::Set(&uri->parameters, "transport", "tls");
+}
+
+uint16_t DefaultPort(sip::Protocol protocol) {
+  return protocol == sip::Protocol::kTls ? 5061 : 5060;
+}
+
+// Whose TLS a flow of this trunk is.
+uint16_t PeerOf(size_t trunk) {
+  return static_cast<uint16_t>(trunk + 1);
 }
 
 bool IsOfTrunk(const trunk::Trunk& trunk, const sdp::IpAddress& address) {
@@ -44,7 +62,8 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   invite.method = sip::Method::kInvite;
   invite.request_uri.user = first.number;
   invite.request_uri.host = trunk.destination->host;
-  if (trunk.destination->port != 5060) invite.request_uri.port = trunk.destination->port;
+  if (trunk.destination->port != trunk::DefaultPort(trunk.destination->transport))
+    invite.request_uri.port = trunk.destination->port;
   AddTransport(ProtocolOf(trunk.destination->transport), &invite.request_uri);
 
   invite.from.display_name = first.display_name;
@@ -68,18 +87,20 @@ sip::Flow FirstFlow(const Context& context, size_t trunk) {
   return {.protocol = ProtocolOf(configured.destination->transport),
           .listener = static_cast<uint16_t>(configured.listener),
           .connection = 0,
-          .remote = *context.destinations[trunk]};
+          .remote = *context.destinations[trunk],
+          .peer = PeerOf(trunk)};
 }
 
 sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog) {
   sip::Flow flow = dialog.flow;
+  flow.peer = PeerOf(trunk);
   const sip::Uri& hop = dialog.NextHop();
   const auto address = sdp::ParseIpAddress(hop.host);
   if (!address || !IsOfTrunk(context.trunk(trunk), *address)) return flow;
   // The transport stays the one of the trunk, whatever a Contact says: its connection lives, and
   // the listener belongs to it (traps T-01, T-02).
   flow.remote = {.address = media::ToAbi(*address),
-                 .port = hop.port == 0 ? uint16_t{5060} : hop.port};
+                 .port = hop.port == 0 ? DefaultPort(flow.protocol) : hop.port};
   return flow;
 }
 

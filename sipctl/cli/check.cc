@@ -1,10 +1,12 @@
 #include "sipctl/cli/check.h"
 
 #include <algorithm>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <vector>
 
+#include "sipctl/cli/certificates.h"
 #include "sipctl/cli/gateways.h"
 #include "sipctl/text.h"
 #include "sipctl/trunk/config.h"
@@ -168,6 +170,11 @@ int RunCheck(const CheckOptions& options, std::ostream& out) {
   trunk::LoadResult result;
   if (options.gateways.empty()) {
     result = trunk::LoadConfig(options.config);
+    if (result.config != nullptr) {
+      for (Diagnostic& each : CheckCertificates(*result.config, std::time(nullptr))) {
+        result.diagnostics.push_back(std::move(each));
+      }
+    }
   } else {
     result.diagnostics = CheckGatewayFile(options.gateways, options.profile);
   }

@@ -18,6 +18,7 @@
 #include "relay/abi/mapping.h"
 #include "sipctl/call/call_table.h"
 #include "sipctl/cli/calls.h"
+#include "sipctl/cli/certificates.h"
 #include "sipctl/cli/control.h"
 #include "sipctl/loop.h"
 #include "sipctl/media/unix_connector.h"
@@ -34,6 +35,8 @@ namespace {
 constexpr TimeMs kDrainMsMax = 30 * 60 * kSecondMs;
 // How long the control socket waits for a relay: who is answered there may place calls.
 constexpr TimeMs kJoinMs = 2 * kSecondMs;
+// How often the certificates' ends are looked at.
+constexpr TimeMs kCertificatesMs = 12 * 3600 * kSecondMs;
 
 int64_t UnixMs() {
   timespec now;
@@ -59,6 +62,23 @@ void StartLog(const std::string& level) {
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   logger->set_level(spdlog::level::from_str(level == "warning" ? "warn" : level));
   spdlog::set_default_logger(std::move(logger));
+}
+
+sip::Protocol ProtocolOf(trunk::Transport transport) {
+  constexpr sip::Protocol kProtocols[] = {sip::Protocol::kUdp, sip::Protocol::kTcp,
+                                          sip::Protocol::kTls};
+  return kProtocols[static_cast<size_t>(transport)];
+}
+
+std::optional<sip::TlsClientOptions> TlsOf(const trunk::Trunk& trunk) {
+  if (!trunk.destination || trunk.destination->transport != trunk::Transport::kTls) {
+    return std::nullopt;
+  }
+  const trunk::Tls& tls = trunk.tls;
+  return sip::TlsClientOptions{.name = tls.name.empty() ? trunk.destination->host : tls.name,
+                               .trust = tls.trust,
+                               .identity = {.certificate = tls.certificate, .key = tls.key},
+                               .verify = tls.verify};
 }
 
 // Blocks: done once, before the loop turns.
@@ -102,6 +122,9 @@ class Server {
   absl::Status MapJournal();
   absl::Status StartControl();
   void OnSignal(int number);
+  void ReloadCertificates();
+  void TellOfCertificates();
+  void WatchCertificates();
   void LeaveWhenEmpty();
   std::string Answer(std::string_view question) const;
   uint64_t OwnerCookie() const;
@@ -140,7 +163,7 @@ absl::Status Server::Start(const RunOptions& options) {
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
   if (absl::Status watched =
-          loop_->WatchSignals({SIGTERM, SIGINT}, [this](int number) { OnSignal(number); });
+          loop_->WatchSignals({SIGTERM, SIGINT, SIGHUP}, [this](int number) { OnSignal(number); });
       !watched.ok()) {
     return watched;
   }
@@ -156,12 +179,18 @@ absl::Status Server::StartTransport(const std::string& trace) {
   sip::SocketTransportOptions options;
   for (const trunk::Listener& listener : config_->listeners) {
     options.listeners.push_back(
-        {.protocol = listener.transport == trunk::Transport::kTcp ? sip::Protocol::kTcp
-                                                                  : sip::Protocol::kUdp,
+        {.protocol = ProtocolOf(listener.transport),
          .bind = {.address = media::ToAbi(listener.bind.address), .port = listener.bind.port},
          .advertised_host = listener.advertise_host,
-         .advertised_port = listener.advertise_port});
+         .advertised_port = listener.advertise_port,
+         .tls = {.identity = {.certificate = listener.certificate, .key = listener.key},
+                 .client_trust = listener.client_trust}});
   }
+  for (const trunk::Trunk& trunk : config_->trunks) options.peers.push_back(TlsOf(trunk));
+  options.peer_of = [this](const sip::SocketAddress& source) {
+    const auto trunk = acl_->Find(media::FromAbi(source.address));
+    return static_cast<uint16_t>(trunk ? *trunk + 1 : 0);
+  };
   options.access = [this](const sip::SocketAddress& source, uint16_t) {
     return acl_->Find(media::FromAbi(source.address)).has_value();
   };
@@ -259,7 +288,28 @@ absl::Status Server::StartControl() {
   return absl::OkStatus();
 }
 
+void Server::ReloadCertificates() {
+  if (const absl::Status reloaded = transport_->ReloadTls(); !reloaded.ok()) {
+    spdlog::error("certificates stay as they were: {}", std::string(reloaded.message()));
+    return;
+  }
+  spdlog::info("certificates are read again; open connections keep theirs");
+  TellOfCertificates();
+}
+
+void Server::TellOfCertificates() {
+  for (const trunk::Diagnostic& each : CheckCertificates(*config_, UnixMs() / 1000)) {
+    spdlog::warn("{}", trunk::FormatDiagnostic(each));
+  }
+}
+
+void Server::WatchCertificates() {
+  TellOfCertificates();
+  loop_->timers().After(kCertificatesMs, [this] { WatchCertificates(); });
+}
+
 void Server::OnSignal(int number) {
+  if (number == SIGHUP) return ReloadCertificates();
   if (calls_->draining()) {
     spdlog::warn("signal {} again: {} calls are hung up", number, calls_->size());
     drain_until_ = loop_->now();
@@ -292,6 +342,7 @@ void Server::Run() {
   }
   spdlog::info("{} trunks, {} routes, relay at {}", config_->trunks.size(), config_->routes.size(),
                config_->relay_socket);
+  WatchCertificates();
   const TimeMs patience = loop_->now() + kJoinMs;
   while (!relay_->ready() && loop_->now() < patience) loop_->Turn(50);
   if (!relay_->ready()) spdlog::warn("no relay yet: calls are answered 503 until one is there");

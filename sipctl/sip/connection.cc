@@ -17,27 +17,28 @@ constexpr int kReadsPerTurn = 4;  // then the other sockets have their turn
 
 }  // namespace
 
-Connection::Connection(Loop* loop, Socket socket, const Flow& flow, bool connecting,
-                       const ConnectionOptions* options, TransportCounters* counters,
+Connection::Connection(Loop* loop, Socket socket, std::unique_ptr<Stream> stream, const Flow& flow,
+                       Phase begins, const ConnectionOptions* options, TransportCounters* counters,
                        ConnectionUser* user)
     : loop_(loop),
       socket_(std::move(socket)),
+      stream_(std::move(stream)),
       flow_(flow),
       options_(options),
       counters_(counters),
       user_(user),
       last_activity_(loop->now()),
-      connecting_(connecting) {
+      phase_(begins) {
   TuneConnection(socket_.fd(), options_->unacknowledged_ms);
-  loop_->Watch(socket_.fd(), connecting_ ? EPOLLOUT : EPOLLIN,
+  const bool connecting = phase_ == Phase::kConnecting;
+  loop_->Watch(socket_.fd(), connecting ? EPOLLOUT : EPOLLIN,
                [this](uint32_t events) { OnReady(events); });
-  if (connecting_) {
-    unfinished_ = loop_->timers().After(options_->connect_timeout_ms, [this] {
-      unfinished_ = 0;
-      ++counters_->connect_failures;
-      Close(absl::DeadlineExceededError(absl::StrCat("no connection to ", ToString(flow_.remote))),
-            true);
-    });
+  if (connecting) {
+    Limit(options_->connect_timeout_ms, &counters_->connect_failures, "no connection");
+  } else if (flow_.protocol == Protocol::kTls) {
+    Limit(options_->handshake_timeout_ms, &counters_->handshake_failures, "no TLS hand-shake");
+  } else {
+    phase_ = Phase::kOpen;
   }
   if (options_->keep_alive_ms > 0) {
     keep_alive_ = loop_->timers().After(options_->keep_alive_ms, [this] { KeepAlive(); });
@@ -50,30 +51,45 @@ Connection::~Connection() {
   if (!closed_) loop_->Unwatch(socket_.fd());
 }
 
+void Connection::Limit(TimeMs limit, uint64_t* counter, std::string_view what) {
+  loop_->timers().Cancel(&unfinished_);
+  unfinished_ = loop_->timers().After(limit, [this, counter, what] {
+    unfinished_ = 0;
+    ++*counter;
+    Close(absl::DeadlineExceededError(
+              absl::StrCat(std::string(what), " with ", ToString(flow_.remote), " in time")),
+          false);
+  });
+}
+
 void Connection::Close(const absl::Status& why, bool lost) {
   if (closed_) return;
   closed_ = true;
   loop_->timers().Cancel(&unfinished_);
   loop_->timers().Cancel(&keep_alive_);
   loop_->Unwatch(socket_.fd());
-  lost = lost || queue_.size() > queue_sent_ || UnacknowledgedBytes(socket_.fd()) > 0;
+  lost = lost || queue_.size() > queue_sent_ ||
+         (phase_ == Phase::kOpen && UnacknowledgedBytes(socket_.fd()) > 0);
+  stream_->Shutdown();
   socket_.Close();
   std::string().swap(queue_);
   ++counters_->closed;
   user_->OnStreamClosed(this, why, lost);
 }
 
-absl::Status Connection::SocketError() const {
-  int error = 0;
-  socklen_t size = sizeof error;
-  getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-  return absl::ErrnoToStatus(error == 0 ? ECONNRESET : error, ToString(flow_.remote));
+absl::Status Connection::Failure(std::string_view what) const {
+  return absl::UnavailableError(
+      absl::StrCat(std::string(what), ToString(flow_.remote), ": ", stream_->error()));
 }
 
 void Connection::OnReady(uint32_t events) {
-  if (connecting_) return OnConnected();
-  if ((events & EPOLLOUT) && !Flush()) return;
-  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) Read();
+  if (phase_ == Phase::kConnecting) OnConnected();
+  if (closed_ || phase_ == Phase::kConnecting) return;
+  if (phase_ == Phase::kShakingHands) ShakeHands();
+  if (closed_ || phase_ != Phase::kOpen) return;
+  // TLS may have to read before it can write, and the other way round.
+  if ((events & (EPOLLOUT | EPOLLIN)) && queue_.size() > queue_sent_ && !Flush()) return;
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) || want_write_) Read();
 }
 
 void Connection::OnConnected() {
@@ -86,52 +102,75 @@ void Connection::OnConnected() {
         absl::ErrnoToStatus(error, absl::StrCat("no connection to ", ToString(flow_.remote))),
         true);
   }
-  connecting_ = false;
+  phase_ = Phase::kShakingHands;
+  if (flow_.protocol == Protocol::kTls) {
+    Limit(options_->handshake_timeout_ms, &counters_->handshake_failures, "no TLS hand-shake");
+  }
+}
+
+void Connection::ShakeHands() {
+  switch (stream_->Handshake().outcome) {
+    case Stream::Outcome::kDone:
+      break;
+    case Stream::Outcome::kWantRead:
+      return loop_->Modify(socket_.fd(), EPOLLIN);
+    case Stream::Outcome::kWantWrite:
+      return loop_->Modify(socket_.fd(), EPOLLOUT);
+    case Stream::Outcome::kClosed:
+    case Stream::Outcome::kFailed:
+      ++counters_->handshake_failures;
+      return Close(Failure("no TLS hand-shake with "), false);
+  }
+  phase_ = Phase::kOpen;
   loop_->timers().Cancel(&unfinished_);
+  if (flow_.protocol == Protocol::kTls) ++counters_->handshakes;
   if (Flush()) WatchEvents();
 }
 
 void Connection::WatchEvents() {
-  const bool waiting = queue_.size() > queue_sent_;
+  const bool waiting = queue_.size() > queue_sent_ || want_write_;
   loop_->Modify(socket_.fd(), waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 absl::Status Connection::Send(std::string_view bytes) {
   if (closed_) return absl::UnavailableError("the connection is closed");
   last_activity_ = loop_->now();
-  const bool idle = !connecting_ && queue_.empty();
   size_t written = 0;
-  if (idle) {
-    const ssize_t sent = send(socket_.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) {
-      const absl::Status why = absl::ErrnoToStatus(errno, ToString(flow_.remote));
+  const bool was_idle = idle();
+  if (was_idle) {
+    const Stream::Result result = stream_->Write(bytes);
+    if (result.outcome == Stream::Outcome::kFailed || result.outcome == Stream::Outcome::kClosed) {
+      const absl::Status why = Failure("");
       Close(why, true);
       return why;
     }
-    written = sent < 0 ? 0 : static_cast<size_t>(sent);
+    written = result.bytes;
     if (written == bytes.size()) return absl::OkStatus();
   }
-  // A message that is partly in the kernel must be finished, or the peer loses the framing.
-  if (written == 0 && queue_.size() - queue_sent_ + bytes.size() > options_->queue_bytes_max) {
+  // A message that is begun must be finished, or the peer loses the framing.
+  if (!was_idle && queue_.size() - queue_sent_ + bytes.size() > options_->queue_bytes_max) {
     ++counters_->stream_queue_full;
     return absl::ResourceExhaustedError(
         absl::StrCat("the queue to ", ToString(flow_.remote), " is full"));
   }
   queue_.append(bytes.substr(written));
-  if (idle) WatchEvents();
+  if (was_idle) WatchEvents();
   return absl::OkStatus();
 }
 
 bool Connection::Flush() {
+  if (queue_.empty()) return true;
   while (queue_sent_ < queue_.size()) {
-    const ssize_t sent =
-        send(socket_.fd(), queue_.data() + queue_sent_, queue_.size() - queue_sent_, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EAGAIN) return true;
-      Close(absl::ErrnoToStatus(errno, ToString(flow_.remote)), true);
-      return false;
+    const Stream::Result result = stream_->Write(std::string_view(queue_).substr(queue_sent_));
+    queue_sent_ += result.bytes;
+    if (result.outcome == Stream::Outcome::kDone) continue;
+    if (result.outcome == Stream::Outcome::kWantRead ||
+        result.outcome == Stream::Outcome::kWantWrite) {
+      WatchEvents();
+      return true;
     }
-    queue_sent_ += static_cast<size_t>(sent);
+    Close(Failure(""), true);
+    return false;
   }
   std::string().swap(queue_);  // an idle connection holds no buffer
   queue_sent_ = 0;
@@ -142,19 +181,34 @@ bool Connection::Flush() {
 void Connection::Read() {
   // One buffer for all connections of the thread: nothing stays in it between two reads.
   static thread_local const auto kBuffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
+  const bool wanted_write = std::exchange(want_write_, false);
   for (int i = 0; i < kReadsPerTurn && !closed_; ++i) {
-    const ssize_t count = recv(socket_.fd(), kBuffer.get(), kReadBytes, 0);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (count < 0) return Close(absl::ErrnoToStatus(errno, ToString(flow_.remote)), true);
-    if (count == 0) {
-      return Close(absl::UnavailableError(absl::StrCat(ToString(flow_.remote), " closed")), false);
+    const Stream::Result result = stream_->Read(kBuffer.get(), kReadBytes);
+    switch (result.outcome) {
+      case Stream::Outcome::kDone:
+        break;
+      case Stream::Outcome::kWantRead:
+        i = kReadsPerTurn;
+        continue;
+      case Stream::Outcome::kWantWrite:
+        want_write_ = true;
+        i = kReadsPerTurn;
+        continue;
+      case Stream::Outcome::kClosed:
+        return Close(absl::UnavailableError(absl::StrCat(ToString(flow_.remote), " closed")),
+                     false);
+      case Stream::Outcome::kFailed:
+        return Close(Failure(""), true);
     }
     last_activity_ = loop_->now();
-    counters_->bytes_in += static_cast<uint64_t>(count);
-    framing_.Feed({kBuffer.get(), static_cast<size_t>(count)});
+    counters_->bytes_in += result.bytes;
+    framing_.Feed({kBuffer.get(), result.bytes});
     Cut();
-    if (static_cast<size_t>(count) < kReadBytes) return;
+    // Of plain TCP that was all; TLS brings one record at a time, and leaves the next one in the
+    // socket, so that epoll tells of it.
+    if (flow_.protocol != Protocol::kTls && result.bytes < kReadBytes) break;
   }
+  if (!closed_ && want_write_ != wanted_write) WatchEvents();
 }
 
 void Connection::Cut() {
@@ -195,8 +249,8 @@ void Connection::WatchUnfinished(bool any_finished) {
 
 void Connection::KeepAlive() {
   keep_alive_ = 0;
-  const TimeMs idle = loop_->now() - last_activity_;
-  if (idle >= options_->keep_alive_ms && !connecting_ && queue_.empty()) {
+  const TimeMs silence = loop_->now() - last_activity_;
+  if (silence >= options_->keep_alive_ms && idle()) {
     ++counters_->pings_out;
     if (!Send(kPing).ok() && closed_) return;
   }

@@ -1,5 +1,9 @@
-// One TCP connection, opened or accepted: bytes to messages, messages to bytes, and every way in
-// which it can end.
+// One connection over TCP, with TLS or without, opened or accepted: bytes to messages, messages to
+// bytes, and every way in which it can end.
+//
+//   opened: connecting -> shaking hands -> open      accepted: shaking hands -> open
+//
+// Over plain TCP the hand-shake is done at once.
 #pragma once
 
 #include <memory>
@@ -8,6 +12,7 @@
 
 #include "sipctl/loop.h"
 #include "sipctl/sip/socket.h"
+#include "sipctl/sip/stream.h"
 #include "sipctl/sip/stream_framing.h"
 #include "sipctl/sip/transport.h"
 #include "sipctl/sip/transport_counters.h"
@@ -16,6 +21,7 @@ namespace sipctl::sip {
 
 struct ConnectionOptions {
   TimeMs connect_timeout_ms = 4 * kSecondMs;
+  TimeMs handshake_timeout_ms = 5 * kSecondMs;
   TimeMs message_timeout_ms = 4 * kSecondMs;  // from the first byte of a message to its last
   // An idle connection gets CR LF CR LF that often (RFC 5626 section 3.5.1; shorter than the 120 s
   // after which common proxies close, trap T-06). 0: never.
@@ -37,9 +43,13 @@ class ConnectionUser {
 
 class Connection {
  public:
-  // `connecting`: the socket's connect is under way.
-  Connection(Loop* loop, Socket socket, const Flow& flow, bool connecting,
-             const ConnectionOptions* options, TransportCounters* counters, ConnectionUser* user);
+  enum class Phase : uint8_t { kConnecting, kShakingHands, kOpen };
+
+  // `stream` reads and writes `socket`. `begins`: kConnecting when the socket's connect is under
+  // way, kShakingHands when the peer has connected.
+  Connection(Loop* loop, Socket socket, std::unique_ptr<Stream> stream, const Flow& flow,
+             Phase begins, const ConnectionOptions* options, TransportCounters* counters,
+             ConnectionUser* user);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -55,16 +65,21 @@ class Connection {
  private:
   void OnReady(uint32_t events);
   void OnConnected();
+  void ShakeHands();
+  // After `limit` the connection is closed with this, unless the phase is over by then.
+  void Limit(TimeMs limit, uint64_t* counter, std::string_view what);
+  bool idle() const { return phase_ == Phase::kOpen && queue_.empty(); }
   void Read();
   void Cut();
   void WatchUnfinished(bool any_finished);
   bool Flush();  // false: closed
   void KeepAlive();
   void WatchEvents();
-  absl::Status SocketError() const;
+  absl::Status Failure(std::string_view what) const;
 
   Loop* const loop_;
   Socket socket_;
+  const std::unique_ptr<Stream> stream_;
   const Flow flow_;
   const ConnectionOptions* const options_;
   TransportCounters* const counters_;
@@ -73,9 +88,10 @@ class Connection {
   std::string queue_;
   size_t queue_sent_ = 0;  // of queue_
   TimeMs last_activity_;
-  Timers::Id unfinished_ = 0;  // connecting, then: a message not finished
+  Timers::Id unfinished_ = 0;  // connecting, shaking hands, then: a message not finished
   Timers::Id keep_alive_ = 0;
-  bool connecting_;
+  Phase phase_;
+  bool want_write_ = false;  // the stream must write before it can go on
   bool closed_ = false;
 };
 

@@ -32,8 +32,13 @@ SocketAddress AnswerAddress(const Via& via, SocketAddress source) {
 }  // namespace
 
 bool SocketTransport::Road::operator<(const Road& other) const {
-  return std::tie(listener, remote.port, remote.address.bytes) <
-         std::tie(other.listener, other.remote.port, other.remote.address.bytes);
+  return std::tie(listener, peer, remote.port, remote.address.bytes) <
+         std::tie(other.listener, other.peer, other.remote.port, other.remote.address.bytes);
+}
+
+SocketTransport::Road SocketTransport::RoadOf(const Flow& flow) {
+  const bool tls = flow.protocol == Protocol::kTls;
+  return {flow.listener, flow.remote, tls ? flow.peer : uint16_t{0}};
 }
 
 absl::StatusOr<std::unique_ptr<SocketTransport>> SocketTransport::Create(
@@ -43,6 +48,7 @@ absl::StatusOr<std::unique_ptr<SocketTransport>> SocketTransport::Create(
   for (const ListenerOptions& listener : listeners) {
     if (absl::Status status = transport->AddListener(listener); !status.ok()) return status;
   }
+  if (absl::Status status = transport->ReloadTls(); !status.ok()) return status;
   return transport;
 }
 
@@ -52,12 +58,8 @@ SocketTransport::SocketTransport(Loop* loop, SocketTransportOptions options, Tra
 SocketTransport::~SocketTransport() = default;
 
 absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
-  if (options.protocol == Protocol::kTls) {
-    return absl::UnimplementedError(
-        "a TLS listener is configured, but this version speaks UDP and TCP only");
-  }
   const auto index = static_cast<uint16_t>(listeners_.size());
-  Listener listener{options.protocol, {}, {}, nullptr, nullptr};
+  Listener listener{options.protocol, {}, {}, nullptr, nullptr, nullptr};
   if (options.protocol == Protocol::kUdp) {
     auto udp =
         UdpListener::Open(loop_, options.bind, options_.datagram_queue_bytes_max, &counters_,
@@ -82,6 +84,26 @@ absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
   }
   if (listener.advertised.port == 0) listener.advertised.port = listener.bound.port;
   listeners_.push_back(std::move(listener));
+  return absl::OkStatus();
+}
+
+absl::Status SocketTransport::ReloadTls() {
+  std::vector<std::shared_ptr<TlsContext>> servers(listeners_.size());
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    if (listeners_[i].protocol != Protocol::kTls) continue;
+    auto made = MakeTlsServer(options_.listeners[i].tls);
+    if (!made.ok()) return made.status();
+    servers[i] = *std::move(made);
+  }
+  std::vector<std::shared_ptr<TlsContext>> peers(options_.peers.size());
+  for (size_t i = 0; i < peers.size(); ++i) {
+    if (!options_.peers[i]) continue;
+    auto made = MakeTlsClient(*options_.peers[i]);
+    if (!made.ok()) return made.status();
+    peers[i] = *std::move(made);
+  }
+  for (size_t i = 0; i < servers.size(); ++i) listeners_[i].tls = std::move(servers[i]);
+  peers_ = std::move(peers);
   return absl::OkStatus();
 }
 
@@ -129,9 +151,13 @@ void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketA
   }
   ++from_source;
   ++counters_.accepted;
-  const Flow flow{listeners_[listener].protocol, listener, ++last_connection_, source};
+  const Listener& at = listeners_[listener];
+  const Flow flow{at.protocol, listener, ++last_connection_, source,
+                  options_.peer_of ? options_.peer_of(source) : uint16_t{0}};
   accepted_.insert(flow.connection);
-  AddConnection(std::move(socket), flow, false);
+  auto stream = at.protocol == Protocol::kTls ? at.tls->MakeStream(socket.fd(), {}, {})
+                                              : MakePlainStream(socket.fd());
+  AddConnection(std::move(socket), std::move(stream), flow, Connection::Phase::kShakingHands);
 }
 
 void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
@@ -204,14 +230,27 @@ absl::StatusOr<Flow> SocketTransport::SendStream(const Flow& flow, std::string_v
   return (*opened)->flow();
 }
 
+// The flow's own connection if it leads where the flow goes (its port may be any that the peer
+// called from), then any connection to that target.
 Connection* SocketTransport::FindConnection(const Flow& flow) {
   auto found = connections_.find(flow.connection);
-  if (found == connections_.end()) {
-    const auto road = roads_.find(Road{flow.listener, flow.remote});
+  if (found == connections_.end() || found->second->flow().remote.address != flow.remote.address) {
+    const auto road = roads_.find(RoadOf(flow));
     if (road == roads_.end()) return nullptr;
     found = connections_.find(road->second);
   }
   return found == connections_.end() ? nullptr : found->second.get();
+}
+
+absl::StatusOr<std::unique_ptr<Stream>> SocketTransport::OpenStream(int fd, const Flow& flow) {
+  if (flow.protocol != Protocol::kTls) return MakePlainStream(fd);
+  const size_t peer = size_t{flow.peer} - 1;  // 0 wraps round and is out of range
+  if (peer >= peers_.size() || peers_[peer] == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "no TLS connection to ", ToString(flow.remote), ": it is not known whose it would be"));
+  }
+  const std::string name = options_.name_of ? options_.name_of(flow) : std::string();
+  return peers_[peer]->MakeStream(fd, name, ToString(flow.remote));
 }
 
 absl::StatusOr<Connection*> SocketTransport::OpenConnectionFor(const Flow& flow) {
@@ -220,17 +259,21 @@ absl::StatusOr<Connection*> SocketTransport::OpenConnectionFor(const Flow& flow)
     ++counters_.connect_failures;
     return socket.status();
   }
+  auto stream = OpenStream(socket->fd(), flow);
+  if (!stream.ok()) return stream.status();
   ++counters_.opened;
   Flow opened = flow;
   opened.connection = ++last_connection_;
-  return AddConnection(*std::move(socket), opened, true);
+  return AddConnection(*std::move(socket), *std::move(stream), opened,
+                       Connection::Phase::kConnecting);
 }
 
-Connection* SocketTransport::AddConnection(Socket socket, const Flow& flow, bool connecting) {
-  auto connection =
-      std::make_unique<Connection>(loop_, std::move(socket), flow, connecting, &options_.connection,
-                                   &counters_, static_cast<ConnectionUser*>(this));
-  roads_[Road{flow.listener, flow.remote}] = flow.connection;
+Connection* SocketTransport::AddConnection(Socket socket, std::unique_ptr<Stream> stream,
+                                           const Flow& flow, Connection::Phase begins) {
+  auto connection = std::make_unique<Connection>(loop_, std::move(socket), std::move(stream), flow,
+                                                 begins, &options_.connection, &counters_,
+                                                 static_cast<ConnectionUser*>(this));
+  roads_[RoadOf(flow)] = flow.connection;
   return (connections_[flow.connection] = std::move(connection)).get();
 }
 
@@ -239,7 +282,7 @@ void SocketTransport::OnStreamClosed(Connection* connection, const absl::Status&
   const auto found = connections_.find(flow.connection);
   closed_.push_back(std::move(found->second));
   connections_.erase(found);
-  const auto road = roads_.find(Road{flow.listener, flow.remote});
+  const auto road = roads_.find(RoadOf(flow));
   if (road != roads_.end() && road->second == flow.connection) roads_.erase(road);
   if (accepted_.erase(flow.connection) > 0) {
     const auto source = accepted_from_.find(flow.remote.address.bytes);

@@ -5,7 +5,7 @@
 //   Send(flow) -> the flow's connection, else one to the same remote, else a new one
 //
 // A malformed request is answered here, without state, when it can be answered at all; its
-// connection stays. TLS has no place yet: a listener of that protocol is refused by Create.
+// connection stays.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,7 @@
 #include "sipctl/sip/access.h"
 #include "sipctl/sip/connection.h"
 #include "sipctl/sip/tcp_listener.h"
+#include "sipctl/sip/tls.h"
 #include "sipctl/sip/transport.h"
 #include "sipctl/sip/transport_counters.h"
 #include "sipctl/sip/udp_listener.h"
@@ -41,12 +43,23 @@ struct ListenerOptions {
   // What peers are told. Host empty: the bound address; port 0: the bound port.
   std::string advertised_host;
   uint16_t advertised_port = 0;
+  TlsServerOptions tls;  // of a TLS listener
 };
+
+// 1 + an index of SocketTransportOptions::peers: whom an accepted connection is from; 0 = nobody
+// whom we would call.
+using PeerOf = std::function<uint16_t(const SocketAddress& source)>;
+// The host name that stands for flow.remote, if one is known; else the peer's own name is expected.
+using NameOf = std::function<std::string(const Flow& flow)>;
 
 struct SocketTransportOptions {
   std::vector<ListenerOptions> listeners;  // a flow's `listener` is an index into it
-  AccessCheck access;                      // none: everybody
-  Trace trace;                             // none: no trace
+  // For whom TLS connections are opened; nothing where a peer has no TLS.
+  std::vector<std::optional<TlsClientOptions>> peers;
+  PeerOf peer_of;      // none: 0
+  NameOf name_of;      // none: the peers' own
+  AccessCheck access;  // none: everybody
+  Trace trace;         // none: no trace
   ConnectionOptions connection;
   size_t accepted_max = 4096;
   size_t accepted_per_source_max = 64;
@@ -67,6 +80,10 @@ class SocketTransport : public Transport, private ConnectionUser {
   const Advertised& advertised(uint16_t listener) const override;
 
   SocketAddress bound(uint16_t listener) const;
+  // Reads all certificates, keys and roots again. Connections that are open go on with the old
+  // ones. On an error everything stays as it was.
+  absl::Status ReloadTls();
+
   const TransportCounters& counters() const { return counters_; }
   size_t connections() const { return connections_.size(); }
 
@@ -77,11 +94,14 @@ class SocketTransport : public Transport, private ConnectionUser {
     Advertised advertised;
     std::unique_ptr<UdpListener> udp;
     std::unique_ptr<TcpListener> tcp;
+    std::shared_ptr<TlsContext> tls;
   };
-  // Which connection reaches whom from where; the newest if there are several.
+  // Which connection reaches whom from where; the newest if there are several. Over TLS connections
+  // of one peer are not another's: they were made with its name and certificate.
   struct Road {
     uint16_t listener;
     SocketAddress remote;
+    uint16_t peer;
     bool operator<(const Road& other) const;
   };
 
@@ -101,7 +121,10 @@ class SocketTransport : public Transport, private ConnectionUser {
   absl::StatusOr<Flow> SendStream(const Flow& flow, std::string_view bytes);
   Connection* FindConnection(const Flow& flow);
   absl::StatusOr<Connection*> OpenConnectionFor(const Flow& flow);
-  Connection* AddConnection(Socket socket, const Flow& flow, bool connecting);
+  Connection* AddConnection(Socket socket, std::unique_ptr<Stream> stream, const Flow& flow,
+                            Connection::Phase begins);
+  absl::StatusOr<std::unique_ptr<Stream>> OpenStream(int fd, const Flow& flow);
+  static Road RoadOf(const Flow& flow);
   void TellBroken();
 
   Loop* const loop_;
@@ -109,6 +132,7 @@ class SocketTransport : public Transport, private ConnectionUser {
   TransportUser* user_;
   TransportCounters counters_;
   std::vector<Listener> listeners_;
+  std::vector<std::shared_ptr<TlsContext>> peers_;  // by Flow::peer - 1; null without TLS
   uint64_t last_connection_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<Road, uint64_t> roads_;

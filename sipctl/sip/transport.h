@@ -48,6 +48,9 @@ struct Flow {
   uint16_t listener = 0;    // index of the listener whose advertised address goes into Via, Contact
   uint64_t connection = 0;  // 0 = none yet, or UDP
   SocketAddress remote;
+  // Who is to be at the other end: over TLS, whose name is verified and which certificate of ours
+  // is shown. 1 + an index of the transport's peers; 0 = not known.
+  uint16_t peer = 0;
   bool operator==(const Flow&) const = default;
 };
 

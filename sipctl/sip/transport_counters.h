@@ -24,6 +24,8 @@ namespace sipctl::sip {
   X(opened, "connections opened by us")                                             \
   X(closed, "connections that ended, whoever ended them")                           \
   X(connect_failures, "connections that could not be opened, or not in time")       \
+  X(handshakes, "TLS hand-shakes done")                                             \
+  X(handshake_failures, "TLS hand-shakes that failed or were not done in time")     \
   X(accept_failures, "accept failed: descriptors or memory are short")              \
   X(broken_flows, "connections lost with something on the way")                     \
   X(kernel_drops, "datagrams that the kernel dropped: its receive buffer was full") \

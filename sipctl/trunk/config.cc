@@ -38,7 +38,8 @@ int FirstLineNotUtf8(std::string_view text) {
 }  // namespace
 
 std::string_view TransportName(Transport transport) {
-  return transport == Transport::kUdp ? "udp" : "tcp";
+  constexpr std::string_view kNames[] = {"udp", "tcp", "tls"};
+  return kNames[static_cast<size_t>(transport)];
 }
 
 LoadResult ParseConfig(std::string_view text, std::string file_name) {

@@ -20,8 +20,11 @@ inline constexpr size_t kConfigBytesMax = 1 << 20;
 inline constexpr std::string_view kControlSocketDefault = "/run/tandem/sipctl.sock";
 inline constexpr std::string_view kRelaySocketDefault = "/run/tandem/relay.sock";
 
-enum class Transport : uint8_t { kUdp, kTcp };
-std::string_view TransportName(Transport transport);  // "udp", "tcp"
+enum class Transport : uint8_t { kUdp, kTcp, kTls };
+std::string_view TransportName(Transport transport);  // "udp", "tcp", "tls"
+constexpr uint16_t DefaultPort(Transport transport) {
+  return transport == Transport::kTls ? 5061 : 5060;  // RFC 3261 section 19.1.2
+}
 
 // Where SIP is received. Requests to a trunk leave from one of these, too.
 struct Listener {
@@ -30,7 +33,20 @@ struct Listener {
   sdp::IpEndpoint bind;
   std::string advertise_host;  // in Via and Contact: an address or a name
   uint16_t advertise_port = 5060;
+  // TLS alone. PEM files; the key may lie in the certificate's.
+  std::string certificate;
+  std::string key;
+  std::string client_trust;  // not empty: who connects must show a certificate of these roots
   int line = 0;
+};
+
+// How a trunk is known, and we to it, over TLS.
+struct Tls {
+  std::string name;         // that the trunk's certificate must carry; empty = the destination's
+  std::string trust;        // PEM file of roots; empty = the system's
+  std::string certificate;  // ours, PEM; empty = none
+  std::string key;          // empty = lies in the certificate's file
+  bool verify = true;
 };
 
 // One local address of the relay and what the far side of a trunk must see in SDP instead (NAT).
@@ -62,9 +78,10 @@ struct Trunk {
   std::vector<sdp::IpNetwork> sources;     // whose SIP is this trunk's
   std::optional<Destination> destination;  // where its calls go; absent: this trunk only calls us
   size_t listener = 0;                     // index: its Via and Contact, its socket
-  std::string from_domain;                 // host of From towards it; empty = advertise_host
-  uint64_t response_timeout_ns = 0;        // INVITE to any answer; 0 = 64*T1
-  uint64_t ring_timeout_ns = 90'000'000'000;         // INVITE to final response, then CANCEL
+  Tls tls;
+  std::string from_domain;                    // host of From towards it; empty = advertise_host
+  uint64_t response_timeout_ns = 0;           // INVITE to any answer; 0 = 64*T1
+  uint64_t ring_timeout_ns = 90'000'000'000;  // INVITE to final response, then CANCEL
   uint64_t session_expires_ns = 1'800'000'000'000;   // RFC 4028, asked for; 0 = none
   uint64_t call_length_max_ns = 14'400'000'000'000;  // 0 = none
 

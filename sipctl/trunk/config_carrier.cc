@@ -235,9 +235,10 @@ void ApplyProfile(Reader& reader, TrunkDraft* draft) {
     draft->transport = carrier == nullptr || carrier->PortOf("udp").has_value() ? Transport::kUdp
                                                                                 : Transport::kTcp;
   }
-  if (carrier != nullptr && draft->destination.has_value() && !draft->destination_port_given) {
-    const uint16_t port = carrier->PortOf(TransportName(*draft->transport)).value_or(0);
-    if (port != 0) draft->destination->port = port;
+  if (draft->destination.has_value() && !draft->destination_port_given) {
+    const uint16_t port =
+        carrier == nullptr ? 0 : carrier->PortOf(TransportName(*draft->transport)).value_or(0);
+    draft->destination->port = port != 0 ? port : DefaultPort(*draft->transport);
   }
   if (!draft->networks_given) {
     if (carrier != nullptr) draft->trunk.networks = carrier->AllMedia();

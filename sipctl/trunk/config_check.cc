@@ -38,13 +38,34 @@ void CheckName(Reader& reader, std::string_view what, const std::string& name, i
   seen->push_back(name);
 }
 
+void TakeCertificate(Reader& reader, const ListenerDraft& draft, Listener* listener) {
+  const bool given =
+      !draft.certificate.empty() || !draft.key.empty() || !draft.client_trust.empty();
+  if (draft.transport != Transport::kTls && given) {
+    reader.Error(draft.line, Concat("listener '", draft.name, "' has a certificate but no TLS"),
+                 "transport: tls");
+  }
+  if (draft.transport == Transport::kTls && draft.certificate.empty()) {
+    reader.Error(draft.line, Concat("listener '", draft.name, "' has no certificate"),
+                 "certificate: PATH of a PEM file");
+  }
+  listener->certificate = draft.certificate;
+  listener->key = draft.key;
+  listener->client_trust = draft.client_trust;
+}
+
 std::vector<Listener> MakeListeners(Reader& reader, const std::vector<ListenerDraft>& drafts) {
   std::vector<Listener> listeners;
   std::vector<std::string> names;
   for (const ListenerDraft& draft : drafts) {
     CheckName(reader, "listener", draft.name, draft.line, &names);
-    Listener listener{draft.name, draft.transport, draft.bind.value_or(sdp::IpEndpoint{}), "",
-                      5060,       draft.line};
+    Listener listener;
+    listener.name = draft.name;
+    listener.transport = draft.transport;
+    listener.bind = draft.bind.value_or(sdp::IpEndpoint{});
+    if (!draft.bind_port_given) listener.bind.port = DefaultPort(draft.transport);
+    listener.line = draft.line;
+    TakeCertificate(reader, draft, &listener);
     if (draft.bind.has_value()) {
       for (const Listener& other : listeners) {
         if (other.bind == listener.bind && other.transport == listener.transport) {
@@ -60,11 +81,12 @@ std::vector<Listener> MakeListeners(Reader& reader, const std::vector<ListenerDr
                      "advertise: HOST:PORT");
       }
       listener.advertise_host = sdp::FormatIpAddress(draft.bind->address);
-      listener.advertise_port = draft.bind->port;
+      listener.advertise_port = listener.bind.port;
     }
     if (draft.advertise.has_value()) {
       listener.advertise_host = draft.advertise->host;
-      listener.advertise_port = draft.advertise->port;
+      listener.advertise_port =
+          draft.advertise_port_given ? draft.advertise->port : DefaultPort(draft.transport);
     }
     listeners.push_back(std::move(listener));
   }
@@ -116,6 +138,7 @@ class TrunkMaker {
       trunk.destination =
           Destination{draft.destination->host, draft.destination->port, *draft.transport};
     }
+    CheckTls(trunk, draft);
     trunk.listener = ChooseListener(draft);
     trunk.addresses =
         draft.addresses.empty() ? config_.addresses : MakeAddresses(reader_, draft.addresses);
@@ -161,6 +184,25 @@ class TrunkMaker {
                  Concat("a listener with transport: ", TransportName(*draft.transport))));
     }
     return *index;
+  }
+
+  void CheckTls(const Trunk& trunk, const TrunkDraft& draft) {
+    if (draft.tls_line != 0 && *draft.transport != Transport::kTls) {
+      reader_.Error(draft.tls_line,
+                    Concat("trunk '", trunk.name, "' has keys of TLS but sends over ",
+                           TransportName(*draft.transport)),
+                    "transport: tls");
+    }
+    if (!trunk.tls.key.empty() && trunk.tls.certificate.empty()) {
+      reader_.Error(draft.tls_line, "a key without its certificate", "tls_certificate: PATH");
+    }
+    if (!trunk.tls.verify) {
+      reader_.Warning(draft.tls_line,
+                      Concat("trunk '", trunk.name,
+                             "' takes any certificate: whoever is between "
+                             "can listen and speak"),
+                      "tls_verify: true, and tls_trust: with the roots of a laboratory");
+    }
   }
 
   void CheckMedia(const Trunk& trunk, const TrunkDraft& draft) {

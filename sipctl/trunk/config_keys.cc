@@ -15,9 +15,15 @@ void Assign(std::optional<Value> value, Target* target) {
 }
 
 void ReadTransport(Reader& reader, const YAML::Node& node, Transport* transport) {
-  if (const auto choice = reader.Choice(node, {"udp", "tcp"})) {
-    *transport = *choice == 0 ? Transport::kUdp : Transport::kTcp;
+  if (const auto choice = reader.Choice(node, {"udp", "tcp", "tls"})) {
+    *transport = static_cast<Transport>(*choice);
   }
+}
+
+// Of "host:port"; a bare IPv6 address has colons of its own.
+bool HasPort(const YAML::Node& node) {
+  return node.IsScalar() && node.Scalar().find(':') != std::string::npos &&
+         !sdp::ParseIpAddress(node.Scalar()).has_value();
 }
 
 void ReadCodecs(Reader& reader, const YAML::Node& node, std::vector<sdp::Codec>* codecs) {
@@ -49,11 +55,12 @@ constexpr Field<ListenerDraft> kListenerKeys[] = {
      [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
        Assign(reader.Name(node), &draft->name);
      }},
-    {{"transport", "udp or tcp", "udp", "How SIP is carried."},
+    {{"transport", "udp, tcp or tls", "udp", "How SIP is carried."},
      [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
        ReadTransport(reader, node, &draft->transport);
      }},
-    {{"bind", "address:port", kRequired, "The local socket; the port is 5060 if not given."},
+    {{"bind", "address:port", kRequired,
+      "The local socket; the port is 5060, or 5061 with TLS, if not given."},
      [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
        const std::optional<HostPort> bind = reader.HostAndPort(node, 5060);
        if (!bind.has_value()) return;
@@ -64,11 +71,27 @@ constexpr Field<ListenerDraft> kListenerKeys[] = {
          return;
        }
        draft->bind = {*address, bind->port};
+       draft->bind_port_given = HasPort(node);
      }},
     {{"advertise", "host:port", "as bind",
       "What stands in Via and Contact: the public side of a NAT, or a name."},
      [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
        draft->advertise = reader.HostAndPort(node, 5060);
+       draft->advertise_port_given = HasPort(node);
+     }},
+    {{"certificate", "path", "none; required with tls",
+      "PEM file: the listener's certificate, then all that leads to the root."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       Assign(reader.Path(node), &draft->certificate);
+     }},
+    {{"key", "path", "in the certificate's file", "PEM file of its private key."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       Assign(reader.Path(node), &draft->key);
+     }},
+    {{"client_trust", "path", "none",
+      "PEM file of roots. Who connects must show a certificate of one of them (mutual TLS)."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       Assign(reader.Path(node), &draft->client_trust);
      }},
 };
 
@@ -145,16 +168,14 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        Assign(reader.Networks(node, /*any_allowed=*/false), &draft->trunk.sources);
      }},
     {{"destination", "host:port", "none",
-      "Where its calls are sent; the port is the profile's, else 5060, if not given. Without it, "
-      "and without a pop, the trunk only calls us."},
+      "Where its calls are sent; the port is the profile's, else 5060 (5061 with TLS), if not "
+      "given. Without it, and without a pop, the trunk only calls us."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->destination_line = Reader::LineOf(node);
        draft->destination = reader.HostAndPort(node, 5060);
-       draft->destination_port_given = node.IsScalar() &&
-                                       node.Scalar().find(':') != std::string::npos &&
-                                       !sdp::ParseIpAddress(node.Scalar()).has_value();
+       draft->destination_port_given = HasPort(node);
      }},
-    {{"transport", "udp or tcp", "the profile's, else udp",
+    {{"transport", "udp, tcp or tls", "the profile's, else udp",
       "How SIP is carried to the destination."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->transport.emplace();
@@ -165,6 +186,35 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->listener_line = Reader::LineOf(node);
        Assign(reader.Name(node), &draft->listener);
+     }},
+    {{"tls_name", "host", "the destination's host",
+      "The name that its certificate must carry, and that we ask for (SNI)."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->tls_line = Reader::LineOf(node);
+       Assign(reader.Host(node), &draft->trunk.tls.name);
+     }},
+    {{"tls_trust", "path", "the system's roots",
+      "PEM file of the roots that its certificate may lead to."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->tls_line = Reader::LineOf(node);
+       Assign(reader.Path(node), &draft->trunk.tls.trust);
+     }},
+    {{"tls_certificate", "path", "none",
+      "PEM file: the certificate that we show when it asks for one, and its chain."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->tls_line = Reader::LineOf(node);
+       Assign(reader.Path(node), &draft->trunk.tls.certificate);
+     }},
+    {{"tls_key", "path", "in the certificate's file", "PEM file of its private key."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->tls_line = Reader::LineOf(node);
+       Assign(reader.Path(node), &draft->trunk.tls.key);
+     }},
+    {{"tls_verify", "true or false", "true",
+      "false: anybody may answer in its name. For laboratories."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->tls_line = Reader::LineOf(node);
+       Assign(reader.Bool(node), &draft->trunk.tls.verify);
      }},
     {{"from_domain", "host", "the listener's advertised host",
       "The host of From in calls to it; some carriers want the account's domain."},

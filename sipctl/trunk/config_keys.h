@@ -16,7 +16,12 @@ struct ListenerDraft {
   std::string name;
   Transport transport = Transport::kUdp;
   std::optional<sdp::IpEndpoint> bind;
+  bool bind_port_given = false;
+  bool advertise_port_given = false;
   std::optional<HostPort> advertise;
+  std::string certificate;
+  std::string key;
+  std::string client_trust;
 };
 
 struct AddressDraft {
@@ -43,6 +48,7 @@ struct TrunkDraft {
   int codecs_line = 0;            // 0: not given
   int calls_per_minute_line = 0;  // 0: not given
   int from_domain_line = 0;
+  int tls_line = 0;  // of the last key that is about TLS; 0: none given
   bool networks_given = false;
   std::string listener;
   int listener_line = 0;

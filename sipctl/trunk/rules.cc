@@ -57,6 +57,10 @@ constexpr Rule kRules[] = {
      "Contact names our listener. When it cannot take what the carrier then sends, the call is "
      "answered and never acknowledged.",
      "a listener with the transport of the trunk"},
+    {"CV-17", Severity::kWarning, false, "a certificate that peers will not take",
+     "Who verifies names compares the certificate with the host it called, and refuses one that "
+     "has ended or does not lead to a root that it knows; calls then fail without a SIP answer.",
+     "a certificate of the advertised name with its chain, renewed before its end"},
     {"CV-20", Severity::kWarning, true, "more calls a minute than the carrier takes",
      "Above its limit the carrier refuses calls, and repeated excess may block the trunk.",
      "the carrier's limit, or confirmed: [CV-20] when it has granted more"},

@@ -209,11 +209,6 @@ TEST_F(SocketTransportTest, TraceSeesEveryByteBothWays) {
 }
 
 TEST_F(SocketTransportTest, WhatCannotBeIsRefusedInPlainWords) {
-  options.listeners.push_back({Protocol::kTls, Address("127.0.0.1:0"), "", 0});
-  const auto tls = SocketTransport::Create(loop.get(), options, &user);
-  EXPECT_TRUE(absl::IsUnimplemented(tls.status()));
-  EXPECT_THAT(std::string(tls.status().message()), HasSubstr("TLS listener"));
-  options.listeners.pop_back();
   Start();
   options.listeners[1].bind = transport->bound(kTcp4);
   const auto taken = SocketTransport::Create(loop.get(), options, &user);

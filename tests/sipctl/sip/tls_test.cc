@@ -1,0 +1,380 @@
+#include "sipctl/sip/tls.h"
+
+#include <malloc.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "sipctl/loop.h"
+#include "sipctl/sip/socket_transport.h"
+#include "tests/support/certificates.h"
+
+namespace sipctl::sip {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const support::Certificates& Files() {
+  static const support::Certificates files;
+  return files;
+}
+
+std::string Options(int number, size_t body_bytes = 0) {
+  const std::string n = std::to_string(number);
+  return "OPTIONS sip:a@example.com SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5099;branch=z9hG4bK" + n +
+         ";rport\r\nFrom: <sip:b@example.com>;tag=" + n +
+         "\r\nTo: <sip:a@example.com>\r\nCall-ID: c" + n + "\r\nCSeq: " + n +
+         " OPTIONS\r\nContent-Length: " + std::to_string(body_bytes) + "\r\n\r\n" +
+         std::string(body_bytes, 'x');
+}
+
+class User : public TransportUser {
+ public:
+  void OnMessage(Message message, const Flow& flow) override {
+    flows.push_back(flow);
+    if (answer_on != nullptr && message.is_request) {
+      EXPECT_TRUE(answer_on->Send(flow, Encode(MakeResponse(message, 200, "t"))).ok());
+    }
+    messages.push_back(std::move(message));
+  }
+  void OnFlowBroken(const Flow& flow, const absl::Status& why) override {
+    broken.push_back(flow);
+    reason = std::string(why.message());
+  }
+
+  std::vector<Message> messages;
+  std::vector<Flow> flows;
+  std::vector<Flow> broken;
+  std::string reason;
+  Transport* answer_on = nullptr;
+};
+
+// Two ends in one loop: `server` listens, `client` calls.
+class TlsTest : public testing::Test {
+ protected:
+  TlsTest() {
+    server_options.listeners = {Listener("edge.pem")};
+    client_options.listeners = {Listener("client.pem")};
+    for (auto* options : {&server_options, &client_options}) {
+      options->connection.keep_alive_ms = 0;
+      options->accepted_per_source_max = 1000;
+    }
+    client_options.peers = {Peer("edge.example.test")};
+  }
+
+  static ListenerOptions Listener(const std::string& certificate) {
+    ListenerOptions listener{Protocol::kTls, *ParseSocketAddress("127.0.0.1:0"), "", 0, {}};
+    listener.tls.identity.certificate = Files()(certificate);
+    return listener;
+  }
+  static TlsClientOptions Peer(const std::string& name) {
+    return {.name = name, .trust = Files()("ca.pem"), .identity = {}};
+  }
+
+  void Start() {
+    auto listening = SocketTransport::Create(loop.get(), server_options, &at_server);
+    ASSERT_TRUE(listening.ok()) << listening.status();
+    server = *std::move(listening);
+    at_server.answer_on = server.get();
+    auto calling = SocketTransport::Create(loop.get(), client_options, &at_client);
+    ASSERT_TRUE(calling.ok()) << calling.status();
+    client = *std::move(calling);
+  }
+
+  void Until(const std::function<bool()>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!done()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "did not happen";
+      loop->Turn(5);
+    }
+  }
+
+  Flow ToServer(uint16_t peer = 1) { return {Protocol::kTls, 0, 0, server->bound(0), peer}; }
+  // A request that gets its answer.
+  void Exchange(int number) {
+    const size_t before = at_client.messages.size();
+    const auto sent = client->Send(ToServer(), Options(number));
+    ASSERT_TRUE(sent.ok()) << sent.status();
+    Until([&] { return at_client.messages.size() > before; });
+  }
+  // A request that cannot be sent; why.
+  std::string Refusal() {
+    const auto sent = client->Send(ToServer(), Options(1));
+    EXPECT_TRUE(sent.ok()) << sent.status();
+    Until([&] { return !at_client.broken.empty(); });
+    return at_client.reason;
+  }
+  void CloseAll() {
+    client.reset();
+    Until([&] { return server->connections() == 0; });
+  }
+
+  TimeMs now = 1'000'000;
+  std::unique_ptr<Loop> loop = *Loop::Create([this] { return now; });
+  User at_server;
+  User at_client;
+  SocketTransportOptions server_options;
+  SocketTransportOptions client_options;
+  std::unique_ptr<SocketTransport> server;
+  std::unique_ptr<SocketTransport> client;
+};
+
+TEST_F(TlsTest, MessagesGoBothWaysOnOneConnection) {
+  Start();
+  Exchange(1);
+  Exchange(2);
+  ASSERT_TRUE(client->Send(ToServer(), Options(3, 60'000)).ok());  // several records
+  Until([&] { return at_client.messages.size() == 3; });
+  EXPECT_EQ(at_server.messages.back().body, std::string(60'000, 'x'));
+  EXPECT_EQ(client->counters().opened, 1u);
+  EXPECT_EQ(client->counters().handshakes, 1u);
+  EXPECT_EQ(server->counters().handshakes, 1u);
+  EXPECT_EQ(at_client.flows[0].protocol, Protocol::kTls);
+  // The server's own request goes back on it, too.
+  ASSERT_TRUE(server->Send(at_server.flows[0], Options(9)).ok());
+  Until([&] { return at_client.messages.size() == 4; });
+  EXPECT_EQ(server->connections(), 1u);
+}
+
+TEST_F(TlsTest, AThousandMessagesInOneGoArriveInOrder) {
+  Start();
+  at_server.answer_on = nullptr;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(client->Send(ToServer(), Options(i)).ok());
+  Until([&] { return at_server.messages.size() == 1000; });
+  for (uint32_t i = 0; i < 1000; ++i) EXPECT_EQ(at_server.messages[i].cseq.number, i);
+}
+
+TEST_F(TlsTest, AWildcardStandsForOneLabel) {
+  server_options.listeners[0] = Listener("wildcard.pem");
+  client_options.peers = {Peer("pop7.example.test"), Peer("a.pop7.example.test")};
+  Start();
+  Exchange(1);
+  ASSERT_TRUE(client->Send(ToServer(2), Options(2)).ok());
+  Until([&] { return !at_client.broken.empty(); });
+  EXPECT_THAT(at_client.reason, HasSubstr("hostname mismatch"));
+  EXPECT_EQ(at_server.messages.size(), 1u);
+}
+
+TEST_F(TlsTest, OfSeveralServersEachIsCalledByItsOwnName) {
+  server_options.listeners[0] = Listener("wildcard.pem");
+  std::string name = "pop7.example.test";
+  client_options.name_of = [&](const Flow&) { return name; };
+  Start();
+  Exchange(1);
+  CloseAll();
+  name = "pop7.elsewhere.test";
+  Start();
+  EXPECT_THAT(Refusal(), HasSubstr("hostname mismatch"));
+}
+
+TEST_F(TlsTest, AnAddressCanBeTheName) {
+  client_options.peers = {Peer("127.0.0.1")};
+  Start();
+  Exchange(1);
+}
+
+TEST_F(TlsTest, AnotherNameIsRefused) {
+  client_options.peers = {Peer("other.example.test")};
+  Start();
+  EXPECT_THAT(Refusal(), HasSubstr("hostname mismatch"));
+  EXPECT_EQ(client->counters().handshake_failures, 1u);
+}
+
+TEST_F(TlsTest, ACertificateOfAnUnknownRootIsRefusedUnlessAnybodyMayAnswer) {
+  server_options.listeners[0] = Listener("stranger.pem");
+  Start();
+  EXPECT_THAT(Refusal(), HasSubstr("self-signed certificate"));
+  CloseAll();
+  client_options.peers[0]->verify = false;
+  Start();
+  Exchange(1);
+}
+
+TEST_F(TlsTest, WithoutItsChainACertificateIsRefused) {
+  server_options.listeners[0] = Listener("leaf.pem");
+  Start();
+  EXPECT_THAT(Refusal(), HasSubstr("unable to get local issuer certificate"));
+}
+
+TEST_F(TlsTest, WhoeverWantsACertificateGetsTheTrunksOwn) {
+  server_options.listeners[0].tls.client_trust = Files()("ca.pem");
+  client_options.peers = {Peer("edge.example.test"), Peer("edge.example.test")};
+  client_options.peers[1]->identity.certificate = Files()("client.pem");
+  Start();
+  ASSERT_TRUE(client->Send(ToServer(2), Options(1)).ok());
+  Until([&] { return at_client.messages.size() == 1; });
+  // The first peer shows none, and may not use the connection of the second.
+  ASSERT_TRUE(client->Send(ToServer(1), Options(2)).ok());
+  Until([&] { return server->counters().handshake_failures == 1; });
+  EXPECT_EQ(at_server.messages.size(), 1u);
+}
+
+TEST_F(TlsTest, NobodyIsCalledWithoutKnowingWhoThatWouldBe) {
+  Start();
+  EXPECT_TRUE(absl::IsFailedPrecondition(client->Send(ToServer(0), Options(1)).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(client->Send(ToServer(7), Options(1)).status()));
+  EXPECT_EQ(client->connections(), 0u);
+}
+
+TEST_F(TlsTest, ASecondConnectionTakesUpTheSession) {
+  const auto server_context = MakeTlsServer(server_options.listeners[0].tls);
+  const auto client_context = MakeTlsClient(*client_options.peers[0]);
+  ASSERT_TRUE(server_context.ok() && client_context.ok());
+  for (uint64_t round = 0; round < 3; ++round) {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    {
+      const auto called = (*server_context)->MakeStream(ends[0], "", "");
+      const auto caller = (*client_context)->MakeStream(ends[1], "", "192.0.2.1:5061");
+      bool done[2] = {false, false};
+      for (int i = 0; i < 10 && !(done[0] && done[1]); ++i) {
+        done[1] = done[1] || caller->Handshake().outcome == Stream::Outcome::kDone;
+        done[0] = done[0] || called->Handshake().outcome == Stream::Outcome::kDone;
+      }
+      ASSERT_TRUE(done[0] && done[1]);
+      char buffer[16];  // the tickets come with the first reading
+      EXPECT_EQ(caller->Read(buffer, sizeof buffer).outcome, Stream::Outcome::kWantRead);
+      caller->Shutdown();  // without a farewell a session is not taken up again
+    }
+    close(ends[0]);
+    close(ends[1]);
+    EXPECT_EQ((*client_context)->resumed(), round);
+    EXPECT_EQ((*server_context)->resumed(), round);
+  }
+}
+
+TEST_F(TlsTest, CertificatesAreReadAgainWithoutLosingAConnection) {
+  const std::string file = Files()("changing.pem");
+  const auto put = [&](const std::string& name) {
+    std::filesystem::copy_file(Files()(name), file,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  put("edge.pem");
+  server_options.listeners[0].tls.identity.certificate = file;
+  client_options.peers = {Peer("edge.example.test"), Peer("new.example.test")};
+  Start();
+  Exchange(1);
+  put("wildcard.pem");
+  ASSERT_TRUE(server->ReloadTls().ok());
+  Exchange(2);  // on the old connection
+  EXPECT_EQ(client->counters().opened, 1u);
+  ASSERT_TRUE(client->Send(ToServer(2), Options(3)).ok());
+  Until([&] { return at_client.messages.size() == 3; });
+  // A file that is no good changes nothing.
+  std::filesystem::resize_file(file, 10);
+  const absl::Status refused = server->ReloadTls();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(file));
+  Exchange(4);
+}
+
+TEST_F(TlsTest, HandshakesHaveFiveSecondsAndMessagesFour) {
+  Start();
+  Socket silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  KernelAddress address(server->bound(0));
+  ASSERT_EQ(connect(silent.fd(), address.data(), address.size), 0);
+  Until([&] { return server->connections() == 1; });
+  now += 4'999;
+  loop->Turn(0);
+  EXPECT_EQ(server->connections(), 1u);
+  now += 1;
+  Until([&] { return server->connections() == 0; });
+  EXPECT_EQ(server->counters().handshake_failures, 1u);
+  EXPECT_THAT(at_server.broken, IsEmpty());  // nothing of ours was lost
+
+  Exchange(1);
+  ASSERT_TRUE(client->Send(ToServer(), Options(2).substr(0, 50)).ok());
+  Until([&] { return server->counters().bytes_in > Options(1).size(); });
+  now += 4'000;
+  Until([&] { return server->counters().unfinished_messages == 1; });
+}
+
+TEST_F(TlsTest, ADeafServerIsGivenUp) {
+  Start();
+  Socket deaf(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(listen(deaf.fd(), 8), 0);
+  SocketAddress there = LocalAddressOf(deaf.fd());
+  there.address = relay::abi::Address::Ipv4(127, 0, 0, 1);
+  ASSERT_TRUE(client->Send({Protocol::kTls, 0, 0, there, 1}, Options(1)).ok());
+  Socket accepted(accept(deaf.fd(), nullptr, nullptr));
+  char buffer[1024];
+  Until([&] { return recv(accepted.fd(), buffer, sizeof buffer, MSG_DONTWAIT) > 0; });
+  now += 5'000;
+  Until([&] { return !at_client.broken.empty(); });
+  EXPECT_THAT(at_client.reason, HasSubstr("no TLS hand-shake"));
+}
+
+TEST_F(TlsTest, AnIdleConnectionIsPinged) {
+  client_options.connection.keep_alive_ms = 30'000;
+  Start();
+  Exchange(1);
+  now += 30'000;
+  Until([&] { return server->counters().pings_in == 1; });
+  EXPECT_EQ(client->counters().pings_out, 1u);
+}
+
+TEST_F(TlsTest, OneBadMessageBetweenTwoGoodOnesCostsNoConnection) {
+  Start();
+  std::string bad = Options(2);
+  bad.replace(bad.find("CSeq: 2 OPTIONS"), 15, "CSeq: two OPT  ");
+  ASSERT_TRUE(client->Send(ToServer(), Options(1) + bad + Options(3)).ok());
+  Until([&] { return at_server.messages.size() == 2; });
+  EXPECT_EQ(at_server.messages[1].cseq.number, 3u);
+  EXPECT_EQ(server->connections(), 1u);
+  EXPECT_EQ(server->counters().malformed_dropped + server->counters().malformed_answered, 1u);
+}
+
+// Hand-shakes that are broken off at each of their stages leave nothing behind.
+TEST_F(TlsTest, AbortedHandshakesLeaveNothing) {
+  Start();
+  const auto context = MakeTlsClient(*client_options.peers[0]);
+  ASSERT_TRUE(context.ok());
+  const auto abort_one = [&](int stage) {
+    Socket caller(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    KernelAddress address(server->bound(0));
+    ASSERT_EQ(connect(caller.fd(), address.data(), address.size), 0);
+    Until([&] { return server->connections() == 1; });
+    if (stage == 1) {
+      const uint64_t before = server->counters().handshake_failures;
+      ASSERT_EQ(send(caller.fd(), "OPTIONS sip:a SIP/2.0\r\n\r\n", 25, MSG_NOSIGNAL), 25);
+      Until([&] { return server->counters().handshake_failures == before + 1; });
+    }
+    if (stage == 2) {
+      const auto stream = (*context)->MakeStream(caller.fd(), "", "");
+      timeval soon{.tv_sec = 0, .tv_usec = 1000};
+      setsockopt(caller.fd(), SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+      stream->Handshake();  // ClientHello leaves; the answer is not waited for
+      for (int i = 0; i < 3; ++i) loop->Turn(0);
+    }
+    if (stage == 3) caller.Reset();
+    caller.Close();
+    Until([&] { return server->connections() == 0; });
+  };
+  for (int i = 0; i < 40; ++i) abort_one(i % 4);  // what OpenSSL keeps once and for all
+  const size_t before = mallinfo2().uordblks;
+  for (int i = 0; i < 400; ++i) abort_one(i % 4);
+  EXPECT_LT(mallinfo2().uordblks, before + 40'000);
+  EXPECT_THAT(at_server.broken, IsEmpty());
+}
+
+TEST_F(TlsTest, FilesThatCannotBeUsedAreNamed) {
+  server_options.listeners[0].tls.identity.certificate = "/nonexistent/edge.pem";
+  const auto missing = SocketTransport::Create(loop.get(), server_options, &at_server);
+  EXPECT_THAT(std::string(missing.status().message()), HasSubstr("/nonexistent/edge.pem"));
+  const auto mixed =
+      MakeTlsServer({.identity = {.certificate = Files()("edge.crt"), .key = Files()("client.key")},
+                     .client_trust = {}});
+  EXPECT_THAT(std::string(mixed.status().message()), HasSubstr("client.key"));
+  EXPECT_FALSE(MakeTlsServer({}).ok());
+  EXPECT_FALSE(MakeTlsClient({.name = "", .trust = "", .identity = {}}).ok());
+  EXPECT_FALSE(MakeTlsClient({.name = "a", .trust = Files()("edge.key"), .identity = {}}).ok());
+}
+
+}  // namespace
+}  // namespace sipctl::sip
