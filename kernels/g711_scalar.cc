@@ -27,6 +27,10 @@ int Segment(int value, int shift) {
   return segment;
 }
 
+uint32_t Square(int16_t value) {
+  return static_cast<uint32_t>(int32_t{value} * value);
+}
+
 }  // namespace
 
 void AlawToUlawScalar(uint8_t* out, const uint8_t* in, size_t length) {
@@ -37,17 +41,17 @@ void UlawToAlawScalar(uint8_t* out, const uint8_t* in, size_t length) {
   for (size_t i = 0; i < length; ++i) out[i] = kAlawOfUlaw[in[i]];
 }
 
-void AlawToLinear(int16_t* out, const uint8_t* in, size_t length) {
+void AlawToLinearScalar(int16_t* out, const uint8_t* in, size_t length) {
   for (size_t i = 0; i < length; ++i) out[i] = kLinearOfAlaw[in[i]];
 }
 
-void UlawToLinear(int16_t* out, const uint8_t* in, size_t length) {
+void UlawToLinearScalar(int16_t* out, const uint8_t* in, size_t length) {
   for (size_t i = 0; i < length; ++i) out[i] = kLinearOfUlaw[in[i]];
 }
 
 // Table 1a: 13 bits of sign and magnitude; segments 0 and 1 have the same step. A negative value is
 // its one's complement here, so that -1 .. -8 is the first negative interval.
-void LinearToAlaw(uint8_t* out, const int16_t* in, size_t length) {
+void LinearToAlawScalar(uint8_t* out, const int16_t* in, size_t length) {
   for (size_t i = 0; i < length; ++i) {
     const bool negative = in[i] < 0;
     const int magnitude = (negative ? ~in[i] : in[i]) >> 3;  // 0 .. 4095
@@ -58,14 +62,26 @@ void LinearToAlaw(uint8_t* out, const int16_t* in, size_t length) {
 }
 
 // Table 2a: 14 bits of sign and magnitude, biased by 33 so that each segment is twice the last.
-void LinearToUlaw(uint8_t* out, const int16_t* in, size_t length) {
+void LinearToUlawScalar(uint8_t* out, const int16_t* in, size_t length) {
   for (size_t i = 0; i < length; ++i) {
     const bool negative = in[i] < 0;
-    int magnitude = (negative ? -(in[i] >> 2) : in[i] >> 2) + 33;
+    int magnitude = ((negative ? ~in[i] : in[i]) >> 2) + 33;
     if (magnitude > 8191) magnitude = 8191;
     const int segment = Segment(magnitude, 5);
     out[i] = law::UlawCode(negative, 16 * segment + ((magnitude >> (segment + 1)) & 15));
   }
+}
+
+uint64_t AlawEnergyScalar(const uint8_t* in, size_t length) {
+  uint64_t energy = 0;
+  for (size_t i = 0; i < length; ++i) energy += Square(kLinearOfAlaw[in[i]]);
+  return energy;
+}
+
+uint64_t UlawEnergyScalar(const uint8_t* in, size_t length) {
+  uint64_t energy = 0;
+  for (size_t i = 0; i < length; ++i) energy += Square(kLinearOfUlaw[in[i]]);
+  return energy;
 }
 
 }  // namespace kernels

@@ -4,9 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <numbers>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "kernels/g711_law.h"
@@ -113,35 +120,219 @@ TEST(G711Law, DecodesTheTablesEnds) {
   EXPECT_EQ(law::UlawMagnitude(127), 32124);
 }
 
+// ---- linear ------------------------------------------------------------------------------------
+
+std::vector<int16_t> AllSamples() {
+  std::vector<int16_t> samples(65536);
+  for (int i = 0; i < 65536; ++i) samples[i] = static_cast<int16_t>(i - 32768);
+  return samples;
+}
+
+TEST_P(G711Variant, LinearEqualsTheScalarOverAllCodesAndSamples) {
+  const G711& g711 = G711For(GetParam());
+  const G711& scalar = G711For(Isa::kScalar);
+  const std::array<uint8_t, 256> codes = AllCodes();
+  std::array<int16_t, 256> linear;
+  std::array<int16_t, 256> expected;
+  g711.alaw_to_linear(linear.data(), codes.data(), codes.size());
+  scalar.alaw_to_linear(expected.data(), codes.data(), codes.size());
+  EXPECT_EQ(linear, expected) << "A-law";
+  g711.ulaw_to_linear(linear.data(), codes.data(), codes.size());
+  scalar.ulaw_to_linear(expected.data(), codes.data(), codes.size());
+  EXPECT_EQ(linear, expected) << "mu-law";
+
+  const std::vector<int16_t> samples = AllSamples();
+  std::vector<uint8_t> out(samples.size());
+  std::vector<uint8_t> out_expected(samples.size());
+  g711.linear_to_alaw(out.data(), samples.data(), samples.size());
+  scalar.linear_to_alaw(out_expected.data(), samples.data(), samples.size());
+  EXPECT_EQ(out, out_expected) << "A-law";
+  g711.linear_to_ulaw(out.data(), samples.data(), samples.size());
+  scalar.linear_to_ulaw(out_expected.data(), samples.data(), samples.size());
+  EXPECT_EQ(out, out_expected) << "mu-law";
+}
+
+// Lengths around every number of vectors, at odd places, with nothing beside them touched.
+TEST_P(G711Variant, LinearAndEnergyKeepToTheirLength) {
+  const G711& g711 = G711For(GetParam());
+  const G711& scalar = G711For(Isa::kScalar);
+  std::mt19937 random(2);
+  std::vector<uint8_t> codes(600);
+  std::vector<int16_t> samples(600);
+  for (uint8_t& code : codes) code = static_cast<uint8_t>(random());
+  for (int16_t& sample : samples) sample = static_cast<int16_t>(random());
+  for (size_t length = 0; length <= 500; ++length) {
+    const size_t at = random() % 64;
+    std::vector<int16_t> linear(600, 0x1234);
+    std::vector<int16_t> linear_expected = linear;
+    g711.alaw_to_linear(&linear[at], &codes[at], length);
+    scalar.alaw_to_linear(&linear_expected[at], &codes[at], length);
+    ASSERT_EQ(linear, linear_expected) << "A-law, length " << length;
+    g711.ulaw_to_linear(&linear[at], &codes[at], length);
+    scalar.ulaw_to_linear(&linear_expected[at], &codes[at], length);
+    ASSERT_EQ(linear, linear_expected) << "mu-law, length " << length;
+
+    std::vector<uint8_t> out(600, 0xee);
+    std::vector<uint8_t> out_expected = out;
+    g711.linear_to_alaw(&out[at], &samples[at], length);
+    scalar.linear_to_alaw(&out_expected[at], &samples[at], length);
+    ASSERT_EQ(out, out_expected) << "to A-law, length " << length;
+    g711.linear_to_ulaw(&out[at], &samples[at], length);
+    scalar.linear_to_ulaw(&out_expected[at], &samples[at], length);
+    ASSERT_EQ(out, out_expected) << "to mu-law, length " << length;
+
+    ASSERT_EQ(g711.alaw_energy(&codes[at], length), scalar.alaw_energy(&codes[at], length));
+    ASSERT_EQ(g711.ulaw_energy(&codes[at], length), scalar.ulaw_energy(&codes[at], length));
+  }
+}
+
 // Encoding what was decoded gives the code again (but for mu-law's negative zero), and encoding is
 // monotonic over all 65,536 samples.
 TEST(G711Linear, EncodesTheNearestInterval) {
-  for (int i = 0; i < 256; ++i) {
-    const uint8_t code = static_cast<uint8_t>(i);
-    int16_t linear;
-    uint8_t back;
-    AlawToLinear(&linear, &code, 1);
-    LinearToAlaw(&back, &linear, 1);
-    EXPECT_EQ(back, code) << "A-law";
-    UlawToLinear(&linear, &code, 1);
-    LinearToUlaw(&back, &linear, 1);
-    EXPECT_EQ(back, code == 0x7f ? 0xff : code) << "mu-law";
+  const G711& g711 = G711For(Isa::kScalar);
+  const std::array<uint8_t, 256> codes = AllCodes();
+  std::array<int16_t, 256> linear;
+  std::array<uint8_t, 256> back;
+  g711.alaw_to_linear(linear.data(), codes.data(), codes.size());
+  g711.linear_to_alaw(back.data(), linear.data(), linear.size());
+  EXPECT_EQ(back, codes);
+  g711.ulaw_to_linear(linear.data(), codes.data(), codes.size());
+  g711.linear_to_ulaw(back.data(), linear.data(), linear.size());
+  EXPECT_EQ(back[0x7f], 0xff);
+  back[0x7f] = 0x7f;
+  EXPECT_EQ(back, codes);
+
+  const std::vector<int16_t> samples = AllSamples();
+  std::vector<uint8_t> coded(samples.size());
+  std::vector<int16_t> decoded(samples.size());
+  g711.linear_to_alaw(coded.data(), samples.data(), samples.size());
+  g711.alaw_to_linear(decoded.data(), coded.data(), coded.size());
+  EXPECT_TRUE(std::is_sorted(decoded.begin(), decoded.end())) << "A-law";
+  g711.linear_to_ulaw(coded.data(), samples.data(), samples.size());
+  g711.ulaw_to_linear(decoded.data(), coded.data(), coded.size());
+  EXPECT_TRUE(std::is_sorted(decoded.begin(), decoded.end())) << "mu-law";
+}
+
+// The vectors of no other program could be wrong in the same way as ours: sox decodes and encodes
+// both laws by code of its own.
+class Sox : public testing::TestWithParam<const char*> {
+ protected:
+  static std::string Path(const std::string& name) {
+    return testing::TempDir() + "g711_" + GetParam() + "_" + name;
   }
-  int16_t alaw_before = INT16_MIN;
-  int16_t ulaw_before = INT16_MIN;
-  for (int i = INT16_MIN; i <= INT16_MAX; ++i) {
-    const int16_t sample = static_cast<int16_t>(i);
-    uint8_t code;
-    int16_t decoded;
-    LinearToAlaw(&code, &sample, 1);
-    AlawToLinear(&decoded, &code, 1);
-    ASSERT_GE(decoded, alaw_before) << "A-law sample " << i;
-    alaw_before = decoded;
-    LinearToUlaw(&code, &sample, 1);
-    UlawToLinear(&decoded, &code, 1);
-    ASSERT_GE(decoded, ulaw_before) << "mu-law sample " << i;
-    ulaw_before = decoded;
+  template <typename Value>
+  static void Write(const std::string& name, const std::vector<Value>& values) {
+    std::ofstream file(Path(name), std::ios::binary);
+    file.write(reinterpret_cast<const char*>(values.data()),
+               static_cast<std::streamsize>(values.size() * sizeof(Value)));
   }
+  template <typename Value>
+  static std::vector<Value> Read(const std::string& name) {
+    std::ifstream file(Path(name), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    std::vector<Value> values(bytes.size() / sizeof(Value));
+    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(Value));
+    return values;
+  }
+  // No dither: `sox -D`.
+  static void Convert(const std::string& from, const std::string& to) {
+    const std::string command = "sox -D -r 8000 -c 1 " + Path(from) + " -r 8000 -c 1 " + Path(to);
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Both, Sox, testing::Values("al", "ul"));
+
+TEST_P(Sox, DecodesTheSame) {
+  const std::string law = GetParam();
+  const std::array<uint8_t, 256> codes = AllCodes();
+  Write("codes." + law, std::vector<uint8_t>(codes.begin(), codes.end()));
+  ASSERT_NO_FATAL_FAILURE(Convert("codes." + law, "linear.s16"));
+  const G711& g711 = G711For(BestIsa());
+  std::vector<int16_t> linear(256);
+  (law == "al" ? g711.alaw_to_linear : g711.ulaw_to_linear)(linear.data(), codes.data(), 256);
+  EXPECT_EQ(Read<int16_t>("linear.s16"), linear);
+}
+
+// The Recommendation's laws take 13 and 14 bits. Of 16 we drop the rest (as ITU-T G.191 does), sox
+// rounds it: so a sample may be coded as one that is half a step away.
+TEST_P(Sox, EncodesTheSame) {
+  const std::string law = GetParam();
+  const std::vector<int16_t> samples = AllSamples();
+  Write("samples.s16", samples);
+  ASSERT_NO_FATAL_FAILURE(Convert("samples.s16", "coded." + law));
+  const std::vector<uint8_t> theirs = Read<uint8_t>("coded." + law);
+  const G711& g711 = G711For(BestIsa());
+  std::vector<uint8_t> ours(samples.size());
+  (law == "al" ? g711.linear_to_alaw : g711.linear_to_ulaw)(ours.data(), samples.data(),
+                                                            samples.size());
+  ASSERT_EQ(theirs.size(), ours.size());
+  const size_t half_step = law == "al" ? 4 : 2;
+  size_t equal = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    equal += theirs[i] == ours[i];
+    const size_t below = i < half_step ? 0 : i - half_step;
+    const size_t above = std::min(i + half_step, ours.size() - 1);
+    ASSERT_TRUE(theirs[i] == ours[i] || theirs[i] == ours[below] || theirs[i] == ours[above])
+        << "sample " << samples[i];
+  }
+  EXPECT_GT(equal, size_t{64000});
+}
+
+// ---- silence and level -------------------------------------------------------------------------
+
+TEST(G711Silence, IsTheSmallestValue) {
+  std::array<uint8_t, 5> codes = {1, 1, 1, 1, 1};
+  FillAlawSilence(&codes[1], 3);
+  EXPECT_EQ(codes, (std::array<uint8_t, 5>{1, kAlawSilence, kAlawSilence, kAlawSilence, 1}));
+  FillUlawSilence(&codes[1], 3);
+  EXPECT_EQ(codes, (std::array<uint8_t, 5>{1, kUlawSilence, kUlawSilence, kUlawSilence, 1}));
+  EXPECT_EQ(law::AlawNumber(kAlawSilence), 1);
+  EXPECT_EQ(law::UlawNumber(kUlawSilence), 0);
+}
+
+// A sine's level is 3.01 dB below a square wave's of the same height.
+TEST(G711Level, OfASineAndOfSilence) {
+  const G711& g711 = G711For(BestIsa());
+  for (const int decibels : {0, 10, 20, 40}) {
+    std::vector<int16_t> samples(800);
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const double phase = 2 * std::numbers::pi * 400 * static_cast<double>(i) / 8000;
+      samples[i] = static_cast<int16_t>(32000 * std::pow(10, -decibels / 20.0) * std::sin(phase));
+    }
+    std::vector<uint8_t> codes(samples.size());
+    g711.linear_to_alaw(codes.data(), samples.data(), samples.size());
+    EXPECT_EQ(LevelOf(g711.alaw_energy(codes.data(), codes.size()), codes.size()), decibels + 3);
+    g711.linear_to_ulaw(codes.data(), samples.data(), samples.size());
+    EXPECT_EQ(LevelOf(g711.ulaw_energy(codes.data(), codes.size()), codes.size()), decibels + 3);
+  }
+  std::vector<uint8_t> codes(160);
+  FillUlawSilence(codes.data(), codes.size());
+  EXPECT_EQ(LevelOf(g711.ulaw_energy(codes.data(), codes.size()), codes.size()), 127);
+  FillAlawSilence(codes.data(), codes.size());  // A-law has no zero: 8 of 32768
+  EXPECT_EQ(LevelOf(g711.alaw_energy(codes.data(), codes.size()), codes.size()), 72);
+  EXPECT_EQ(LevelOf(0, 0), 127);
+  EXPECT_EQ(LevelOf(uint64_t{160} * 32768 * 32768, 160), 0);
+}
+
+// The loudest code over more than the longest packet: no sum overflows.
+TEST_P(G711Variant, EnergyOfTheLoudest) {
+  const G711& g711 = G711For(GetParam());
+  const std::vector<uint8_t> codes(1'000'000, 0x2a);  // A-law: the most negative
+  EXPECT_EQ(g711.alaw_energy(codes.data(), codes.size()), uint64_t{32256} * 32256 * 1'000'000);
+  const std::vector<uint8_t> mu(1'000'000, 0x00);
+  EXPECT_EQ(g711.ulaw_energy(mu.data(), mu.size()), uint64_t{32124} * 32124 * 1'000'000);
+}
+
+TEST(G711Isa, IsForcedByName) {
+  for (const Isa isa : kAllIsas) {
+    EXPECT_EQ(IsaOf(IsaName(isa)), isa);
+    if (IsSupported(isa)) {
+      EXPECT_EQ(G711For(isa).isa, isa);
+    }
+  }
+  EXPECT_FALSE(IsaOf("avx"));
+  EXPECT_TRUE(IsSupported(BestIsa()));
 }
 
 }  // namespace
