@@ -22,6 +22,7 @@
 #include "sipctl/cli/control.h"
 #include "sipctl/loop.h"
 #include "sipctl/media/unix_connector.h"
+#include "sipctl/sdp/crypto.h"
 #include "sipctl/sip/socket_transport.h"
 #include "sipctl/trunk/acl.h"
 #include "sipctl/trunk/router.h"
@@ -202,7 +203,7 @@ absl::Status Server::StartTransport(const std::string& trace) {
       const std::string head = absl::StrCat(
           "--- ", UnixMs(), direction == sip::Direction::kIn ? " from " : " to ",
           std::string(sip::ProtocolName(flow.protocol)), " ", sip::ToString(flow.remote), "\n");
-      const std::string text = head + std::string(message) + "\n";
+      const std::string text = head + sdp::HideKeys(message) + "\n";
       [[maybe_unused]] const ssize_t written = write(trace_, text.data(), text.size());
     };
   }

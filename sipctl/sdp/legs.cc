@@ -15,6 +15,21 @@ void DropIfSpeechless(std::vector<Codec>* codecs) {
   if (std::none_of(codecs->begin(), codecs->end(), IsSpeech)) codecs->clear();
 }
 
+// `more` behind the speech codecs of `codecs`, each once.
+void AppendSpeech(const std::vector<Codec>& more, std::vector<Codec>* codecs) {
+  for (const Codec codec : more) {
+    if (!IsSpeech(codec) || Contains(*codecs, codec)) continue;
+    codecs->insert(std::find_if_not(codecs->begin(), codecs->end(), IsSpeech), codec);
+  }
+}
+
+bool Offers(const OfferAnswer& near, const std::vector<Codec>& codecs) {
+  return std::any_of(near.offered_formats().begin(), near.offered_formats().end(),
+                     [&codecs](const Format& format) {
+                       return IsSpeech(format.codec) && Contains(codecs, format.codec);
+                     });
+}
+
 std::vector<Codec> SpeechOf(const MediaPlan& plan) {
   std::vector<Codec> speech;
   for (const PlannedFormat& format : plan.formats) {
@@ -36,6 +51,7 @@ LocalMedia OfferToward(const OfferAnswer& near, const MediaPolicy& far, IpEndpoi
       if (codec == Codec::kTelephoneEvent) local.events = offered.events;
     }
   }
+  if (MayTranscode(near.policy(), far)) AppendSpeech(far.codecs, &local.codecs);
   DropIfSpeechless(&local.codecs);
   local.direction = near.offered_direction();
   local.ptime_ms = near.offered_ptime_ms();
@@ -49,6 +65,7 @@ LocalMedia FirstOffer(const MediaPolicy& near, const MediaPolicy& far, IpEndpoin
   for (const Codec codec : far.codecs) {
     if (Contains(near.codecs, codec)) local.codecs.push_back(codec);
   }
+  if (MayTranscode(near, far)) AppendSpeech(far.codecs, &local.codecs);
   DropIfSpeechless(&local.codecs);
   return local;
 }
@@ -65,6 +82,13 @@ LocalMedia AnswerToward(const MediaPlan& far, IpEndpoint endpoint) {
   local.ptime_ms = far.ptime_ms;
   local.maxptime_ms = far.maxptime_ms;
   return local;
+}
+
+void AllowTranscoding(const OfferAnswer& near, const MediaPolicy& far, LocalMedia* local) {
+  if (!MayTranscode(near.policy(), far)) return;
+  const bool answers = near.state() == OfferAnswer::State::kRemoteOffer;
+  if (answers && Offers(near, local->codecs)) return;
+  AppendSpeech(near.policy().codecs, &local->codecs);
 }
 
 Fit Fits(const MediaPlan& a, const MediaPlan& b) {

@@ -39,7 +39,7 @@ Line Attribute(std::string value) {
 
 // Fills one m= line whose kind and protocol are settled; in an answer they are the offer's.
 Media ComposeAudio(Media media, const LocalMedia& local, const std::vector<Format>& formats,
-                   uint16_t ptime_ms, bool rtcp_mux) {
+                   const std::vector<CryptoLine>& crypto, uint16_t ptime_ms, bool rtcp_mux) {
   media.port = local.endpoint.port;
   media.formats.clear();
   for (const Format& format : formats) {
@@ -57,6 +57,9 @@ Media ComposeAudio(Media media, const LocalMedia& local, const std::vector<Forma
     media.lines.push_back(Attribute(Concat("maxptime:", local.maxptime_ms)));
   }
   if (rtcp_mux) media.lines.push_back(Attribute("rtcp-mux"));
+  for (const CryptoLine& line : crypto) {
+    media.lines.push_back(Attribute(Concat("crypto:", FormatCrypto(line))));
+  }
   media.lines.push_back(Attribute(std::string(DirectionName(local.direction))));
   return media;
 }
@@ -199,12 +202,14 @@ absl::StatusOr<Description> OfferAnswer::MakeOffer(const LocalMedia& local) {
   } else {
     media.resize(1);
     media[0].kind = "audio";
-    media[0].protocol = "RTP/AVP";
+    media[0].protocol = policy_.srtp == Srtp::kRequired ? "RTP/SAVP" : "RTP/AVP";
   }
-  media[index] = ComposeAudio(std::move(media[index]), local, formats, ptime_ms, rtcp_mux);
+  std::vector<CryptoLine> crypto = CryptoToOffer();
+  media[index] = ComposeAudio(std::move(media[index]), local, formats, crypto, ptime_ms, rtcp_mux);
   offer_ = Compose(local, std::move(media));
   offer_media_ = Trim(local, formats, local.direction);
   offer_formats_ = std::move(formats);
+  offer_crypto_ = std::move(crypto);
   plan_before_ = plan_;
   state_ = State::kLocalOffer;
   return offer_;
@@ -238,7 +243,8 @@ absl::StatusOr<Description> OfferAnswer::MakeAnswer(const LocalMedia& local) {
   std::vector<Media> media;
   for (const Media& line : offered_.description.media) media.push_back(Rejected(line));
   Media& audio = media[offered_.index];
-  audio = ComposeAudio(std::move(audio), written, formats, ptime_ms, offered_.rtcp_mux);
+  const std::vector<CryptoLine> crypto = CryptoToAnswer();
+  audio = ComposeAudio(std::move(audio), written, formats, crypto, ptime_ms, offered_.rtcp_mux);
   Description answer = Compose(written, std::move(media));
 
   MediaPlan plan = Plan(written, offered_, offered_.rtcp_mux);
@@ -246,6 +252,9 @@ absl::StatusOr<Description> OfferAnswer::MakeAnswer(const LocalMedia& local) {
     plan.formats.push_back(
         {format.codec, format.payload_type, format.payload_type, 8000, format.events});
   }
+  plan.crypto = Agreed(crypto, offered_.crypto);
+  own_crypto_.reset();
+  if (!crypto.empty()) own_crypto_ = crypto.front();
   Settle(answer, std::move(written), std::move(offered_), std::move(plan));
   return answer;
 }
@@ -276,10 +285,13 @@ Result OfferAnswer::ReceiveAnswer(const Description& answer, Binding binding) {
                    [](const PlannedFormat& planned) { return IsSpeech(planned.codec); })) {
     return {Outcome::kNothingShared, "the answer chose no speech codec of our offer"};
   }
+  plan.crypto = Agreed(offer_crypto_, remote.crypto);
   if (binding == Binding::kPreview) {
     plan_ = std::move(plan);
     return Result{};
   }
+  own_crypto_.reset();
+  if (plan.crypto) own_crypto_ = {remote.crypto->tag, plan.crypto->suite, {plan.crypto->send}};
   Description local = std::move(offer_);
   Settle(std::move(local), offer_media_, std::move(remote), std::move(plan));
   return Result{};

@@ -20,10 +20,18 @@
 
 #include "absl/status/statusor.h"
 #include "sipctl/sdp/address.h"
+#include "sipctl/sdp/crypto.h"
 #include "sipctl/sdp/description.h"
 #include "sipctl/sdp/format.h"
 
 namespace sipctl::sdp {
+
+// Whether media is encrypted (SRTP with keys in SDP, RFC 4568).
+enum class Srtp : uint8_t {
+  kOff,       // RTP/AVP; an offer of RTP/SAVP is refused
+  kOptional,  // RTP/AVP with keys (RFC 8643): encrypted with those who answer with one
+  kRequired,  // RTP/SAVP; without a key there is no call
+};
 
 // What a trunk allows, the same for all its calls.
 struct MediaPolicy {
@@ -32,7 +40,12 @@ struct MediaPolicy {
   uint8_t telephone_event_payload_type = 101;  // in our offers; 96-127
   uint16_t ptime_ms = 20;                      // of our offers when the far leg says nothing
   bool rtcp_mux_offer = false;                 // an offered rtcp-mux is always accepted
-  bool allow_loopback = false;                 // true when the trunk's own addresses are loopback
+  bool transcode = false;  // G.711 of the other law may stand in where none is shared
+  Srtp srtp = Srtp::kOff;
+  std::vector<Suite> suites_offered = {Suite::kAesCm128HmacSha1_80};  // best first
+  std::vector<Suite> suites_accepted{std::begin(kAllSuites), std::end(kAllSuites)};
+  RandomBytes random = KernelRandom;  // of our keys
+  bool allow_loopback = false;        // true when the trunk's own addresses are loopback
   // Where the far side's media may lie; empty = anywhere. With `learn_remote` an address outside
   // is not refused but left unknown, for the relay to learn (peer behind NAT).
   std::vector<IpNetwork> networks;
@@ -71,6 +84,7 @@ struct MediaPlan {
   uint16_t ptime_ms = 20;                      // what the far side wants to receive
   uint16_t maxptime_ms = 0;                    // 0 = no limit said
   bool rtcp_mux = false;
+  std::optional<MediaCrypto> crypto;  // nothing = plain RTP
 
   bool operator==(const MediaPlan&) const = default;
 };
@@ -149,6 +163,7 @@ class OfferAnswer {
     uint16_t ptime_ms = 0;
     uint16_t maxptime_ms = 0;
     bool rtcp_mux = false;
+    std::optional<CryptoLine> crypto;  // the line that we take
   };
 
   Result Understand(const Description& description, Remote* remote) const;
@@ -156,6 +171,15 @@ class OfferAnswer {
   Result Locate(const Description& description, const Media& media, Remote* remote) const;
   Result CheckAddress(const IpAddress& address, uint16_t line) const;
   bool Reachable(const IpAddress& address) const;
+
+  // offer_answer_crypto.cc
+  std::string ChooseCrypto(const Media& media, std::optional<CryptoLine>* chosen) const;
+  std::string WhyNot(const CryptoLine& line) const;
+  std::vector<CryptoLine> CryptoToOffer() const;
+  std::vector<CryptoLine> CryptoToAnswer() const;
+  Keying OwnKey(Suite suite) const;
+  static std::optional<MediaCrypto> Agreed(const std::vector<CryptoLine>& ours,
+                                           const std::optional<CryptoLine>& theirs);
 
   std::vector<Format> FormatsToOffer(const LocalMedia& local) const;
   std::vector<Format> FormatsToAnswer(const LocalMedia& local) const;
@@ -173,12 +197,14 @@ class OfferAnswer {
   std::optional<LocalMedia> local_media_;
   std::optional<Remote> remote_;
   std::optional<MediaPlan> plan_;
+  std::optional<CryptoLine> own_crypto_;  // our key, the same until the suite changes
 
   // The open exchange: in kRemoteOffer what the peer offered, in kLocalOffer what we did.
   Remote offered_;
   Description offer_;
   LocalMedia offer_media_;
   std::vector<Format> offer_formats_;
+  std::vector<CryptoLine> offer_crypto_;
   std::optional<MediaPlan> plan_before_;  // to go back to when a previewed offer is rejected
 };
 
@@ -189,7 +215,8 @@ class OfferAnswer {
 // it.
 
 // What to offer to the far leg, in its policy's order. `near` holds the peer's open offer. Empty
-// `codecs` when nothing is shared: 488 to the near leg.
+// `codecs` when nothing is shared: 488 to the near leg. Where both trunks transcode, what only the
+// far one speaks stands behind what both do: the peer takes it when it must.
 LocalMedia OfferToward(const OfferAnswer& near, const MediaPolicy& far, IpEndpoint endpoint);
 
 // What to offer when the near leg made none (delayed offer): all that both trunks allow.
@@ -198,6 +225,15 @@ LocalMedia FirstOffer(const MediaPolicy& near, const MediaPolicy& far, IpEndpoin
 // What to answer (or, after a delayed offer, to offer) to the near leg, given what was agreed with
 // the far one.
 LocalMedia AnswerToward(const MediaPlan& far, IpEndpoint endpoint);
+
+// Whether the relay may turn G.711 of the one law into the other between two such legs.
+inline bool MayTranscode(const MediaPolicy& a, const MediaPolicy& b) {
+  return a.transcode && b.transcode;
+}
+
+// Completes what AnswerToward made for `near`, if both trunks transcode: with the other law where
+// an answer would name none that was offered, and behind the shared one in an offer.
+void AllowTranscoding(const OfferAnswer& near, const MediaPolicy& far, LocalMedia* local);
 
 // Whether the two legs can be bridged without transcoding.
 enum class Fit : uint8_t {

@@ -12,9 +12,11 @@ Result Refuse(Outcome outcome, std::string detail) {
   return Result{outcome, std::move(detail)};
 }
 
-bool IsPlainRtp(const Media& media) {
-  return EqualsIgnoreCase(media.protocol, "RTP/AVP") ||
-         EqualsIgnoreCase(media.protocol, "RTP/AVPF");
+bool IsRtp(const Media& media) {
+  for (const std::string_view profile : {"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"}) {
+    if (EqualsIgnoreCase(media.protocol, profile)) return true;
+  }
+  return false;
 }
 
 bool HasSpeech(const std::vector<Format>& formats) {
@@ -38,8 +40,9 @@ std::string Obstacle(const Media& media, const std::vector<Codec>& codecs) {
     return Concat(where, "m=", media.kind, " is not carried, only audio");
   }
   if (media.port == 0) return Concat(where, "the audio is switched off (port 0)");
-  if (!IsPlainRtp(media)) {
-    return Concat(where, "audio over ", media.protocol, " is not carried, only RTP/AVP");
+  if (!IsRtp(media)) {
+    return Concat(where, "audio over ", media.protocol,
+                  " is not carried, only RTP/AVP and RTP/SAVP");
   }
   if (!HasSpeech(AllowedFormats(media, codecs))) {
     return Concat(where, "none of the formats ", Join(media.formats, " "), " is ",
@@ -57,6 +60,7 @@ Result OfferAnswer::Choose(const Description& description, Remote* remote) const
   const auto usable = [&](size_t index) {
     if (index >= description.media.size()) return false;
     obstacle = Obstacle(description.media[index], policy_.codecs);
+    if (obstacle.empty()) obstacle = ChooseCrypto(description.media[index], &remote->crypto);
     return obstacle.empty();
   };
   std::optional<size_t> chosen;

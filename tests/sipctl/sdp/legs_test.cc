@@ -76,6 +76,70 @@ TEST(Legs, NothingSharedIsSeenBeforeBIsCalled) {
   EXPECT_TRUE(OfferToward(a, pcma_only, kTowardsB).codecs.empty());
 }
 
+// What A offers, what B is offered, what B answers, what A is answered: with trunks that transcode.
+TEST(Legs, TheOtherLawIsOfferedLastAndTakenWhenItMust) {
+  const struct {
+    const char* offer;
+    const char* towards_b;
+    const char* answer;
+    const char* towards_a;
+  } kRows[] = {
+      {"audio 4000 RTP/AVP 8", "8 0 ", "audio 5000 RTP/AVP 8", "8 "},
+      {"audio 4000 RTP/AVP 0", "0 8 ", "audio 5000 RTP/AVP 8", "0 "},
+      {"audio 4000 RTP/AVP 0", "0 8 ", "audio 5000 RTP/AVP 0 8", "0 "},
+      {"audio 4000 RTP/AVP 0 8", "8 0 ", "audio 5000 RTP/AVP 8", "8 "},
+      {"audio 4000 RTP/AVP 8 101", "8 0 101 ", "audio 5000 RTP/AVP 0 101", "8 101 "},
+  };
+  MediaPolicy policy;
+  policy.transcode = true;
+  for (const auto& row : kRows) {
+    SCOPED_TRACE(row.offer);
+    Call call{.a = OfferAnswer(policy, 1), .b = OfferAnswer(policy, 2)};
+    ASSERT_TRUE(call.a.ReceiveOffer(Audio(row.offer, {"rtpmap:101 telephone-event/8000"})).ok());
+    const Description offer = *call.b.MakeOffer(OfferToward(call.a, call.b.policy(), kTowardsB));
+    EXPECT_EQ(Formats(offer), row.towards_b);
+    ASSERT_TRUE(
+        call.b
+            .ReceiveAnswer(Audio(row.answer, {"rtpmap:101 telephone-event/8000"}), Binding::kFinal)
+            .ok());
+    LocalMedia media = AnswerToward(*call.b.plan(), kTowardsA);
+    AllowTranscoding(call.a, call.b.policy(), &media);
+    EXPECT_EQ(Formats(*call.a.MakeAnswer(media)), row.towards_a);
+  }
+}
+
+TEST(Legs, BothTrunksMustAllowTranscoding) {
+  MediaPolicy pcma_only;
+  pcma_only.codecs = {Codec::kPcma, Codec::kTelephoneEvent};
+  for (const int allowed : {0, 1, 2, 3}) {
+    MediaPolicy a_policy;
+    a_policy.transcode = (allowed & 1) != 0;
+    pcma_only.transcode = (allowed & 2) != 0;
+    OfferAnswer a(a_policy, 1);
+    ASSERT_TRUE(a.ReceiveOffer(Audio("audio 4000 RTP/AVP 0", {})).ok());
+    EXPECT_EQ(OfferToward(a, pcma_only, kTowardsB).codecs,
+              allowed == 3 ? std::vector<Codec>{Codec::kPcma} : std::vector<Codec>{});
+  }
+}
+
+// A delayed offer: B is offered all it speaks, shared first, and A what B chose and then the rest.
+TEST(Legs, DelayedOfferBetweenTwoLaws) {
+  MediaPolicy pcma;
+  pcma.codecs = {Codec::kPcma};
+  MediaPolicy pcmu;
+  pcmu.codecs = {Codec::kPcmu};
+  pcma.transcode = pcmu.transcode = true;
+  Call call{.a = OfferAnswer(pcma, 1), .b = OfferAnswer(pcmu, 2)};
+  ASSERT_TRUE(call.b.MakeOffer(FirstOffer(pcma, pcmu, kTowardsB)).ok());
+  ASSERT_TRUE(call.b.ReceiveAnswer(Audio("audio 5000 RTP/AVP 0", {}), Binding::kFinal).ok());
+  LocalMedia media = AnswerToward(*call.b.plan(), kTowardsA);
+  AllowTranscoding(call.a, pcmu, &media);
+  EXPECT_EQ(Formats(*call.a.MakeOffer(media)), "8 ");
+  ASSERT_TRUE(call.a.ReceiveAnswer(Audio("audio 4000 RTP/AVP 8", {}), Binding::kFinal).ok());
+  EXPECT_EQ(Fits(*call.a.plan(), *call.b.plan()), Fit::kNothing);
+  EXPECT_TRUE(MayTranscode(pcma, pcmu));
+}
+
 TEST(Legs, ComfortNoiseNeedsBoth) {
   MediaPolicy with_noise;
   with_noise.codecs.push_back(Codec::kComfortNoise);
