@@ -130,7 +130,11 @@ class Legs {
   std::span<session::Leg> legs_;
 };
 
-session::LegSetup SetupFor(uint32_t leg, uint32_t slot, port::MemoryPort& port) {
+// What one of two legs has that the other has not.
+enum class Difference : uint8_t { kNone, kLaw };
+
+session::LegSetup SetupFor(uint32_t leg, uint32_t slot, Difference difference,
+                           port::MemoryPort& port) {
   session::LegSetup setup{};
   setup.plan.local = LocalOf(leg);
   setup.plan.direction = abi::kLegReceives | abi::kLegSends;
@@ -142,6 +146,10 @@ session::LegSetup SetupFor(uint32_t leg, uint32_t slot, port::MemoryPort& port) 
   setup.plan.format_count = 2;
   setup.plan.formats[0] = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
   setup.plan.formats[1] = abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000);
+  // The generator's packets say 8 for every leg: what that is called differs.
+  if (difference == Difference::kLaw && leg % 2 != 0)
+    setup.plan.formats[0].codec = abi::Codec::kPcmu;
+  setup.plan.transcode = 1;
   setup.statistics = slot;
   setup.rtp_handle = port.Bind(setup.plan.local, {}).value();
   setup.rtcp_handle = port::kNoHandle;
@@ -150,7 +158,7 @@ session::LegSetup SetupFor(uint32_t leg, uint32_t slot, port::MemoryPort& port) 
 
 // A worker with `sessions` calls of two legs, whose slots lie in random order.
 struct Relay {
-  explicit Relay(uint32_t sessions)
+  Relay(uint32_t sessions, Difference difference)
       : count(2 * sessions),
         generator(count),
         port({.buffers = 512, .cable_slots = 2, .handles_max = count, .outside = &generator}),
@@ -171,7 +179,7 @@ struct Relay {
       for (const uint32_t one : {leg, leg + 1}) {
         Order({.kind = worker::OrderKind::kOpenLeg,
                .leg = slots[one],
-               .setup = SetupFor(one, slots[one], port)});
+               .setup = SetupFor(one, slots[one], difference, port)});
       }
       Order({.kind = worker::OrderKind::kBridge, .leg = slots[leg], .listener = slots[leg + 1]});
       Order({.kind = worker::OrderKind::kBridge, .leg = slots[leg + 1], .listener = slots[leg]});
@@ -208,12 +216,17 @@ void SetNsPerPacket(benchmark::State& state, uint64_t packets) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void Plain(benchmark::State& state) {
-  Relay relay(static_cast<uint32_t>(state.range(0)));
+void Run(benchmark::State& state, Difference difference) {
+  Relay relay(static_cast<uint32_t>(state.range(0)), difference);
   const uint64_t received = relay.received();
+  const uint64_t transcoded = relay.counters.Read(abi::Counter::kTranscoded);
   for (auto _ : state) relay.worker->RunOnce(MonotonicNow());
   SetNsPerPacket(state, relay.received() - received);
   if (relay.forwarded() != relay.received()) state.SkipWithError("not every packet was forwarded");
+  const uint64_t expected = difference == Difference::kLaw ? relay.received() - received : 0;
+  if (relay.counters.Read(abi::Counter::kTranscoded) - transcoded != expected) {
+    state.SkipWithError("not every packet was transcoded");
+  }
 }
 
 // The same bursts without a worker.
@@ -233,7 +246,11 @@ void GeneratorAlone(benchmark::State& state) {
 
 void Register() {
   for (const int64_t sessions : {1, 15'000, 60'000}) {
-    benchmark::RegisterBenchmark("BM_Pipeline/plain", Plain)->ArgName("sessions")->Arg(sessions);
+    const auto add = [sessions](const char* name, Difference difference) {
+      benchmark::RegisterBenchmark(name, Run, difference)->ArgName("sessions")->Arg(sessions);
+    };
+    add("BM_Pipeline/plain", Difference::kNone);
+    add("BM_Pipeline/transcode", Difference::kLaw);
   }
   benchmark::RegisterBenchmark("BM_Pipeline/generator", GeneratorAlone)
       ->ArgName("sessions")

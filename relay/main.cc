@@ -93,6 +93,7 @@ int Serve(const Options& options) {
   auto assembly = Assembly::Make({.addresses = options.listen,
                                   .door = {.path = options.socket_path, .group = options.group},
                                   .cpus = options.cpus,
+                                  .isa = options.isa,
                                   .sessions_max = options.sessions,
                                   .client_slots = options.client_slots,
                                   .journal_bytes_max = options.journal_bytes,
@@ -110,6 +111,7 @@ int Serve(const Options& options) {
     relay::log::Info("listen {}", relay::ListenText(address));
   relay::log::Info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
                    options.workers, options.workers, (*assembly)->port(0)->name());
+  relay::log::Info("G.711 by {}", kernels::IsaName(options.isa));
   relay::log::Info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
   (*assembly)->RunConductor();
   (*assembly)->Stop();

@@ -81,6 +81,17 @@ std::function<absl::Status(std::string_view)> CpusInto(std::vector<uint16_t>* cp
   };
 }
 
+std::function<absl::Status(std::string_view)> IsaInto(kernels::Isa* isa) {
+  return [isa](std::string_view text) {
+    const std::optional<kernels::Isa> named =
+        text == "auto" ? kernels::BestIsa() : kernels::IsaOf(text);
+    if (!named) return Wrong("is none of auto, scalar, sse4, avx2, avx512vbmi");
+    if (!kernels::IsSupported(*named)) return Wrong("is not what this processor has");
+    *isa = *named;
+    return absl::OkStatus();
+  };
+}
+
 std::function<absl::Status(std::string_view)> TextInto(std::string* target) {
   return [target](std::string_view text) {
     if (text.empty()) return Wrong("is empty");
@@ -172,6 +183,9 @@ CommandLine OptionsTable(Options* o) {
        OneOf<PortEngine>(&o->port_engine, {{"auto", PortEngine::kAuto},
                                            {"uring", PortEngine::kUring},
                                            {"mmsg", PortEngine::kMmsg}})},
+      {"--isa", "auto|scalar|sse4|avx2|avx512vbmi", "auto",
+       "Instructions that transcode G.711; auto takes the best that the processor has.", false,
+       IsaInto(&o->isa)},
       {"--sessions", "N", absl::StrCat(kSessionsDefault),
        absl::StrCat("Calls at a time, 1 to ", kSessionsMax,
                     "; all memory is taken at start, for two legs a call."),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "kernels/isa.h"
 #include "relay/abi/segment.h"
 #include "relay/command_line.h"
 #include "relay/limits.h"
@@ -22,6 +23,7 @@ struct Options {
   std::vector<uint16_t> cpus;  // of the workers in their order; empty = not pinned
   PortKind port = PortKind::kUring;
   PortEngine port_engine = PortEngine::kAuto;
+  kernels::Isa isa = kernels::BestIsa();
   uint32_t sessions = kSessionsDefault;
   uint16_t client_slots = 1;
   uint32_t journal_bytes = 64u << 20;  // the most one client gets

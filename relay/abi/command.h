@@ -43,6 +43,7 @@ enum class CommandKind : uint16_t {
   kSessionClose = 6,  // close all legs of the session
   kNetworkSet = 7,    // define the networks that a learning mode may trust
   // 8 is kept for `play` (an announcement into a leg).
+  kSendDigit = 9,  // the far party of a leg hears a telephone event
 };
 
 // What may stand in a payload type of a leg. The relay maps payload types between the two legs of
@@ -119,12 +120,18 @@ struct LegPlan {
 
   Format formats[kFormatsPerLeg];
   char label[16];  // shown by relaystat; UTF-8, zero padded, need not be terminated
+
+  // 1: between two legs that both say so, G.711 of the one law is turned into the other where the
+  // listener does not have the speaker's. A format that both have is never touched.
+  uint8_t transcode;
+  uint8_t reserved[7];
 };
-static_assert(sizeof(LegPlan) == 152);
+static_assert(sizeof(LegPlan) == 160);
 static_assert(offsetof(LegPlan, remote_rtp) == 8);
 static_assert(offsetof(LegPlan, network_set) == 56);
 static_assert(offsetof(LegPlan, formats) == 72);
 static_assert(offsetof(LegPlan, label) == 136);
+static_assert(offsetof(LegPlan, transcode) == 152);
 
 struct LegCommand {  // kLegOpen, kLegUpdate
   uint8_t leg;
@@ -132,8 +139,8 @@ struct LegCommand {  // kLegOpen, kLegUpdate
   LegPlan plan;
   SrtpPlan srtp;  // beside the plan and not in it: a plan may be copied and shown, keys may not
 };
-static_assert(sizeof(LegCommand) == 336);
-static_assert(offsetof(LegCommand, srtp) == 160);
+static_assert(sizeof(LegCommand) == 344);
+static_assert(offsetof(LegCommand, srtp) == 168);
 
 struct LegCloseCommand {
   uint8_t leg;
@@ -157,6 +164,23 @@ struct NetworkSetCommand {
 };
 static_assert(sizeof(NetworkSetCommand) == 392);
 
+// Telephone events by number (RFC 4733 section 3.2): 0-9, 10 = *, 11 = #, 12-15 = A-D, 16 = flash.
+inline constexpr uint8_t kDigitMax = 16;
+inline constexpr uint16_t kDigitMsMin = 40;
+inline constexpr uint16_t kDigitMsMax = 6000;
+
+// A digit that the client has from elsewhere (SIP INFO): the relay makes a telephone event of it,
+// in the place of speech, after those that wait already. The leg needs that format.
+struct DigitCommand {  // kSendDigit
+  uint8_t leg;
+  uint8_t event;   // 0 .. kDigitMax
+  uint8_t volume;  // -dBm0, 0-63; 10 is usual
+  uint8_t reserved;
+  uint16_t duration_ms;  // kDigitMsMin .. kDigitMsMax
+  uint16_t number;       // never that of the leg's last digit: a command sent twice is one digit
+};
+static_assert(sizeof(DigitCommand) == 8);
+
 // One slot of the command ring. `body` is chosen by `kind`; its unused rest is zero. The
 // relay overwrites a record with zeros as it takes it: it may hold keys.
 struct Command {
@@ -170,6 +194,7 @@ struct Command {
     LegCloseCommand leg_close;
     BridgeCommand bridge;
     NetworkSetCommand network_set;
+    DigitCommand digit;
     uint8_t bytes[488];
   } body;
 };
@@ -194,6 +219,8 @@ constexpr int64_t BodyLength(CommandKind kind) {
       return 0;
     case CommandKind::kNetworkSet:
       return sizeof(NetworkSetCommand);
+    case CommandKind::kSendDigit:
+      return sizeof(DigitCommand);
     case CommandKind::kNone:
       break;
   }

@@ -33,6 +33,7 @@ namespace relay::abi {
   X(kUnknownPayloadType, "unknown_payload_type", "payload type is not in the leg's formats") \
   X(kNoSharedFormat, "no_shared_format", "no listener has this codec")                       \
   X(kDuplicate, "duplicate", "sequence number seen already")                                 \
+  X(kReplaced, "replaced", "a telephone event of the relay is sent in its place")            \
   X(kTooLong, "too_long", "longer than a buffer")                                            \
   X(kNoRemote, "no_remote", "the listener's address is not known yet")                       \
   X(kNoBuffer, "no_buffer", "no free buffer for a copy")                                     \
@@ -60,7 +61,11 @@ namespace relay::abi {
   X(kSsrcChanges, "ssrc_changes", "far parties that changed their SSRC")                    \
   X(kMailboxFull, "mailbox_full", "times the conductor had to wait for a worker")           \
   X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")  \
-  X(kForkLost, "fork_lost", "copies for a later listener that found no free buffer")
+  X(kForkLost, "fork_lost", "copies for a later listener that found no free buffer")        \
+  X(kTranscoded, "transcoded", "packets turned from one G.711 law into the other")          \
+  X(kDigitsHeard, "digits_heard", "telephone events reported to the client")                \
+  X(kDigitsSent, "digits_sent", "telephone events made for the client")                     \
+  X(kDigitsLost, "digits_lost", "telephone events that found no room or no format")
 
 enum class Counter : uint16_t {
 #define X(id, name, sentence) id,

@@ -21,6 +21,7 @@ enum class EventKind : uint16_t {
   kMediaResumed = 6,    // the first packet after kMediaTimeout
   kSourceLearned = 7,   // a latch chose a source (body: source)
   kEventsLost = 8,      // the client was too slow; body.lost.count events are missing before this
+  kDigit = 9,           // the far party of a leg has sent a telephone event (body: digit)
 };
 
 // Why a command was refused. Each has a sentence: RefusalSentence().
@@ -167,6 +168,12 @@ struct SourceBody {
   Endpoint source;
 };
 
+struct DigitBody {
+  uint8_t event;  // 0 .. kDigitMax
+  uint8_t reserved[3];
+  uint32_t duration_ms;
+};
+
 struct LostBody {
   uint64_t count;
 };
@@ -185,6 +192,7 @@ struct Event {
     EndedBody ended;
     TimeoutBody timeout;
     SourceBody source;
+    DigitBody digit;
     LostBody lost;
     uint8_t bytes[168];
   } body;

@@ -99,6 +99,7 @@ absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) 
     config.orders = links_[i]->orders();
     config.reports = links_[i]->reports();
     config.report_fd = report_fd_.get();
+    config.g711 = &kernels::G711For(config_.isa);
     config.seed = Random();
     config.wall_offset_ns = WallOffset();
     workers_.push_back(std::make_unique<worker::Worker>(config));

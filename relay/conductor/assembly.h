@@ -26,6 +26,7 @@ struct AssemblyConfig {
   std::vector<abi::LocalAddress> addresses;
   Door door;
   std::vector<uint16_t> cpus;  // one a worker, or none
+  kernels::Isa isa = kernels::BestIsa();
   uint32_t sessions_max = kSessionsDefault;
   uint16_t client_slots = 1;
   uint32_t journal_bytes_max = 0;

@@ -137,9 +137,13 @@ Finding CheckPlan(const LegPlan& plan, const CheckFacts& facts) {
        OFFSET_IN_PLAN(relearn)},
       {plan.dscp, 63, OFFSET_IN_PLAN(dscp)},
       {plan.latch_window_ms, kLatchWindowMaxMs, OFFSET_IN_PLAN(latch_window_ms)},
+      {plan.transcode, 1, OFFSET_IN_PLAN(transcode)},
   };
   for (const Bound& bound : bounds) {
     if (bound.value > bound.max) return Refuse(Refusal::kBadValue, bound.field);
+  }
+  if (!AllZero(plan.reserved, sizeof plan.reserved)) {
+    return Refuse(Refusal::kReservedNotZero, OFFSET_IN_PLAN(reserved));
   }
   if (plan.network_set >= abi::kNetworkSetsMax && plan.network_set != abi::kNoNetworkSet) {
     return Refuse(Refusal::kBadNetworkSet, OFFSET_IN_PLAN(network_set));
@@ -213,6 +217,24 @@ Finding CheckLegNumber(uint8_t leg, const uint8_t (&reserved)[7]) {
   return {};
 }
 
+Finding CheckDigit(const abi::DigitCommand& digit) {
+  const auto refuse = [](Refusal refusal, size_t offset) {
+    return Refuse(refusal, kBodyOffset + offset);
+  };
+  if (digit.leg >= abi::kLegsPerSession) return refuse(Refusal::kBadLegNumber, 0);
+  if (digit.reserved != 0) {
+    return refuse(Refusal::kReservedNotZero, offsetof(abi::DigitCommand, reserved));
+  }
+  if (digit.event > abi::kDigitMax) {
+    return refuse(Refusal::kBadValue, offsetof(abi::DigitCommand, event));
+  }
+  if (digit.volume > 63) return refuse(Refusal::kBadValue, offsetof(abi::DigitCommand, volume));
+  if (digit.duration_ms < abi::kDigitMsMin || digit.duration_ms > abi::kDigitMsMax) {
+    return refuse(Refusal::kBadValue, offsetof(abi::DigitCommand, duration_ms));
+  }
+  return {};
+}
+
 }  // namespace
 
 Finding CheckCommand(const Command& command, const CheckFacts& facts) {
@@ -251,6 +273,8 @@ Finding CheckCommand(const Command& command, const CheckFacts& facts) {
       return CheckLegNumber(command.body.leg_close.leg, command.body.leg_close.reserved);
     case CommandKind::kNetworkSet:
       return CheckNetworkSet(command.body.network_set);
+    case CommandKind::kSendDigit:
+      return CheckDigit(command.body.digit);
     case CommandKind::kSessionClose:
     case CommandKind::kNone:
       break;

@@ -135,6 +135,12 @@ void Conductor::TakeReport(uint16_t worker, const worker::Report& report, TimeNs
     case worker::ReportKind::kMediaResumed:
       tell(abi::EventKind::kMediaResumed, [](abi::Event&) {});
       break;
+    case worker::ReportKind::kDigit:
+      tell(abi::EventKind::kDigit, [&](abi::Event& event) {
+        event.length = sizeof event.body.digit;
+        event.body.digit = report.body.digit;
+      });
+      break;
     case worker::ReportKind::kLegClosed:
       LegClosed(worker, leg, report.body.statistics, now);
       break;
@@ -217,6 +223,8 @@ Finding Conductor::Execute(ClientSlot& slot, const abi::Command& command, TimeNs
       if (networks.Define(command.body.network_set)) return {};
       return {.refusal = abi::Refusal::kBadNetworkSet,
               .field = kBodyOffset + offsetof(abi::NetworkSetCommand, count)};
+    case abi::CommandKind::kSendDigit:
+      return factory_.SendDigit(asker, command);
     case abi::CommandKind::kNone:
       break;
   }

@@ -331,6 +331,21 @@ Finding SessionFactory::Unbridge(const Asker& asker, const abi::Command& command
   return {};
 }
 
+Finding SessionFactory::SendDigit(const Asker& asker, const abi::Command& command) {
+  const abi::DigitCommand& body = command.body.digit;
+  const Found found = FindLeg(asker, command, body.leg, kLegField);
+  if (!found.finding.ok()) return found.finding;
+  WorkerLink& link = LinkOf(found.session);
+  link.Post({.kind = OrderKind::kSendDigit,
+             .leg = found.leg - link.first_leg(),
+             .listener = 0,
+             .reserved = 0,
+             .setup = {},
+             .digit = {.event = body.event, .volume = body.volume, .duration_ms = body.duration_ms},
+             .number = body.number});
+  return {};
+}
+
 void SessionFactory::Close(uint32_t index, uint8_t number) {
   Session& session = parts_.directory->session(index);
   LegControl& control = parts_.directory->leg(session.legs[number]);

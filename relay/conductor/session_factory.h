@@ -40,6 +40,7 @@ class SessionFactory {
   Finding OpenLeg(const Asker& asker, const abi::Command& command, TimeNs now);
   Finding UpdateLeg(const Asker& asker, const abi::Command& command);
   Finding Bridge(const Asker& asker, const abi::Command& command);
+  Finding SendDigit(const Asker& asker, const abi::Command& command);
   Finding Unbridge(const Asker& asker, const abi::Command& command);
   Finding CloseLeg(const Asker& asker, const abi::Command& command);
   Finding CloseSession(const Asker& asker, const abi::Command& command);

@@ -16,6 +16,8 @@
 //     bridges      448    a fork's second and later listeners; bridge orders
 //     timing       512    the leg's timer, about once in four seconds; reports to the conductor
 //     totals       576    statistics, about once a second; rare events
+//     digits       704    telephone events from the far party
+//     play         768    telephone events made by the relay
 //
 // A forwarded RTP packet of a plain call thus touches four lines that may be cold:
 //
@@ -60,6 +62,7 @@ enum class LearnState : uint8_t {
 inline constexpr uint8_t kGateReceives = 1;  // direction: packets are accepted
 inline constexpr uint8_t kGateRtcpMux = 2;
 inline constexpr uint8_t kGateSilent = 4;  // a media timeout was reported; the next packet ends it
+inline constexpr uint8_t kGateDigit = 16;  // a telephone event began and has not ended
 
 struct alignas(64) Gate {
   abi::Endpoint source;          // believed last; port 0 = none yet
@@ -69,7 +72,7 @@ struct alignas(64) Gate {
   uint8_t open;                               // 0: the slot is free, and all else meaningless
   LearnState learn;
   uint8_t flags;
-  uint8_t reserved;
+  uint8_t recoded;   // bit i: format i has the other G.711 law for listener 0 (stage/transcode.h)
   uint32_t dropped;  // packets from the far party that were not forwarded; wraps, see Totals
 };
 static_assert(sizeof(Gate) == 64);
@@ -88,9 +91,11 @@ struct alignas(64) Reception {
   TimeNs last_arrival_ns;     // also of packets that were not forwarded further on; 0 = none
   uint32_t received_packets;  // both wrap; Totals has them in 64 bits
   uint32_t received_bytes;
-  uint8_t payload_type;  // last
-  uint8_t measured;      // 1: transit is of a packet that this one may be compared with
-  uint8_t reserved[6];
+  uint8_t payload_type;   // last
+  uint8_t measured;       // 1: transit is of a packet that this one may be compared with
+  uint8_t alaw_formats;   // bit i: format i is A-law; here because the gate is full
+  uint8_t event_formats;  // bit i: format i is telephone-event
+  uint8_t reserved[4];
 };
 static_assert(sizeof(Reception) == 64);
 
@@ -100,7 +105,8 @@ inline constexpr uint8_t kOutStarted = 2;    // ssrc, sequence and timestamp bel
 inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source's: RTCP is our own
 inline constexpr uint8_t kOutRtcpMux = 8;
 inline constexpr uint8_t kOutNewSpeaker =
-    16;  // the next packet is another party's, same SSRC or not
+    16;                                     // the next packet is another party's, same SSRC or not
+inline constexpr uint8_t kOutPlaying = 32;  // a telephone event of ours is sent instead of speech
 
 // Out::SentTick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
@@ -208,7 +214,8 @@ struct alignas(64) PathLine {
   uint32_t statistics;  // index of the leg's slot in the state segment
   abi::Learning learning;
   uint8_t format_count;
-  uint8_t reserved[14];
+  uint8_t transcode;  // as planned
+  uint8_t reserved[13];
 };
 static_assert(sizeof(PathLine) == 64);
 
@@ -217,9 +224,53 @@ struct alignas(64) BridgesLine {
   uint8_t payload_types_out[abi::kListenersPerLeg - 1][8];  // as the gate's, for listeners 1, 2, 3
   uint32_t speaker_former;             // who was heard last and is heard no more; kNoLeg = none
   uint32_t speaker_former_generation;  // of that slot: another leg may have it by now
-  uint8_t reserved[4];
+  uint8_t recoded[abi::kListenersPerLeg - 1];  // as the gate's, for listeners 1, 2, 3
+  uint8_t reserved[1];
 };
 static_assert(sizeof(BridgesLine) == 64);
+
+// A telephone event as a whole (RFC 4733).
+struct Digit {
+  uint8_t event;
+  uint8_t volume;
+  uint16_t duration_ms;
+};
+static_assert(sizeof(Digit) == 4);
+
+enum class EventState : uint8_t {
+  kNone,  // none was heard yet
+  kOpen,  // begun
+  kDone,  // reported; its end may be repeated
+};
+
+// What the far party presses (stage/digits.h).
+struct alignas(64) DigitsLine {
+  uint32_t ssrc;
+  uint32_t timestamp;     // of the event's newest segment (section 2.5.1.3)
+  uint32_t units_before;  // of its earlier segments, in timestamp units
+  uint32_t clock_rate_hz;
+  uint16_t units;  // of this one
+  uint8_t event;
+  EventState state;
+  uint8_t pending_count;
+  uint8_t reserved[3];
+  Digit pending[8];  // heard and not yet posted to the conductor
+  uint8_t reserved2[8];
+};
+static_assert(sizeof(DigitsLine) == 64);
+
+// What is sent to the far party in the place of speech.
+struct alignas(64) PlayLine {
+  TimeNs next_ns;       // when the next packet is due; 0 = nothing is sent
+  uint32_t timestamp;   // of the event that is being sent
+  uint16_t elapsed_ms;  // of it; 0 = between two events
+  uint16_t number;      // of the last command taken
+  uint8_t ends_left;    // how often its end is sent still
+  uint8_t count;        // in the queue, the one that is being sent included
+  uint8_t reserved[2];
+  Digit queue[11];
+};
+static_assert(sizeof(PlayLine) == 64);
 
 // TimingLine::reports
 inline constexpr uint8_t kReportUpdated = 1;
@@ -227,6 +278,7 @@ inline constexpr uint8_t kReportLearned = 2;
 inline constexpr uint8_t kReportTimeout = 4;
 inline constexpr uint8_t kReportResumed = 8;
 inline constexpr uint8_t kReportClosed = 16;
+inline constexpr uint8_t kReportDigit = 32;
 
 struct alignas(64) TimingLine {
   TimeNs deadline_ns;      // when the leg's timer fires
@@ -277,6 +329,8 @@ struct Leg {
   BridgesLine bridges;
   TimingLine timing;
   Totals totals;
+  DigitsLine digits;
+  PlayLine play;
 };
 static_assert(offsetof(Leg, reception) == 64);
 static_assert(offsetof(Leg, out) == 128);

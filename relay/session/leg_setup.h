@@ -39,7 +39,7 @@ struct LegSetup {
   uint8_t reserved[7];
   char cname[kCnameLength];  // random, of the session (RFC 7022); not terminated
 };
-static_assert(sizeof(LegSetup) == 208);
+static_assert(sizeof(LegSetup) == 216);
 static_assert(std::is_trivially_copyable_v<LegSetup>);
 
 }  // namespace relay::session

@@ -21,6 +21,20 @@ bool SameFormat(const abi::Format& received, const abi::Format& sent) {
   return received.clock_rate_hz == sent.clock_rate_hz;
 }
 
+abi::Codec OtherLaw(abi::Codec codec) {
+  if (codec == abi::Codec::kPcma) return abi::Codec::kPcmu;
+  if (codec == abi::Codec::kPcmu) return abi::Codec::kPcma;
+  return abi::Codec::kNone;
+}
+
+// The listener's payload type for what is like `format`, or kNoPayloadType.
+uint8_t PayloadTypeOf(const Leg& listener, const abi::Format& format) {
+  for (uint8_t i = 0; i < listener.path.format_count; ++i) {
+    if (SameFormat(format, listener.formats[i])) return listener.formats[i].payload_type_sent;
+  }
+  return session::kNoPayloadType;
+}
+
 }  // namespace
 
 uint32_t TimestampUnits(const Leg& leg, uint64_t span_ns) {
@@ -78,15 +92,20 @@ void GainSpeaker(Leg& far, const Leg& speaker, uint32_t slot) {
   far.out.flags &= static_cast<uint8_t>(~session::kOutNewSpeaker);
 }
 
-void MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {
+uint8_t MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {
   std::fill_n(map, 8, session::kNoPayloadType);
+  const bool may_transcode = speaker.path.transcode != 0 && listener.path.transcode != 0;
+  uint8_t recoded = 0;
   for (uint8_t i = 0; i < speaker.path.format_count; ++i) {
-    for (uint8_t j = 0; j < listener.path.format_count; ++j) {
-      if (!SameFormat(speaker.formats[i], listener.formats[j])) continue;
-      map[i] = listener.formats[j].payload_type_sent;
-      break;
-    }
+    abi::Format format = speaker.formats[i];
+    map[i] = PayloadTypeOf(listener, format);
+    if (map[i] != session::kNoPayloadType || !may_transcode) continue;
+    format.codec = OtherLaw(format.codec);
+    if (format.codec == abi::Codec::kNone) continue;
+    map[i] = PayloadTypeOf(listener, format);
+    if (map[i] != session::kNoPayloadType) recoded = static_cast<uint8_t>(recoded | 1u << i);
   }
+  return recoded;
 }
 
 }  // namespace relay::stage

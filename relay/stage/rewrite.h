@@ -77,6 +77,8 @@ uint64_t SinceSent(const session::Out& out, TimeNs now);
 
 // Speaker's payload types to the listener's, by equal codec and clock rate; opaque ones by equal
 // number. `map` has one entry for each of the speaker's formats; kNoPayloadType = not shared.
-void MapPayloadTypes(const session::Leg& speaker, const session::Leg& listener, uint8_t map[8]);
+// Returns which of them must be transcoded (Gate::recoded): those of the G.711 law that the
+// listener does not have, where both legs allow it.
+uint8_t MapPayloadTypes(const session::Leg& speaker, const session::Leg& listener, uint8_t map[8]);
 
 }  // namespace relay::stage

@@ -28,6 +28,7 @@ enum class OrderKind : uint32_t {
   kCloseLeg = 3,   // with all its bridges; answered by kLegClosed, then the slot is free
   kBridge = 4,     // `listener` hears `leg`
   kUnbridge = 5,
+  kSendDigit = 6,  // `digit`, unless `number` is the last one's
 };
 
 struct Order {
@@ -36,6 +37,8 @@ struct Order {
   uint32_t listener;  // kBridge, kUnbridge
   uint32_t reserved;
   session::LegSetup setup;  // kOpenLeg, kUpdateLeg
+  session::Digit digit;     // kSendDigit
+  uint32_t number;          // kSendDigit
 };
 static_assert(std::is_trivially_copyable_v<Order>);
 
@@ -46,6 +49,7 @@ enum class ReportKind : uint32_t {
   kMediaTimeout = 3,   // body.timeout
   kMediaResumed = 4,
   kLegClosed = 5,  // body.statistics, final; handles are dropped; the slot may be used again
+  kDigit = 6,      // body.digit
 };
 
 struct Report {
@@ -57,6 +61,7 @@ struct Report {
     abi::LegStatistics statistics;
     abi::TimeoutBody timeout;
     abi::SourceBody source;
+    abi::DigitBody digit;
   } body;
 };
 static_assert(std::is_trivially_copyable_v<Report>);

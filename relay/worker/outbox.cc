@@ -1,5 +1,8 @@
 #include "relay/worker/outbox.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "relay/worker/statistics.h"
 
 namespace relay::worker {
@@ -18,6 +21,7 @@ constexpr Meaning kMeanings[] = {
     {session::kReportLearned, ReportKind::kSourceLearned},
     {session::kReportTimeout, ReportKind::kMediaTimeout},
     {session::kReportResumed, ReportKind::kMediaResumed},
+    {session::kReportDigit, ReportKind::kDigit},
     {session::kReportClosed, ReportKind::kLegClosed},
 };
 
@@ -34,6 +38,10 @@ Report MakeReport(uint32_t slot, Leg& leg, ReportKind kind, TimeNs now) {
     case ReportKind::kMediaTimeout:
       report.body.timeout.silent_ns = leg.timing.silent_ns;
       break;
+    case ReportKind::kDigit:
+      report.body.digit.event = leg.digits.pending[0].event;
+      report.body.digit.duration_ms = leg.digits.pending[0].duration_ms;
+      break;
     case ReportKind::kLegClosed:
       report.body.statistics = Summarise(leg, now);
       break;
@@ -41,6 +49,13 @@ Report MakeReport(uint32_t slot, Leg& leg, ReportKind kind, TimeNs now) {
       break;
   }
   return report;
+}
+
+// The oldest one was posted. True when there are more.
+bool DropDigit(session::DigitsLine& digits) {
+  --digits.pending_count;
+  std::copy_n(digits.pending + 1, digits.pending_count, digits.pending);
+  return digits.pending_count != 0;
 }
 
 }  // namespace
@@ -79,10 +94,15 @@ size_t Outbox::Flush(TimeNs now) {
 
 bool Outbox::PostAll(uint32_t slot, TimeNs now, size_t* posted) {
   Leg& leg = legs_[slot];
-  for (const Meaning& meaning : kMeanings) {
-    if (!(leg.timing.reports & meaning.flag)) continue;
+  for (size_t i = 0; i < std::size(kMeanings);) {
+    const Meaning& meaning = kMeanings[i];
+    if (!(leg.timing.reports & meaning.flag)) {
+      ++i;
+      continue;
+    }
     if (!reports_->Post(MakeReport(slot, leg, meaning.kind, now))) return false;
     ++*posted;
+    if (meaning.kind == ReportKind::kDigit && DropDigit(leg.digits)) continue;
     leg.timing.reports = static_cast<uint8_t>(leg.timing.reports & ~meaning.flag);
   }
   return true;

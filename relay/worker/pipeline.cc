@@ -2,7 +2,7 @@
 // are on their way from memory while its neighbours are worked on. Then the two halves:
 //
 //   Inbound    what it is -> who sent it -> what was lost -> what it carries -> who hears it
-//   Outbound   may the listener have it -> what it is called there -> by which port it leaves
+//   Outbound   may the listener have it -> what it is called there -> in which law -> by which port
 //
 // All branching is here; stages do straight work. What is born inside the relay (RTCP) enters at
 // the outbound half.
@@ -12,10 +12,12 @@
 #include <cassert>
 #include <cstring>
 
+#include "relay/stage/digits.h"
 #include "relay/stage/learn.h"
 #include "relay/stage/reception.h"
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
+#include "relay/stage/transcode.h"
 #include "relay/wire/demux.h"
 #include "relay/worker/timekeeper.h"
 
@@ -98,12 +100,16 @@ Verdict Pipeline::Inbound(const Packet& packet, Arrival& arrival, TimeNs now) {
   const unsigned format = stage::FormatIndex(near.gate, rtp.payload_type);
   if (format == abi::kFormatsPerLeg) return Verdict::kUnknownPayloadType;
   if (!(near.gate.flags & session::kGateReceives)) return Verdict::kNotReceiving;
+  const bool event = (near.reception.event_formats >> format & 1) != 0;
+  if (event || (near.gate.flags & session::kGateDigit)) [[unlikely]]
+    NoteDigits(near, packet, rtp, format);
   const uint32_t listener = near.gate.listeners[0];
   if (listener == kNoLeg) return Verdict::kHeld;
   arrival.far = &legs_[listener];
   __builtin_prefetch(&arrival.far->out);
   arrival.format = static_cast<uint8_t>(format);
   arrival.payload_type_out = near.gate.payload_types_out[format];
+  arrival.recoded = (near.gate.recoded >> format & 1) != 0;
   return Verdict::kForwarded;
 }
 
@@ -129,7 +135,9 @@ Verdict Pipeline::InboundRtcp(const Packet& packet, Leg& near, TimeNs now) {
 Verdict Pipeline::Outbound(Packet& packet, Arrival& arrival, TimeNs now) {
   if (arrival.near->gate.listeners[1] != kNoLeg) return Fork(packet, arrival, now);
   arrival.port_index = arrival.far->out.port_index;
-  return Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
+  const Verdict verdict = Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
+  if (arrival.recoded && verdict == Verdict::kForwarded) Recode(packet, arrival);
+  return verdict;
 }
 
 // The later listeners get copies; the first gets the packet itself, last, because it is changed.
@@ -151,6 +159,7 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
     const uint8_t payload_type = near.bridges.payload_types_out[i - 1][arrival.format];
     if (Address(copy, rtp, far, payload_type, now) == Verdict::kForwarded) {
       heard = true;
+      if (near.bridges.recoded[i - 1] >> arrival.format & 1) Recode(copy, arrival);
       state_.departures.Add(far.out.port_index, copy);
     } else {
       copy.owner->Release({&copy, 1});
@@ -158,6 +167,7 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
   }
   arrival.port_index = arrival.far->out.port_index;
   const Verdict verdict = Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
+  if (arrival.recoded && verdict == Verdict::kForwarded) Recode(packet, arrival);
   if (verdict == Verdict::kForwarded || !heard) return verdict;
   arrival.port_index = kNoPort;
   return Verdict::kForwarded;
@@ -168,7 +178,9 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
                           TimeNs now) {
   session::Out& out = far.out;
   if (payload_type == session::kNoPayloadType) return Verdict::kNoSharedFormat;
-  if (!(out.flags & session::kOutSends)) return Verdict::kHeld;
+  if ((out.flags & (session::kOutSends | session::kOutPlaying)) != session::kOutSends) {
+    return out.flags & session::kOutSends ? Verdict::kReplaced : Verdict::kHeld;
+  }
   if (out.remote_port == 0) return Verdict::kNoRemote;
 
   if (stage::Rewrite(far, payload_type, &rtp, now)) wire::WriteRtp(packet.data, rtp);
@@ -179,6 +191,11 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
   out.CopyRemote(&packet.remote);
   packet.dscp = out.dscp;
   return Verdict::kForwarded;
+}
+
+void Pipeline::Recode(const Packet& packet, const Arrival& arrival) {
+  stage::Transcode(*state_.config.g711, *arrival.near, arrival.format, packet.data, arrival.rtp);
+  state_.counters->Add(abi::Counter::kTranscoded);
 }
 
 Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, TimeNs now) {
@@ -197,6 +214,25 @@ Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, Time
   far.rtcp.sent += 1;
   state_.departures.Add(far.out.port_index, packet);
   return Verdict::kForwarded;
+}
+
+void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
+  session::Out& out = far.out;
+  std::array<uint8_t, stage::kEventPacketLength> event;
+  const size_t length = stage::SendEvent(far, now, event);
+  Packet packet;
+  if (length == 0 || !state_.departures.port(out.port_index)->Allocate(&packet)) return;
+  std::memcpy(packet.data, event.data(), length);
+  packet.length = static_cast<uint32_t>(length);
+  packet.tailroom = static_cast<uint16_t>(packet.tailroom - length);
+  packet.arrival_ns = now;
+  packet.local = out.local;
+  packet.handle = out.handle;
+  packet.remote = out.Remote();
+  packet.dscp = out.dscp;
+  out.sent_packets += 1;
+  out.sent_bytes += packet.length;
+  state_.departures.Add(out.port_index, packet);
 }
 
 // ---- around the two halves ----------------------------------------------------------------------
@@ -235,6 +271,16 @@ void Pipeline::Settle(std::span<const Packet> packets, std::span<const Arrival> 
     if (dropped && arrival.near != nullptr) arrival.near->gate.dropped += 1;
   }
   if (count != 0) staying[0].owner->Release({staying.data(), count});
+}
+
+void Pipeline::NoteDigits(Leg& near, const Packet& packet, const wire::Rtp& rtp, unsigned format) {
+  const bool event = (near.reception.event_formats >> format & 1) != 0;
+  const stage::Heard heard =
+      event ? stage::HearEvent(near, packet.data, rtp, near.formats[format].clock_rate_hz)
+            : stage::HearSpeech(near, rtp);
+  state_.counters->Add(abi::Counter::kDigitsHeard, heard.told);
+  state_.counters->Add(abi::Counter::kDigitsLost, heard.lost);
+  if (heard.told != 0) state_.outbox.Note(SlotOf(near), session::kReportDigit);
 }
 
 void Pipeline::NoteEvents(Leg& near, bool learned) {

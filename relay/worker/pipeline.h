@@ -24,6 +24,9 @@ class Pipeline {
   // An RTCP compound for `far`: translated from another leg's, or born from the worker's timer.
   stage::Verdict OutboundRtcp(session::Leg& far, std::span<const uint8_t> compound, TimeNs now);
 
+  // The packet that is due of a telephone event made for `far`, if any (stage/digits.h).
+  void OutboundEvent(session::Leg& far, TimeNs now);
+
   // Whether two legs hear each other and nobody else, so that RTCP may pass between them.
   bool IsPlainPair(uint32_t a, uint32_t b) const;
 
@@ -36,6 +39,7 @@ class Pipeline {
     stage::Verdict verdict;
     uint8_t format;            // index into the near leg's formats
     uint8_t payload_type_out;  // for listener 0
+    bool recoded;              // listener 0 has the other G.711 law
     uint8_t port_index;        // by which the packet leaves; kNoPort = a copy of it left
   };
   // What a burst comes to.
@@ -50,6 +54,8 @@ class Pipeline {
   stage::Verdict InboundRtcp(const port::Packet& packet, session::Leg& near, TimeNs now);
   [[gnu::always_inline]] inline stage::Verdict Outbound(port::Packet& packet, Arrival& arrival,
                                                         TimeNs now);
+  // Of a packet that goes out: its payload becomes the other G.711 law.
+  void Recode(const port::Packet& packet, const Arrival& arrival);
   stage::Verdict Fork(port::Packet& packet, Arrival& arrival, TimeNs now);
   [[gnu::always_inline]] static inline stage::Verdict Address(port::Packet& packet, wire::Rtp& rtp,
                                                               session::Leg& far,
@@ -71,6 +77,8 @@ class Pipeline {
   }
 
   void NoteEvents(session::Leg& near, bool learned);
+  void NoteDigits(session::Leg& near, const port::Packet& packet, const wire::Rtp& rtp,
+                  unsigned format);
 
   State& state_;
   const std::span<session::Leg> legs_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "relay/stage/digits.h"
 #include "relay/stage/learn.h"
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
@@ -43,9 +44,15 @@ void ApplyFormats(Leg& leg, const abi::LegPlan& plan) {
   leg.path.format_count = plan.format_count;
   std::copy_n(plan.formats, abi::kFormatsPerLeg, leg.formats);
   std::fill_n(leg.gate.payload_types, abi::kFormatsPerLeg, session::kNoPayloadType);
+  leg.reception.alaw_formats = 0;
+  leg.reception.event_formats = 0;
   for (uint8_t i = 0; i < plan.format_count; ++i) {
     leg.gate.payload_types[i] = plan.formats[i].payload_type;
+    const auto bit = static_cast<uint8_t>(1u << i);
+    if (plan.formats[i].codec == abi::Codec::kPcma) leg.reception.alaw_formats |= bit;
+    if (plan.formats[i].codec == abi::Codec::kTelephoneEvent) leg.reception.event_formats |= bit;
   }
+  leg.path.transcode = plan.transcode;
   // The clock rate of the type heard last may be another one now.
   leg.reception.payload_type = session::kNoPayloadType;
 }
@@ -84,6 +91,8 @@ void Roster::Obey(const Order& order, TimeNs now) {
       return Bridge(order.leg, order.listener);
     case OrderKind::kUnbridge:
       return Unbridge(order.leg, order.listener);
+    case OrderKind::kSendDigit:
+      return SendDigit(order, now);
     case OrderKind::kNone:
       break;
   }
@@ -185,12 +194,25 @@ void Roster::Unbridge(uint32_t speaker, uint32_t listener) {
   MapListeners(speaker);
 }
 
+void Roster::SendDigit(const Order& order, TimeNs now) {
+  if (!IsOpen(order.leg)) return;
+  Leg& leg = state_.legs[order.leg];
+  const auto number = static_cast<uint16_t>(order.number);
+  if (number == leg.play.number) return;
+  leg.play.number = number;
+  const bool taken = stage::QueueDigit(leg, order.digit, now);
+  state_.counters->Add(taken ? abi::Counter::kDigitsSent : abi::Counter::kDigitsLost);
+  Arm(state_.wheel, order.leg, leg);
+}
+
 void Roster::MapListeners(uint32_t speaker) {
   Leg& leg = state_.legs[speaker];
   std::fill_n(leg.gate.payload_types_out, abi::kFormatsPerLeg, session::kNoPayloadType);
+  leg.gate.recoded = 0;
   for (size_t i = 0; i < abi::kListenersPerLeg && leg.gate.listeners[i] != kNoLeg; ++i) {
     uint8_t* map = i == 0 ? leg.gate.payload_types_out : leg.bridges.payload_types_out[i - 1];
-    stage::MapPayloadTypes(leg, state_.legs[leg.gate.listeners[i]], map);
+    uint8_t* recoded = i == 0 ? &leg.gate.recoded : &leg.bridges.recoded[i - 1];
+    *recoded = stage::MapPayloadTypes(leg, state_.legs[leg.gate.listeners[i]], map);
   }
 }
 

@@ -20,6 +20,7 @@ class Roster {
   void Update(uint32_t slot, const session::LegSetup& setup, TimeNs now);
   void Close(uint32_t slot);
   void Bridge(uint32_t speaker, uint32_t listener);
+  void SendDigit(const Order& order, TimeNs now);
   void Unbridge(uint32_t speaker, uint32_t listener);
 
   // The part of a setup that an update may change.

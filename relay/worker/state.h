@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/g711.h"
 #include "relay/abi/counters.h"
 #include "relay/session/leg.h"
 #include "relay/session/session_table.h"

@@ -34,7 +34,8 @@ TimeNs SilenceDue(const Leg& leg) {
 }  // namespace
 
 void Arm(TimerWheel& wheel, uint32_t slot, const Leg& leg) {
-  wheel.Set(slot, std::min(SilenceDue(leg), leg.rtcp.next_ns));
+  const TimeNs play = leg.play.next_ns == 0 ? kNever : leg.play.next_ns;
+  wheel.Set(slot, std::min({SilenceDue(leg), leg.rtcp.next_ns, play}));
 }
 
 size_t Timekeeper::Advance(TimeNs now) {
@@ -64,6 +65,7 @@ void Timekeeper::Tend(uint32_t slot, TimeNs now) {
   Leg& leg = state_.legs[slot];
   if (SilenceDue(leg) <= now) WatchSilence(slot, leg, now);
   if (leg.rtcp.next_ns <= now) Report(slot, leg, now);
+  if (leg.play.next_ns != 0 && leg.play.next_ns <= now) pipeline_.OutboundEvent(leg, now);
   Arm(state_.wheel, slot, leg);
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "absl/status/status.h"
+#include "kernels/g711.h"
 #include "relay/abi/counters.h"
 #include "relay/abi/segment.h"
 #include "relay/clock.h"
@@ -35,6 +36,9 @@ struct WorkerConfig {
   Mailbox<Order>* orders = nullptr;
   Mailbox<Report>* reports = nullptr;
   int report_fd = -1;  // eventfd, signalled after a cycle that posted reports; -1 = none
+
+  // The variant that transcodes; chosen once for all workers.
+  const kernels::G711* g711 = &kernels::G711For(kernels::BestIsa());
 
   uint64_t seed = 1;           // of the RTCP intervals' randomness
   int64_t wall_offset_ns = 0;  // wall clock since 1970 less CLOCK_MONOTONIC, for NTP times

@@ -30,6 +30,12 @@ uint32_t LengthMs(const trunk::Trunk& a, const trunk::Trunk& b) {
       std::min<uint64_t>(shortest / kNsPerMs, std::numeric_limits<uint32_t>::max()));
 }
 
+std::string CodecOf(const Leg& leg) {
+  const auto& agreed = leg.offer_answer.plan();
+  if (!agreed || agreed->formats.empty()) return {};
+  return std::string(sdp::CodecName(agreed->formats.front().codec));
+}
+
 }  // namespace
 
 Call::Call(Context* context, CallNumber number, Plan plan)
@@ -171,6 +177,8 @@ void Call::OnRequest(Leg* leg, sip::TransactionId id, const sip::Message& reques
     OnPrack(leg, id, request);
   } else if (request.method == sip::Method::kUpdate) {
     OnUpdate(leg, id, request);
+  } else if (request.method == sip::Method::kInfo) {
+    OnInfo(leg, id, request);
   } else {
     OnReinvite(leg, id, request);
   }
@@ -280,6 +288,9 @@ void Call::WriteCdr(bool counted) {
     CdrLeg& record = cdr_.legs[leg->number()];
     record.trunk = leg->trunk().name;
     if (leg->dialog) record.call_id = leg->dialog->call_id;
+    record.codec = CodecOf(*leg);
+    const auto& agreed = leg->offer_answer.plan();
+    if (agreed && agreed->crypto) record.srtp = sdp::SuiteName(agreed->crypto->suite);
   }
   context_->log->OnCallEnded(cdr_);
 }
@@ -328,9 +339,9 @@ Call::View Call::Look() const {
             .age_ms = now - started_,
             .duration_ms = answered_ >= 0 ? now - answered_ : 0,
             .codec = {}};
-  const auto& agreed = far_.offer_answer.plan();
-  if (agreed && !agreed->formats.empty()) {
-    view.codec = sdp::CodecName(agreed->formats.front().codec);
+  view.codec = CodecOf(far_);
+  for (size_t i = 0; i < 2; ++i) {
+    for (const CdrDigit& digit : cdr_.legs[i].digits) view.digits[i] += digit.name;
   }
   return view;
 }

@@ -14,7 +14,8 @@
 //        BYE ------> kEnded     ----------------> BYE
 //
 // The rules are in docs/call.md. Files: call.cc (beginning, end, media), call_setup.cc (INVITE to
-// ACK), call_reoffer.cc (re-INVITE, hold), call_session.cc (PRACK, UPDATE, session timers).
+// ACK), call_reoffer.cc (re-INVITE, hold), call_session.cc (PRACK, UPDATE, session timers),
+// call_digits.cc (DTMF).
 #pragma once
 
 #include <cstdint>
@@ -82,6 +83,8 @@ class Call {
   // ---- events of the media ----
   void OnSettled(relay::abi::Refusal refusal);
   void OnMediaTimeout(uint8_t leg);
+  // The party of a leg pressed a key.
+  void OnDigit(uint8_t leg, uint8_t event, uint32_t duration_ms);
   void OnLegTotals(uint8_t leg, const relay::abi::LegStatistics& totals);
   void OnSessionEnded(relay::abi::EndReason reason);
 
@@ -98,6 +101,7 @@ class Call {
     int64_t age_ms;       // since the INVITE
     int64_t duration_ms;  // since the answer
     std::string codec;
+    std::string digits[2];  // pressed by the caller, by the callee
   };
   View Look() const;
 
@@ -137,8 +141,12 @@ class Call {
   TimeMs GlareDelay(const Leg& leg);
 
   // call.cc
+  // What `leg` can be told of what the other one agreed to.
+  sdp::LocalMedia MediaFor(Leg* leg);
+  bool may_transcode() const { return sdp::MayTranscode(near_.trunk().media, far_.trunk().media); }
   Leg* Other(const Leg* leg) { return leg == &near_ ? &far_ : &near_; }
   const char* NameOf(const Leg* leg) const { return leg == &near_ ? "caller" : "callee"; }
+  void OnInfo(Leg* leg, sip::TransactionId id, const sip::Message& request);
   void OnBye(Leg* leg, sip::TransactionId id, const sip::Message& request);
   void Reply(sip::TransactionId id, const sip::Message& request, int status,
              uint32_t retry_after_s = 0);

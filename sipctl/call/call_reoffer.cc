@@ -58,7 +58,7 @@ void Call::OnReinvite(Leg* leg, sip::TransactionId id, const sip::Message& reque
 // A re-INVITE without an offer: ours is the session as it is, open in both directions so that the
 // peer may resume with its answer. The ACK brings that.
 void Call::OfferToReinvite(Leg* leg) {
-  sdp::LocalMedia media = sdp::AnswerToward(*Other(leg)->offer_answer.plan(), leg->local);
+  sdp::LocalMedia media = MediaFor(leg);
   media.direction = sdp::Direction::kSendRecv;
   const auto offer = leg->offer_answer.MakeOffer(media);
   if (!offer.ok()) {
@@ -70,9 +70,8 @@ void Call::OfferToReinvite(Leg* leg) {
 
 // The far side need not know: a refresh, or another address for the same media.
 void Call::AnswerHere(Leg* leg, bool unchanged) {
-  auto answer = unchanged ? leg->offer_answer.RepeatAnswer()
-                          : leg->offer_answer.MakeAnswer(
-                                sdp::AnswerToward(*Other(leg)->offer_answer.plan(), leg->local));
+  auto answer =
+      unchanged ? leg->offer_answer.RepeatAnswer() : leg->offer_answer.MakeAnswer(MediaFor(leg));
   if (!answer.ok()) {
     leg->offer_answer.Reject();
     leg->Refuse(488, SipReason(488, answer.status()));
@@ -82,16 +81,28 @@ void Call::AnswerHere(Leg* leg, bool unchanged) {
   bridge_.Apply();
 }
 
-// Who speaks and in what is the far side's business; where from is not.
+sdp::LocalMedia Call::MediaFor(Leg* leg) {
+  Leg* other = Other(leg);
+  sdp::LocalMedia media = sdp::AnswerToward(*other->offer_answer.plan(), leg->local);
+  sdp::AllowTranscoding(leg->offer_answer, other->trunk().media, &media);
+  return media;
+}
+
+// Who speaks and in what is the far side's business; where from is not. A call that is transcoded
+// already need not become another one.
 bool Call::MustForward(const Leg& leg, const Leg& other) const {
   if (leg.offer_answer.offered_direction() != leg.wish) return true;
-  for (const sdp::PlannedFormat& format : other.offer_answer.plan()->formats) {
-    if (!sdp::IsSpeech(format.codec)) continue;
-    for (const sdp::Format& offered : leg.offer_answer.offered_formats()) {
-      if (offered.codec == format.codec) return false;
+  const auto offers_speech_of = [&leg](const sdp::MediaPlan& plan) {
+    for (const sdp::PlannedFormat& format : plan.formats) {
+      if (!sdp::IsSpeech(format.codec)) continue;
+      for (const sdp::Format& offered : leg.offer_answer.offered_formats()) {
+        if (offered.codec == format.codec) return true;
+      }
     }
-  }
-  return true;
+    return false;
+  };
+  if (offers_speech_of(*other.offer_answer.plan())) return false;
+  return !may_transcode() || !offers_speech_of(*leg.offer_answer.plan());
 }
 
 void Call::Forward(Leg* leg) {
@@ -179,7 +190,7 @@ void Call::Agree(Leg* leg) {
   const auto& ours = leg->offer_answer.plan();
   if (!theirs || !ours || leg->busy() || !leg->confirmed() || reoffer_) return;
   if (ours->direction == sdp::Mirror(theirs->direction)) return;
-  const auto offer = leg->offer_answer.MakeOffer(sdp::AnswerToward(*theirs, leg->local));
+  const auto offer = leg->offer_answer.MakeOffer(MediaFor(leg));
   if (!offer.ok()) return;
   reoffer_ = Reoffer{.from = nullptr, .attempts = 1};
   leg->Reinvite(*offer);

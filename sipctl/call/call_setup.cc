@@ -96,7 +96,8 @@ void Call::OnProvisional(const sip::Message& response, const sip::Flow& flow) {
 
 std::optional<sdp::Description> Call::EarlyAnswer(const Preview& preview) {
   const auto& agreed = near_.offer_answer.plan();
-  if (agreed && sdp::Fits(*agreed, *preview.offer_answer.plan()) == sdp::Fit::kNothing) {
+  if (agreed && !may_transcode() &&
+      sdp::Fits(*agreed, *preview.offer_answer.plan()) == sdp::Fit::kNothing) {
     context_->log->OnNotice("early media of a fork is in a codec that the caller was not given");
     far_.sent->previews.pop_back();
     return std::nullopt;
@@ -104,8 +105,9 @@ std::optional<sdp::Description> Call::EarlyAnswer(const Preview& preview) {
   std::optional<sdp::Description> answer;
   // An offer of ours may not go into an unreliable 18x (RFC 3261 section 13.2.1).
   if (!agreed && !delayed_offer_) {
-    auto made =
-        near_.offer_answer.MakeAnswer(sdp::AnswerToward(*preview.offer_answer.plan(), near_.local));
+    sdp::LocalMedia media = sdp::AnswerToward(*preview.offer_answer.plan(), near_.local);
+    sdp::AllowTranscoding(near_.offer_answer, far_.trunk().media, &media);
+    auto made = near_.offer_answer.MakeAnswer(media);
     if (made.ok()) answer = *std::move(made);
   }
   bridge_.Apply();
@@ -137,14 +139,14 @@ void Call::OnAnswer(const sip::Message& response, const sip::Flow& flow) {
 // it made none.
 absl::Status Call::AnswerNear() {
   const sdp::MediaPlan& far = *far_.offer_answer.plan();
-  const sdp::LocalMedia media = sdp::AnswerToward(far, near_.local);
+  const sdp::LocalMedia media = MediaFor(&near_);
   if (delayed_offer_) {
     const auto offer = near_.offer_answer.MakeOffer(media);
     if (offer.ok()) near_.Answer(*offer, /*is_offer=*/true);
     return offer.status();
   }
   if (const auto& early = near_.offer_answer.plan(); early) {
-    if (sdp::Fits(*early, far) == sdp::Fit::kNothing) {
+    if (!may_transcode() && sdp::Fits(*early, far) == sdp::Fit::kNothing) {
       return absl::InvalidArgumentError("answered in a codec that the caller was not given");
     }
     near_.Answer(*near_.offer_answer.local(), /*is_offer=*/false);

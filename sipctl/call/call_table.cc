@@ -199,6 +199,10 @@ void CallTable::OnMediaTimeout(media::SessionId session, uint8_t leg) {
   Collect();
 }
 
+void CallTable::OnDigit(media::SessionId session, uint8_t leg, const relay::abi::DigitBody& digit) {
+  if (Call* call = ByNumber(session)) call->OnDigit(leg, digit.event, digit.duration_ms);
+}
+
 void CallTable::OnLegEnded(media::SessionId session, uint8_t leg,
                            const relay::abi::LegStatistics& totals) {
   if (Call* call = ByNumber(session)) call->OnLegTotals(leg, totals);

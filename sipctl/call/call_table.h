@@ -46,6 +46,7 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
   // media::RelayUser
   void OnSettled(media::SessionId session, relay::abi::Refusal refusal) override;
   void OnMediaTimeout(media::SessionId session, uint8_t leg) override;
+  void OnDigit(media::SessionId session, uint8_t leg, const relay::abi::DigitBody& digit) override;
   void OnLegEnded(media::SessionId session, uint8_t leg,
                   const relay::abi::LegStatistics& totals) override;
   void OnSessionEnded(media::SessionId session, relay::abi::EndReason reason) override;

@@ -25,13 +25,23 @@ std::string JsonString(std::string_view text) {
 namespace {
 
 std::string LegJson(const CdrLeg& leg, bool counted) {
-  std::string json =
-      "{\"trunk\":" + JsonString(leg.trunk) + ",\"call_id\":" + JsonString(leg.call_id);
+  std::string json = "{\"trunk\":" + JsonString(leg.trunk) +
+                     ",\"call_id\":" + JsonString(leg.call_id) +
+                     ",\"codec\":" + JsonString(leg.codec) + ",\"srtp\":" + JsonString(leg.srtp);
   if (counted) {
     absl::StrAppend(&json, ",\"received_packets\":", leg.received_packets,
                     ",\"sent_packets\":", leg.sent_packets,
                     ",\"dropped_packets\":", leg.dropped_packets,
                     ",\"lost_packets\":", leg.lost_packets, ",\"jitter_us\":", leg.jitter_us);
+  }
+  if (!leg.digits.empty()) {
+    json += ",\"digits\":[";
+    for (const CdrDigit& digit : leg.digits) {
+      if (&digit != &leg.digits.front()) json += ",";
+      absl::StrAppend(&json, "{\"digit\":", JsonString(std::string(1, digit.name)),
+                      ",\"ms\":", digit.duration_ms, "}");
+    }
+    json += "]";
   }
   return json + "}";
 }

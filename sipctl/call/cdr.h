@@ -4,17 +4,30 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sipctl::call {
+
+// A key that a party pressed.
+struct CdrDigit {
+  char name = '0';  // as DigitName says
+  uint32_t duration_ms = 0;
+};
+
+// The digits of a leg that are remembered; what is pressed beyond is in no record.
+inline constexpr size_t kCdrDigitsMax = 64;
 
 struct CdrLeg {
   std::string trunk;
   std::string call_id;
+  std::string codec;  // empty: no media was agreed on
+  std::string srtp;   // suite; empty: plain RTP
   uint64_t received_packets = 0;
   uint64_t sent_packets = 0;
   uint64_t dropped_packets = 0;
   int64_t lost_packets = 0;
   uint32_t jitter_us = 0;
+  std::vector<CdrDigit> digits;
 };
 
 struct Cdr {
@@ -22,7 +35,7 @@ struct Cdr {
   std::string caller;  // number or user, as the source trunk wrote it
   std::string called;  // as the source trunk wrote it
   std::string sent;    // as the destination was given it
-  std::string codec;   // empty: no media was agreed on
+  std::string codec;   // the called side's
   CdrLeg legs[2];      // the calling side first
   int64_t started_unix_ms = 0;
   int64_t setup_ms = 0;     // INVITE to the final answer

@@ -17,7 +17,7 @@ namespace sipctl::call {
 // Every method we answer. REFER is not among them: a peer that reads Allow does without.
 inline constexpr sip::Method kAllowed[] = {
     sip::Method::kInvite,  sip::Method::kAck,   sip::Method::kCancel, sip::Method::kBye,
-    sip::Method::kOptions, sip::Method::kPrack, sip::Method::kUpdate};
+    sip::Method::kOptions, sip::Method::kPrack, sip::Method::kUpdate, sip::Method::kInfo};
 // Every option tag that a peer may require of us.
 inline constexpr std::string_view kSupported[] = {"100rel", "timer"};
 

@@ -76,7 +76,9 @@ std::string CallsJson(const std::vector<call::Call::View>& calls,
             ",\"destination\":" + call::JsonString(view.destination);
     absl::StrAppend(&json, ",\"state\":\"", StateName(view), "\",\"age_ms\":", view.age_ms,
                     ",\"duration_ms\":", view.duration_ms);
-    json += ",\"codec\":" + call::JsonString(view.codec) + ",\"legs\":[";
+    json += ",\"codec\":" + call::JsonString(view.codec) +
+            ",\"caller_digits\":" + call::JsonString(view.digits[0]) +
+            ",\"callee_digits\":" + call::JsonString(view.digits[1]) + ",\"legs\":[";
     for (size_t i = 0; i < 2; ++i) {
       const auto leg = LegOf(media, view.number, i);
       absl::StrAppend(

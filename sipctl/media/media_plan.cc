@@ -10,6 +10,9 @@ using relay::abi::LegPlan;
 namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
+// A peer's former key stays good for packets on their way (trap T-12).
+constexpr uint16_t kKeyOverlapMs = 1000;
+static_assert(sdp::kKeysMax == relay::abi::kSrtpReceiveKeys);
 
 relay::abi::Codec CodecOf(sdp::Codec codec) {
   switch (codec) {
@@ -92,6 +95,7 @@ LegPlan Frame(const LegFrame& frame) {
   plan.learning = LearningOf(frame.trunk->learning);
   plan.network_set = frame.media->network_set;
   plan.dscp = frame.trunk->dscp;
+  plan.transcode = frame.trunk->media.transcode;
   plan.session_length_ms = frame.length_ms;
   std::copy_n(frame.label.data(), std::min(frame.label.size(), sizeof plan.label), plan.label);
   return plan;
@@ -180,6 +184,29 @@ LegPlan PlanOf(const sdp::MediaPlan& agreed, const LegFrame& frame) {
                       .clock_rate_hz = format.clock_rate_hz});
   }
   return plan;
+}
+
+std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& agreed) {
+  if (!agreed.crypto) return std::nullopt;
+  const sdp::MediaCrypto& crypto = *agreed.crypto;
+  const size_t key_length = sdp::KeyLength(crypto.suite);
+  const auto fill = [key_length](const sdp::Keying& keying, relay::abi::SrtpKey* key) {
+    std::memcpy(key->key, keying.bytes.data(), key_length);
+    std::memcpy(key->salt, keying.bytes.data() + key_length, keying.length - key_length);
+    key->mki_length = keying.mki_length;
+    key->mki = keying.mki;
+  };
+  std::optional<SrtpKeys> keys(std::in_place);
+  keys->suite = static_cast<relay::abi::SrtpSuite>(crypto.suite);
+  keys->send_key_count = 1;
+  keys->receive_key_count = static_cast<uint8_t>(crypto.receive.size());
+  keys->send_roc = relay::abi::SrtpRoc::kRunsOn;
+  // Some peers begin at 0 with a new key, against RFC 3711 section 3.3.1 (trap T-13).
+  keys->receive_roc = relay::abi::SrtpRoc::kEither;
+  keys->overlap_ms = kKeyOverlapMs;
+  fill(crypto.send, &keys->send);
+  for (size_t i = 0; i < crypto.receive.size(); ++i) fill(crypto.receive[i], &keys->receive[i]);
+  return keys;
 }
 
 }  // namespace sipctl::media

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -48,5 +49,8 @@ relay::abi::LegPlan SilentPlan(const LegFrame& frame);
 // The leg as agreed. Silence is watched only while media flows both ways: a peer on hold may send
 // nothing (trap T-16).
 relay::abi::LegPlan PlanOf(const sdp::MediaPlan& plan, const LegFrame& frame);
+
+// The keys that go with it; nothing when it is plain.
+std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& plan);
 
 }  // namespace sipctl::media

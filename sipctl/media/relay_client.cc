@@ -179,7 +179,8 @@ std::optional<RelayClient::Local> RelayClient::LocalOf(SessionId session, uint8_
   return found->second.legs[leg].local;
 }
 
-void RelayClient::SetLeg(SessionId id, uint8_t number, const LegPlan& plan) {
+void RelayClient::SetLeg(SessionId id, uint8_t number, const LegPlan& plan,
+                         const std::optional<SrtpKeys>& keys) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end() || found->second.closing) return;
   if (number >= found->second.legs.size()) return;
@@ -188,8 +189,14 @@ void RelayClient::SetLeg(SessionId id, uint8_t number, const LegPlan& plan) {
   whole.local = leg.pair;
   // What was asked for in this turn already is not taken back.
   if (leg.changed && leg.plan != nullptr) whole.relearn = Stronger(leg.plan->relearn, plan.relearn);
-  if (leg.plan != nullptr && std::memcmp(leg.plan.get(), &whole, sizeof whole) == 0) return;
+  const bool same_keys =
+      keys.has_value() == (leg.keys != nullptr) &&
+      (!keys || std::memcmp(leg.keys.get(), &*keys, sizeof(relay::abi::SrtpPlan)) == 0);
+  const bool same_plan =
+      leg.plan != nullptr && std::memcmp(leg.plan.get(), &whole, sizeof whole) == 0;
+  if (same_plan && same_keys) return;
   leg.plan = std::make_unique<LegPlan>(whole);
+  leg.keys = keys ? std::make_unique<SrtpKeys>(*keys) : nullptr;
   leg.changed = true;
   Touch(id, &found->second);
 }
@@ -230,6 +237,22 @@ void RelayClient::Unbridge(SessionId id, uint8_t a, uint8_t b) {
   found->second.legs[a].listeners &= static_cast<uint8_t>(~(1u << b));
   found->second.legs[b].listeners &= static_cast<uint8_t>(~(1u << a));
   Touch(id, &found->second);
+}
+
+void RelayClient::SendDigit(SessionId session, uint8_t leg, uint8_t event, uint16_t duration_ms) {
+  // -dBm0 as RFC 4733 section 2.5.2.3 has its examples; nobody hears it.
+  constexpr uint8_t kVolume = 10;
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end() || found->second.closing || leg >= found->second.legs.size()) return;
+  Leg& its = found->second.legs[leg];
+  if (!its.told) return;
+  its.digits_to_tell.push_back({.leg = leg,
+                                .event = event,
+                                .volume = kVolume,
+                                .reserved = 0,
+                                .duration_ms = duration_ms,
+                                .number = ++its.digits});
+  Touch(session, &found->second);
 }
 
 void RelayClient::Close(SessionId id) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -32,6 +33,14 @@ namespace sipctl::media {
 // Unique over the restarts of this process: old sessions may still be alive in the relay.
 using SessionId = uint64_t;
 
+// Keys that are wiped when they are not needed any more.
+struct SrtpKeys : relay::abi::SrtpPlan {
+  SrtpKeys() : relay::abi::SrtpPlan{} {}
+  SrtpKeys(const SrtpKeys&) = default;
+  SrtpKeys& operator=(const SrtpKeys&) = default;
+  ~SrtpKeys() { explicit_bzero(static_cast<relay::abi::SrtpPlan*>(this), sizeof(SrtpPlan)); }
+};
+
 class RelayUser {
  public:
   virtual ~RelayUser() = default;
@@ -39,6 +48,8 @@ class RelayUser {
   // Everything wanted of the session is done, or `refusal` says what was not (kNone = all done).
   virtual void OnSettled(SessionId session, relay::abi::Refusal refusal) = 0;
   virtual void OnMediaTimeout(SessionId session, uint8_t leg) = 0;
+  // The far party of the leg has sent a telephone event (RFC 4733).
+  virtual void OnDigit(SessionId session, uint8_t leg, const relay::abi::DigitBody& digit) = 0;
   virtual void OnLegEnded(SessionId session, uint8_t leg,
                           const relay::abi::LegStatistics& totals) = 0;
   // The session is no more: closed by us, at its full length, or forgotten by the relay.
@@ -106,7 +117,9 @@ class RelayClient {
   };
   std::optional<Local> LocalOf(SessionId session, uint8_t leg) const;
 
-  void SetLeg(SessionId session, uint8_t leg, const relay::abi::LegPlan& plan);
+  // Without keys the leg's media is plain.
+  void SetLeg(SessionId session, uint8_t leg, const relay::abi::LegPlan& plan,
+              const std::optional<SrtpKeys>& keys = std::nullopt);
   // Another program has the port of a leg that the relay refused (kBindFailed, kPortInUse): such
   // legs are opened again on other pairs, and LocalOf changes. `first` and `second` as for Open.
   // False when nothing was refused so, or no pair is free.
@@ -115,6 +128,10 @@ class RelayClient {
   // Who hears whom, both ways.
   void Bridge(SessionId session, uint8_t a, uint8_t b);
   void Unbridge(SessionId session, uint8_t a, uint8_t b);
+  // The far party of the leg hears a digit, behind those it was sent before; the leg's plan must
+  // have telephone-event. Nothing is kept for another relay: a digit that is late is worse than
+  // none.
+  void SendDigit(SessionId session, uint8_t leg, uint8_t event, uint16_t duration_ms);
   // The totals of its legs still come as OnLegEnded, then OnSessionEnded.
   void Close(SessionId session);
 
@@ -142,6 +159,7 @@ class RelayClient {
  private:
   struct Leg {
     std::unique_ptr<relay::abi::LegPlan> plan;  // null: not wanted
+    std::unique_ptr<SrtpKeys> keys;             // null: plain RTP
     std::optional<Local> local;
     relay::abi::LocalEndpoint pair{};  // as taken from the allocator
     uint8_t listeners = 0;             // bit i: leg i shall hear this one
@@ -149,6 +167,8 @@ class RelayClient {
     bool told = false;     // the relay has the leg
     bool changed = false;  // the plan differs from what was told
     bool taken = false;    // the relay could not have its port
+    uint16_t digits = 0;   // sent so far
+    std::vector<relay::abi::DigitCommand> digits_to_tell;
   };
   struct Session {
     std::vector<Leg> legs;
@@ -164,6 +184,7 @@ class RelayClient {
     uint64_t number;
     SessionId session;   // 0: a network set
     uint8_t opened_leg;  // of kLegOpen; kNoOpenedLeg = another command
+    bool counts = true;  // a refusal concerns the session
   };
   using SessionMap = absl::flat_hash_map<SessionId, Session>;
 
@@ -183,6 +204,7 @@ class RelayClient {
   bool Tell(SessionId id, Session* session);
   bool TellLegs(SessionId id, Session* session);
   bool TellBridges(SessionId id, Session* session);
+  bool TellDigits(SessionId id, Session* session);
   bool Push(relay::abi::CommandKind kind, SessionId session, const void* body, size_t length,
             uint8_t opened_leg = kNoOpenedLeg);
 

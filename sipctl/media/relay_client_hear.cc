@@ -60,6 +60,11 @@ void RelayClient::OnEvent(const Event& event) {
     case EventKind::kMediaTimeout:
       if (sessions_.contains(event.session)) user_->OnMediaTimeout(event.session, event.leg);
       return;
+    case EventKind::kDigit:
+      if (sessions_.contains(event.session)) {
+        user_->OnDigit(event.session, event.leg, event.body.digit);
+      }
+      return;
     case EventKind::kEventsLost:
       OnLostEvents();
       return;
@@ -82,7 +87,7 @@ void RelayClient::OnAnswer(const Event& event) {
     if (request.number == event.request && event.kind == EventKind::kCommandRefused) {
       const Refusal refusal = event.body.refused.refusal;
       if (request.opened_leg != kNoOpenedLeg) OnLegRefused(&session, request.opened_leg, refusal);
-      if (session.refusal == Refusal::kNone) session.refusal = refusal;
+      if (request.counts && session.refusal == Refusal::kNone) session.refusal = refusal;
     }
     if (session.unanswered > 0 || session.queued) continue;
     const Refusal refusal = std::exchange(session.refusal, Refusal::kNone);

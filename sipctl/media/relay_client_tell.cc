@@ -37,7 +37,9 @@ bool RelayClient::Push(CommandKind kind, SessionId session, const void* body, si
   command.request = next_request_;
   command.session = session;
   if (length > 0) std::memcpy(&command.body, body, length);
-  if (link_->Push(command) != RingResult::kOk) return false;
+  const bool pushed = link_->Push(command) == RingResult::kOk;
+  explicit_bzero(&command.body, length);  // there may have been keys in it
+  if (!pushed) return false;
   unanswered_.push_back({.number = next_request_++, .session = session, .opened_leg = opened_leg});
   return true;
 }
@@ -98,7 +100,7 @@ bool RelayClient::Tell(SessionId id, Session* session) {
     session->close_told = true;
     return true;
   }
-  return TellLegs(id, session) && TellBridges(id, session);
+  return TellLegs(id, session) && TellBridges(id, session) && TellDigits(id, session);
 }
 
 bool RelayClient::TellLegs(SessionId id, Session* session) {
@@ -108,8 +110,11 @@ bool RelayClient::TellLegs(SessionId id, Session* session) {
     LegCommand body{};
     body.leg = static_cast<uint8_t>(i);
     body.plan = *leg.plan;
+    if (leg.keys != nullptr) body.srtp = *leg.keys;
     const CommandKind kind = leg.told ? CommandKind::kLegUpdate : CommandKind::kLegOpen;
-    if (!Push(kind, id, &body, sizeof body, leg.told ? kNoOpenedLeg : body.leg)) return false;
+    const bool told = Push(kind, id, &body, sizeof body, leg.told ? kNoOpenedLeg : body.leg);
+    explicit_bzero(&body.srtp, sizeof body.srtp);
+    if (!told) return false;
     ++session->unanswered;
     leg.told = true;
     leg.taken = false;
@@ -135,6 +140,21 @@ bool RelayClient::TellBridges(SessionId id, Session* session) {
       if (!Push(kind, id, &body, sizeof body)) return false;
       ++session->unanswered;
       speaker.told_listeners ^= bit;
+    }
+  }
+  return true;
+}
+
+// A call does not fail for a digit: whether the relay took one is not asked.
+bool RelayClient::TellDigits(SessionId id, Session* session) {
+  for (Leg& leg : session->legs) {
+    if (!leg.told) leg.digits_to_tell.clear();
+    while (!leg.digits_to_tell.empty()) {
+      const relay::abi::DigitCommand& digit = leg.digits_to_tell.front();
+      if (!Push(CommandKind::kSendDigit, id, &digit, sizeof digit)) return false;
+      unanswered_.back().counts = false;
+      ++session->unanswered;
+      leg.digits_to_tell.erase(leg.digits_to_tell.begin());
     }
   }
   return true;

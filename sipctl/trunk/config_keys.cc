@@ -247,6 +247,12 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        draft->codecs_line = Reader::LineOf(node);
        ReadCodecs(reader, node, &draft->trunk.media.codecs);
      }},
+    {{"transcode", "true or false", "false",
+      "Whether the relay may turn PCMA into PCMU and back between this trunk and another that "
+      "says so too. One codec end to end is always offered first."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Bool(node), &draft->trunk.media.transcode);
+     }},
     {{"telephone_event", "96 to 127, or off", "101",
       "Payload type of DTMF (RFC 4733) in our offers; an offer's own number is kept."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {

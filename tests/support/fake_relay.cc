@@ -237,6 +237,8 @@ void FakeRelay::Obey(const Command& command) {
     refusal = UpdateLeg(command);
   } else if (command.kind == CommandKind::kBridge || command.kind == CommandKind::kUnbridge) {
     refusal = Connect(command, command.kind == CommandKind::kBridge);
+  } else if (command.kind == CommandKind::kSendDigit) {
+    refusal = TakeDigit(command);
   }
   Event answer{};
   answer.kind = refusal == Refusal::kNone ? EventKind::kCommandDone : EventKind::kCommandRefused;
@@ -266,6 +268,15 @@ Refusal FakeRelay::OpenLeg(const Command& command) {
   Session& session = sessions_[command.session];
   if (session.legs.contains(body.leg)) return Refusal::kLegExists;
   session.legs[body.leg].plan = body.plan;
+  session.legs[body.leg].srtp = body.srtp;
+  return Refusal::kNone;
+}
+
+Refusal FakeRelay::TakeDigit(const Command& command) {
+  const relay::abi::DigitCommand& body = command.body.digit;
+  Session& session = sessions_[command.session];
+  if (!session.legs.contains(body.leg)) return Refusal::kUnknownLeg;
+  session.legs[body.leg].digits.push_back(body);
   return Refusal::kNone;
 }
 
@@ -276,6 +287,7 @@ Refusal FakeRelay::UpdateLeg(const Command& command) {
   if (session.legs[body.leg].plan.local != body.plan.local) return Refusal::kBadValue;
   if (body.plan.format_count == 0) return Refusal::kBadFormat;
   session.legs[body.leg].plan = body.plan;
+  session.legs[body.leg].srtp = body.srtp;
   return Refusal::kNone;
 }
 
@@ -329,6 +341,17 @@ void FakeRelay::ReportSilence(uint64_t session, uint8_t leg) {
   event.leg = leg;
   event.session = session;
   Tell(event);
+  Later([this] { Serve(); });
+}
+
+void FakeRelay::ReportDigit(uint64_t session, uint8_t leg, uint8_t event, uint32_t duration_ms) {
+  Event digit{};
+  digit.kind = EventKind::kDigit;
+  digit.leg = leg;
+  digit.session = session;
+  digit.body.digit.event = event;
+  digit.body.digit.duration_ms = duration_ms;
+  Tell(digit);
   Later([this] { Serve(); });
 }
 

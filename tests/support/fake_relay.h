@@ -54,6 +54,7 @@ class FakeRelay : public sipctl::media::Connector {
 
   // What happens to the media.
   void ReportSilence(uint64_t session, uint8_t leg);
+  void ReportDigit(uint64_t session, uint8_t leg, uint8_t event, uint32_t duration_ms);
   void EndSession(uint64_t session, relay::abi::EndReason reason);
   void LoseEvents(uint64_t count);
   void Vanish(uint64_t session) { sessions_.erase(session); }  // ended, and its events were lost
@@ -63,6 +64,8 @@ class FakeRelay : public sipctl::media::Connector {
   // What was commanded.
   struct Leg {
     relay::abi::LegPlan plan;
+    relay::abi::SrtpPlan srtp{};
+    std::vector<relay::abi::DigitCommand> digits;  // sent to its far party
     uint8_t listeners = 0;
     relay::abi::LegStatistics statistics{};
   };
@@ -97,6 +100,7 @@ class FakeRelay : public sipctl::media::Connector {
   relay::abi::Refusal OpenLeg(const relay::abi::Command& command);
   relay::abi::Refusal UpdateLeg(const relay::abi::Command& command);
   relay::abi::Refusal Connect(const relay::abi::Command& command, bool on);
+  relay::abi::Refusal TakeDigit(const relay::abi::Command& command);
   relay::abi::Refusal DefineSet(const relay::abi::Command& command);
   void CloseAll(uint64_t session, relay::abi::EndReason reason);
   void Tell(relay::abi::Event event);

@@ -12,7 +12,7 @@ namespace {
 #define AT(type, member, offset) EXPECT_EQ(offsetof(type, member), size_t{offset})
 
 TEST(LayoutTest, VersionAndHash) {
-  EXPECT_EQ(kLayoutVersion, 3u);
+  EXPECT_EQ(kLayoutVersion, 4u);
   EXPECT_EQ(LayoutHash(), 910771845u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
@@ -23,10 +23,10 @@ TEST(LayoutTest, Sizes) {
   EXPECT_EQ(sizeof(LocalEndpoint), 4u);
   EXPECT_EQ(sizeof(Network), 24u);
   EXPECT_EQ(sizeof(Format), 8u);
-  EXPECT_EQ(sizeof(LegPlan), 152u);
+  EXPECT_EQ(sizeof(LegPlan), 160u);
   EXPECT_EQ(sizeof(SrtpKey), 56u);
   EXPECT_EQ(sizeof(SrtpPlan), 176u);
-  EXPECT_EQ(sizeof(LegCommand), 336u);
+  EXPECT_EQ(sizeof(LegCommand), 344u);
   EXPECT_EQ(sizeof(LegCloseCommand), 8u);
   EXPECT_EQ(sizeof(BridgeCommand), 8u);
   EXPECT_EQ(sizeof(NetworkSetCommand), 392u);
@@ -37,6 +37,8 @@ TEST(LayoutTest, Sizes) {
   EXPECT_EQ(sizeof(TimeoutBody), 8u);
   EXPECT_EQ(sizeof(SourceBody), 24u);
   EXPECT_EQ(sizeof(LostBody), 8u);
+  EXPECT_EQ(sizeof(DigitBody), 8u);
+  EXPECT_EQ(sizeof(DigitCommand), 8u);
   EXPECT_EQ(sizeof(Event), 192u);
   EXPECT_EQ(sizeof(Placement), 136u);
   EXPECT_EQ(sizeof(Cursor), 64u);
@@ -100,13 +102,15 @@ TEST(LayoutTest, OffsetsOfLegPlan) {
   AT(LegPlan, session_length_ms, 68);
   AT(LegPlan, formats, 72);
   AT(LegPlan, label, 136);
+  AT(LegPlan, transcode, 152);
+  AT(LegPlan, reserved, 153);
 }
 
 TEST(LayoutTest, OffsetsOfLegCommand) {
   AT(LegCommand, leg, 0);
   AT(LegCommand, reserved, 1);
   AT(LegCommand, plan, 8);
-  AT(LegCommand, srtp, 160);
+  AT(LegCommand, srtp, 168);
 }
 
 TEST(LayoutTest, OffsetsOfSrtpKey) {
@@ -139,6 +143,21 @@ TEST(LayoutTest, OffsetsOfBridgeCommand) {
   AT(BridgeCommand, listener, 1);
   AT(BridgeCommand, both, 2);
   AT(BridgeCommand, reserved, 3);
+}
+
+TEST(LayoutTest, OffsetsOfDigitCommand) {
+  AT(DigitCommand, leg, 0);
+  AT(DigitCommand, event, 1);
+  AT(DigitCommand, volume, 2);
+  AT(DigitCommand, reserved, 3);
+  AT(DigitCommand, duration_ms, 4);
+  AT(DigitCommand, number, 6);
+}
+
+TEST(LayoutTest, OffsetsOfDigitBody) {
+  AT(DigitBody, event, 0);
+  AT(DigitBody, reserved, 1);
+  AT(DigitBody, duration_ms, 4);
 }
 
 TEST(LayoutTest, OffsetsOfNetworkSetCommand) {
@@ -359,6 +378,7 @@ TEST(LayoutTest, NumbersOfCommandKind) {
   EXPECT_EQ(static_cast<int>(CommandKind::kLegClose), 5);
   EXPECT_EQ(static_cast<int>(CommandKind::kSessionClose), 6);
   EXPECT_EQ(static_cast<int>(CommandKind::kNetworkSet), 7);
+  EXPECT_EQ(static_cast<int>(CommandKind::kSendDigit), 9);
 }
 
 TEST(LayoutTest, NumbersOfCodec) {
@@ -386,6 +406,7 @@ TEST(LayoutTest, NumbersOfEventKind) {
   EXPECT_EQ(static_cast<int>(EventKind::kMediaResumed), 6);
   EXPECT_EQ(static_cast<int>(EventKind::kSourceLearned), 7);
   EXPECT_EQ(static_cast<int>(EventKind::kEventsLost), 8);
+  EXPECT_EQ(static_cast<int>(EventKind::kDigit), 9);
 }
 
 TEST(LayoutTest, NumbersOfRefusal) {

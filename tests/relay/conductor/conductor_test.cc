@@ -141,6 +141,30 @@ TEST(ConductorTest, SilenceIsReportedOnceAndItsEndToo) {
   EXPECT_EQ(events[0].kind, EventKind::kMediaResumed);
 }
 
+TEST(ConductorTest, ADigitIsAnEvent) {
+  RelayHarness relay;
+  Attachment client = relay.Client();
+  relay::abi::Command open = LegOpen(7, 0, 10000);
+  open.body.leg.plan.formats[0].codec = relay::abi::Codec::kTelephoneEvent;
+  ASSERT_EQ(relay.Do(client, open).kind, EventKind::kCommandDone);
+  auto packet = support::RtpPacket(1);
+  packet.resize(16);
+  packet[12] = 11;
+  packet[13] = 0x80;
+  packet[14] = 800 >> 8;
+  packet[15] = 800 & 0xff;
+  ASSERT_TRUE(relay.port().Inject(
+      {.local = {.address = 0, .port = 10000}, .remote = support::FarEnd(0), .payload = packet}));
+  relay.Step(3);
+  const std::vector<Event> events = relay.Events(client);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, EventKind::kDigit);
+  EXPECT_EQ(events[0].session, 7u);
+  EXPECT_EQ(events[0].leg, 0);
+  EXPECT_EQ(events[0].body.digit.event, 11);
+  EXPECT_EQ(events[0].body.digit.duration_ms, 100u);
+}
+
 TEST(ConductorTest, AnUpdateRetiresTheNetworksItReplaces) {
   RelayHarness relay;
   Attachment client = relay.Client();

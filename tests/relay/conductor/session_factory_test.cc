@@ -30,6 +30,20 @@ Command Bent(Command command, const std::function<void(Command&)>& bend) {
   bend(command);
   return command;
 }
+Command SendDigit(uint64_t session, uint8_t leg, uint8_t event, uint16_t duration_ms = 100) {
+  Command command{};
+  command.kind = relay::abi::CommandKind::kSendDigit;
+  command.length = sizeof command.body.digit;
+  command.session = session;
+  command.body.digit = {.leg = leg,
+                        .event = event,
+                        .volume = 10,
+                        .reserved = 0,
+                        .duration_ms = duration_ms,
+                        .number = 1};
+  return command;
+}
+
 Command BentPlan(const std::function<void(LegPlan&)>& bend) {
   return Bent(LegOpen(7, 2, 10020), [&](Command& c) { bend(c.body.leg.plan); });
 }
@@ -47,6 +61,15 @@ struct Row {
 };
 
 // Against session 7 with legs 0 (port 10000) and 1 (port 10002, rtcp-mux), bridged.
+std::vector<Row> DigitRows() {
+  return {
+      {"a digit for no leg", SendDigit(7, 3, 5), Refusal::kUnknownLeg, kBody},
+      {"a digit for leg 8", SendDigit(7, 8, 5), Refusal::kBadLegNumber, kBody},
+      {"digit 17", SendDigit(7, 0, 17), Refusal::kBadValue, kBody + 1},
+      {"a digit of 39 ms", SendDigit(7, 0, 5, 39), Refusal::kBadValue, kBody + 4},
+  };
+}
+
 std::vector<Row> Rows() {
   return {
       {"a record of zeros", Command{}, Refusal::kUnknownKind, 0},
@@ -100,6 +123,10 @@ std::vector<Row> Rows() {
        Refusal::kBadFormat, kPlan + offsetof(LegPlan, formats) + 4},
       {"DSCP 64", BentPlan([](LegPlan& p) { p.dscp = 64; }), Refusal::kBadValue,
        kPlan + offsetof(LegPlan, dscp)},
+      {"transcode 2", BentPlan([](LegPlan& p) { p.transcode = 2; }), Refusal::kBadValue,
+       kPlan + offsetof(LegPlan, transcode)},
+      {"rubbish behind the plan", BentPlan([](LegPlan& p) { p.reserved[6] = 1; }),
+       Refusal::kReservedNotZero, kPlan + offsetof(LegPlan, reserved)},
       {"another interface", BentPlan([](LegPlan& p) { p.remote_rtp.interface = 1; }),
        Refusal::kBadValue, kPlan + 8 + offsetof(relay::abi::Endpoint, interface)},
       {"an update that moves the leg", Update(LegOpen(7, 0, 10020)), Refusal::kBadValue, kPlan},
@@ -109,6 +136,13 @@ std::vector<Row> Rows() {
        Refusal::kBadNetworkSet, kPlan + offsetof(LegPlan, network_set)},
       {"an IPv6 remote", BentPlan([](LegPlan& p) { p.remote_rtp.address.bytes[0] = 0x20; }),
        Refusal::kAddressFamily, kPlan + 8},
+      {"SRTP without a suite's key",
+       Bent(LegOpen(7, 2, 10020),
+            [](Command& c) {
+              c.body.leg.srtp.suite = relay::abi::SrtpSuite::kAeadAes128Gcm;
+              c.body.leg.srtp.send_key_count = 1;
+            }),
+       Refusal::kBadSrtp, kBody + offsetof(relay::abi::LegCommand, srtp) + 8},
       {"an RTCP port that somebody has", LegOpen(7, 2, 10040), Refusal::kBindFailed, kPlan,
        EADDRINUSE},
   };
@@ -143,7 +177,9 @@ TEST_F(SessionFactoryTest, EveryRefusalNamesTheByteAndChangesNothing) {
   ASSERT_TRUE(relay_.port(0).Bind({.address = 0, .port = 10041}, {}).ok());
   const uint32_t bound = relay_.port(0).bound();
   std::set<Refusal> seen;
-  for (const Row& row : Rows()) {
+  std::vector<Row> rows = Rows();
+  for (const Row& row : DigitRows()) rows.push_back(row);
+  for (const Row& row : rows) {
     const Event answer = relay_.Do(client_, row.command);
     ASSERT_EQ(answer.kind, EventKind::kCommandRefused) << row.sentence;
     EXPECT_EQ(answer.body.refused.refusal, row.refusal)
@@ -159,7 +195,8 @@ TEST_F(SessionFactoryTest, EveryRefusalNamesTheByteAndChangesNothing) {
     seen.insert(row.refusal);
   }
   // These need a state of their own and have tests of their own, here and in conductor_test.
-  for (const Refusal other : {Refusal::kTooManyListeners, Refusal::kNoRoom, Refusal::kDraining}) {
+  for (const Refusal other : {Refusal::kTooManyListeners, Refusal::kNoRoom, Refusal::kDraining,
+                              Refusal::kSrtpUnavailable}) {
     EXPECT_TRUE(seen.insert(other).second);
   }
   EXPECT_EQ(seen.size(), relay::abi::kRefusalCount - 1u);

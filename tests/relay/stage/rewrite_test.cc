@@ -45,6 +45,32 @@ TEST(Rewrite, MapsByCodecAndClockRateAndOpaqueByNumber) {
   EXPECT_EQ(map[5], session::kNoPayloadType);
 }
 
+TEST(Rewrite, TheOtherLawStandsInWhereBothLegsAllowIt) {
+  const abi::Format pcma = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
+  const abi::Format pcmu = abi::EqualFormat(0, abi::Codec::kPcmu, 8000);
+  const abi::Format event = abi::EqualFormat(101, abi::Codec::kTelephoneEvent, 8000);
+  const abi::Format noise = abi::EqualFormat(13, abi::Codec::kComfortNoise, 8000);
+  session::Leg speaker = LegWith({event, noise, pcma});
+  session::Leg listener = LegWith({abi::EqualFormat(97, abi::Codec::kPcmu, 8000)});
+  uint8_t map[8];
+  for (const uint8_t allowed : {0, 1, 2, 3}) {
+    speaker.path.transcode = allowed & 1;
+    listener.path.transcode = allowed >> 1;
+    EXPECT_EQ(MapPayloadTypes(speaker, listener, map), allowed == 3 ? 4 : 0);
+    EXPECT_EQ(map[0], session::kNoPayloadType);  // never made of speech
+    EXPECT_EQ(map[1], session::kNoPayloadType);
+    EXPECT_EQ(map[2], allowed == 3 ? 97 : session::kNoPayloadType);
+  }
+  // What both have passes as it is, and only the rest is converted.
+  speaker = LegWith({pcma, pcmu, event});
+  listener = LegWith({pcmu, event});
+  speaker.path.transcode = listener.path.transcode = 1;
+  EXPECT_EQ(MapPayloadTypes(speaker, listener, map), 1);
+  EXPECT_EQ(map[0], 0);
+  EXPECT_EQ(map[1], 0);
+  EXPECT_EQ(map[2], 101);
+}
+
 // Many changes of source: the far party sees one SSRC, no gap, and time that only goes on.
 TEST(Rewrite, TheFarPartysStreamNeverBreaks) {
   session::Leg far = LegWith({abi::EqualFormat(8, abi::Codec::kPcma, 8000)});

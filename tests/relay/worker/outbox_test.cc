@@ -41,6 +41,24 @@ TEST_F(OutboxTest, WhatFindsNoRoomIsPostedLaterInOrder) {
   EXPECT_EQ(Taken(), (std::vector{ReportKind::kSourceLearned, ReportKind::kLegUpdated}));
 }
 
+TEST_F(OutboxTest, EveryDigitIsPostedInItsOrder) {
+  legs[1].digits.pending_count = 3;
+  for (uint8_t i = 0; i < 3; ++i) legs[1].digits.pending[i].event = i;
+  outbox.Note(1, session::kReportDigit);
+  EXPECT_EQ(outbox.Flush(0), 2u);  // no room for more
+  Report report;
+  for (uint8_t i = 0; i < 3; ++i) {
+    if (i == 2) {
+      EXPECT_EQ(outbox.Flush(0), 1u);
+    }
+    ASSERT_TRUE(reports.Take(&report));
+    EXPECT_EQ(report.kind, ReportKind::kDigit);
+    EXPECT_EQ(report.body.digit.event, i);
+  }
+  EXPECT_EQ(outbox.Flush(0), 0u);
+  EXPECT_EQ(legs[1].digits.pending_count, 0);
+}
+
 TEST_F(OutboxTest, ASilenceThatGoesOnUnheardIsNotReportedTwice) {
   outbox.Note(1, session::kReportTimeout);
   EXPECT_EQ(outbox.Flush(0), 1u);

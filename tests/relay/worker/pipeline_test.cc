@@ -267,6 +267,142 @@ TEST_F(Call, Ipv4AndIpv6PartiesTalkToEachOther) {
   EXPECT_EQ(Sent()->remote, kTrunk);
 }
 
+// ---- digits -------------------------------------------------------------------------------------
+
+TEST_F(Call, ADigitPassesThreeTimesAndIsToldOnce) {
+  for (uint16_t i = 0; i < 5; ++i) {
+    const Bytes digit = Digit(7, i >= 2, static_cast<uint16_t>(std::min(160 * (i + 1), 480)));
+    RtpPacket packet{.payload_type = 101, .sequence = i, .timestamp = 800, .payload = digit};
+    EXPECT_EQ(Send(0, kTrunk, packet), "forwarded");
+    packet.payload_type = 96;
+    EXPECT_EQ(Sent()->payload, packet.Build());
+  }
+  const std::optional<Report> report = NextReport();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->kind, ReportKind::kDigit);
+  EXPECT_EQ(report->leg, 0u);
+  EXPECT_EQ(report->body.digit.event, 7);
+  EXPECT_EQ(report->body.digit.duration_ms, 60u);
+  EXPECT_FALSE(NextReport());
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsHeard), 1u);
+}
+
+TEST_F(Call, AWrongSourcesDigitIsNeitherForwardedNorTold) {
+  const RtpPacket digit{.payload_type = 101, .payload = Digit(7, true, 800)};
+  EXPECT_EQ(Send(0, kStranger, digit), "wrong_source");
+  EXPECT_FALSE(Sent());
+  EXPECT_FALSE(NextReport());
+}
+
+TEST_F(Call, ADigitThatNobodyHearsIsToldAllTheSame) {
+  Unhear(0, 1);
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 101, .payload = Digit(1, false, 800)}),
+            "held");
+  EXPECT_FALSE(NextReport());
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 2, .timestamp = 5000}),
+            "held");
+  EXPECT_EQ(NextReport()->body.digit.duration_ms, 100u);
+}
+
+TEST_F(Call, ADigitOfTheRelayStandsInThePlaceOfSpeech) {
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  Discard();
+  const Order digit{.kind = OrderKind::kSendDigit,
+                    .leg = 1,
+                    .digit = {.event = 11, .volume = 10, .duration_ms = 80},
+                    .number = 1};
+  Give(digit);
+  Give(digit);  // told twice, sent once
+  std::vector<Bytes> events;
+  uint16_t sequence = 2;
+  for (int i = 0; i < 12; ++i) {
+    clock.Advance(20 * kMillisecond);
+    const std::string verdict =
+        Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = sequence++});
+    EXPECT_EQ(verdict, events.size() < 6 ? "replaced" : "forwarded") << i;
+    while (const std::optional<port::Datagram> sent = Sent()) {
+      if ((sent->payload[1] & 0x7f) == 96) events.push_back(sent->payload);
+    }
+  }
+  ASSERT_EQ(events.size(), 6u);
+  EXPECT_EQ(wire::Load16(&events[0][2]), 2);
+  EXPECT_EQ(wire::Load16(&events[5][2]), 7);
+  EXPECT_EQ(events[5][12], 11);
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsSent), 1u);
+}
+
+// ---- another law --------------------------------------------------------------------------------
+
+// `law` of the listener, of the payload that every packet here carries.
+Bytes Mapped(const abi::Format& law, Bytes payload = RtpPacket{}.payload) {
+  const kernels::G711& g711 = kernels::G711For(kernels::Isa::kScalar);
+  (law.codec == abi::Codec::kPcmu ? g711.alaw_to_ulaw : g711.ulaw_to_alaw)(
+      payload.data(), payload.data(), payload.size());
+  return payload;
+}
+
+class TwoLaws : public Office {
+ protected:
+  TwoLaws() {
+    Open(0, Allowed(SetupFor(0, kTrunk, {kPcma, EventFormat(101)})));
+    Open(1, Allowed(SetupFor(1, kPbx, {kPcmu, EventFormat(96)})));
+    Join(0, 1);
+  }
+  static session::LegSetup Allowed(session::LegSetup setup) {
+    setup.plan.transcode = 1;
+    return setup;
+  }
+};
+
+TEST_F(TwoLaws, EachPartyHearsItsOwnLawAndTheHeaderStays) {
+  const RtpPacket speech{.payload_type = 8, .marker = true, .sequence = 9, .timestamp = 77};
+  RtpPacket heard = speech;
+  heard.payload_type = 0;
+  heard.payload = Mapped(kPcmu);
+  EXPECT_EQ(Send(0, kTrunk, speech), "forwarded");
+  EXPECT_EQ(Sent()->payload, heard.Build());
+  EXPECT_EQ(Send(1, kPbx, heard), "forwarded");
+  heard.payload_type = 8;
+  heard.payload = Mapped(kPcma, heard.payload);
+  EXPECT_EQ(Sent()->payload, heard.Build());
+  EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 2u);
+}
+
+TEST_F(TwoLaws, ADigitIsNoSpeech) {
+  const Bytes digit = Digit(5, true, 800);
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 101, .payload = digit}), "forwarded");
+  EXPECT_EQ(Sent()->payload, (RtpPacket{.payload_type = 96, .payload = digit}.Build()));
+  EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 0u);
+}
+
+TEST_F(TwoLaws, AForkHearsBothLaws) {
+  Open(2, Allowed(SetupFor(2, kBot, {kPcma})));
+  Hear(0, 2);
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Sent()->payload, (RtpPacket{.payload_type = 0, .payload = Mapped(kPcmu)}.Build()));
+  EXPECT_EQ(Sent()->payload, kPcmaPacket);
+  // And in the other order: the first listener shares the speaker's law, the second does not.
+  Unhear(0, 1);
+  Hear(0, 1);
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 2}), "forwarded");
+  EXPECT_EQ(Sent()->payload, (RtpPacket{.payload_type = 8, .sequence = 2}.Build()));
+  EXPECT_EQ(Sent()->payload,
+            (RtpPacket{.payload_type = 0, .sequence = 2, .payload = Mapped(kPcmu)}.Build()));
+}
+
+TEST_F(TwoLaws, AnUpdateMayGiveAndTakeTheCommonLaw) {
+  Update(1, [](abi::LegPlan& plan) { plan.formats[0] = kPcma; });
+  EXPECT_EQ(Send(0, kTrunk, kPcmaPacket), "forwarded");
+  EXPECT_EQ(Sent()->payload, kPcmaPacket);
+  Update(1, [](abi::LegPlan& plan) {
+    plan.formats[0] = kPcmu;
+    plan.transcode = 0;
+  });
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 2}), "no_shared_format");
+  EXPECT_FALSE(Sent());
+  EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 0u);
+}
+
 // ---- one stream for the far party ---------------------------------------------------------------
 
 TEST_F(Call, AReBridgeContinuesTheFarPartysStream) {

@@ -38,14 +38,14 @@ TEST_F(CallTableTest, OptionsSaysWhatWeCan) {
   const Message& answer = Ask(Method::kOptions);
   EXPECT_EQ(answer.status, 200);
   EXPECT_THAT(answer.allow,
-              ElementsAre("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE"));
+              ElementsAre("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO"));
   EXPECT_THAT(answer.supported, ElementsAre("100rel", "timer"));
   EXPECT_THAT(answer.accept, ElementsAre("application/sdp"));
 }
 
 TEST_F(CallTableTest, MethodsThatAreNotServed) {
-  for (Method method : {Method::kRegister, Method::kSubscribe, Method::kMessage, Method::kInfo,
-                        Method::kRefer, Method::kPublish}) {
+  for (Method method : {Method::kRegister, Method::kSubscribe, Method::kMessage, Method::kRefer,
+                        Method::kPublish}) {
     const Message& answer = Ask(method);
     EXPECT_EQ(answer.status, 405) << sip::MethodName(method);
     EXPECT_THAT(answer.allow, Contains("INVITE"));
@@ -179,7 +179,7 @@ TEST_F(CallTableTest, NoOtherRelayEndsTheCall) {
 
 TEST_F(CallTableTest, InDialogRequestsThatAreNotServed) {
   world_.Establish();
-  for (Method method : {Method::kInfo, Method::kSubscribe, Method::kRefer}) {
+  for (Method method : {Method::kSubscribe, Method::kRefer}) {
     world_.carrier.Send(method);
     world_.Run(50);
     EXPECT_EQ(world_.carrier.status(), 405);

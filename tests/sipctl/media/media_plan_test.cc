@@ -38,6 +38,45 @@ sdp::MediaPlan Agreed() {
   return plan;
 }
 
+TEST(MediaPlanTest, KeysGoToTheirDirections) {
+  EXPECT_FALSE(KeysOf(Agreed()));
+  sdp::MediaPlan plan = Agreed();
+  sdp::MediaCrypto crypto;
+  crypto.suite = sdp::Suite::kAeadAes128Gcm;
+  crypto.send.length = 28;
+  crypto.send.bytes.fill(0);
+  for (size_t i = 0; i < 28; ++i) crypto.send.bytes[i] = static_cast<uint8_t>(i + 1);
+  sdp::Keying theirs = crypto.send;
+  theirs.bytes[0] = 99;
+  theirs.mki_length = 4;
+  theirs.mki = 7;
+  crypto.receive = {theirs};
+  plan.crypto = crypto;
+  const std::optional<SrtpKeys> keys = KeysOf(plan);
+  ASSERT_TRUE(keys);
+  EXPECT_EQ(keys->suite, relay::abi::SrtpSuite::kAeadAes128Gcm);
+  EXPECT_EQ(keys->send_key_count, 1);
+  EXPECT_EQ(keys->receive_key_count, 1);
+  EXPECT_EQ(keys->send.key[0], 1);
+  EXPECT_EQ(keys->send.key[15], 16);
+  EXPECT_EQ(keys->send.key[16], 0);
+  EXPECT_EQ(keys->send.salt[0], 17);
+  EXPECT_EQ(keys->send.salt[11], 28);
+  EXPECT_EQ(keys->send.salt[12], 0);
+  EXPECT_EQ(keys->send.mki_length, 0);
+  EXPECT_EQ(keys->receive[0].key[0], 99);
+  EXPECT_EQ(keys->receive[0].mki_length, 4);
+  EXPECT_EQ(keys->receive[0].mki, 7u);
+  EXPECT_EQ(keys->receive_roc, relay::abi::SrtpRoc::kEither);
+  // The suites of the contract, by number and name.
+  for (const sdp::Suite suite : sdp::kAllSuites) {
+    const auto& facts = relay::abi::FactsOf(static_cast<relay::abi::SrtpSuite>(suite));
+    EXPECT_EQ(facts.name, sdp::SuiteName(suite));
+    EXPECT_EQ(facts.key_length, sdp::KeyLength(suite));
+    EXPECT_EQ(facts.salt_length, sdp::SaltLength(suite));
+  }
+}
+
 TEST(MediaTableTest, EqualListsShareASet) {
   const auto table = MakeMediaTable(TwoTrunks());
   ASSERT_TRUE(table.ok());

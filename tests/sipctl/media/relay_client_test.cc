@@ -30,6 +30,9 @@ class Listener : public RelayUser {
   void OnMediaTimeout(SessionId session, uint8_t leg) override {
     Say("silent leg " + std::to_string(leg), session);
   }
+  void OnDigit(SessionId session, uint8_t leg, const relay::abi::DigitBody& digit) override {
+    Say("leg " + std::to_string(leg) + " pressed " + std::to_string(digit.event), session);
+  }
   void OnLegEnded(SessionId session, uint8_t leg,
                   const relay::abi::LegStatistics& totals) override {
     Say("leg " + std::to_string(leg) + " had " + std::to_string(totals.received_packets), session);

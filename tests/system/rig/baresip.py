@@ -22,23 +22,24 @@ jitter_buffer_delay 0-1
 module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
-module_tmp account.so
+{modules}module_tmp account.so
 module_app menu.so
 """
 
 
 class Baresip(Program):
     def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
-                 name=None):
+                 name=None, modules=(), account=""):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "config"), "w", encoding="utf-8") as out:
             out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard,
-                                    interface=interface))
+                                    interface=interface,
+                                    modules="".join(f"module {m}\n" for m in modules)))
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
             out.write(f"<sip:{user}@{address}:{port};transport=udp>;regint=0;answermode=auto;"
-                      "audio_codecs=pcma\n")
+                      f"audio_codecs=pcma{';' + account if account else ''}\n")
         with open(os.path.join(home, "contacts"), "w", encoding="utf-8") as out:
             out.write("")
         command = ["/usr/bin/baresip", "-4", "-f", home]

@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""PCMA on one side and PCMU on the other: two trunks that transcode, telephones with one law each,
+and a tone both ways that keeps its frequency and its level."""
+
+import math
+import os
+
+from rig import office, singer, sipp
+from rig.office import CARRIER, CARRIER_RTP, NUMBER_AT_PBX, PBX, PBX_RTP, SIP_PORT, TANDEM
+
+TRANSCODE = {"carrier": {"transcode": True}, "pbx": {"transcode": True}}
+
+
+class LawsOffice(office.Office):
+    def scenario(self, name, law):
+        """A scenario of the rig whose telephone knows one law alone."""
+        with open(os.path.join(sipp.SCENARIOS, name + ".xml"), encoding="utf-8") as text:
+            lines = text.read().split("\n")
+        other = {"PCMA": "PCMU", "PCMU": "PCMA"}[law]
+        kind = singer.PAYLOAD_TYPES[law]
+        lines = [line.replace("RTP/AVP 8 0 101", f"RTP/AVP {kind} 101") for line in lines
+                 if f" {other}/8000" not in line]
+        path = os.path.join(self.folder, f"{name}_{law}")
+        with open(path + ".xml", "w", encoding="utf-8") as out:
+            out.write("\n".join(lines))
+        return path
+
+    def call(self, caller_law, callee_law):
+        pbx = self.side(self.scenario("uas", callee_law), "pbx", more=["-d", 3000], name="pbx")
+        carrier = self.side(self.scenario("uac", caller_law), "carrier", (TANDEM, SIP_PORT),
+                            service=NUMBER_AT_PBX, more=["-d", 3000], name="carrier")
+        a = singer.Singer(CARRIER, CARRIER_RTP, "carrier", caller_law, hertz=1004)
+        b = singer.Singer(PBX, PBX_RTP, "pbx", callee_law, hertz=620, peak=20000)
+        self.addCleanup(a.close)
+        self.addCleanup(b.close)
+        a.talk(carrier.media())
+        b.talk(pbx.media())
+        b.expect_packets(60, singer.PAYLOAD_TYPES[callee_law])
+        a.expect_packets(60, singer.PAYLOAD_TYPES[caller_law])
+        a.close()
+        b.close()
+        carrier.expect_success()
+        pbx.expect_success()
+        self.expect_no_calls()
+        return a, b
+
+    def expect_tone(self, heard_by, sung_by):
+        level, share = heard_by.tone(heard_by.law)
+        sung = 20 * math.log10(sung_by.peak / math.sqrt(2) / 32768)
+        # Of two values that the Recommendation calls equal, mu-law's is 132 of 32768 less.
+        self.assertAlmostEqual(level, sung, delta=0.2)
+        self.assertGreater(share(sung_by.hertz), 0.995)
+        self.assertLess(share(sung_by.hertz + 200), 0.001)
+        # Every packet is in the listener's law, numbered and timed as it was sung.
+        kinds = {p[0] for p in heard_by.packets_heard}
+        self.assertEqual(kinds, {singer.PAYLOAD_TYPES[heard_by.law]})
+        for _, _, sequence, timestamp, payload in heard_by.packets_heard:
+            self.assertEqual((timestamp, len(payload)), (sequence * 160, 160))
+
+    def transcoded(self):
+        return self.relay.state()["counters"]["transcoded"]
+
+
+class Laws(LawsOffice):
+    trunk_more = TRANSCODE
+
+    def test_a_tone_keeps_its_frequency_and_level(self):
+        for caller_law, callee_law in (("PCMA", "PCMU"), ("PCMU", "PCMA")):
+            with self.subTest(caller=caller_law, callee=callee_law):
+                before = self.transcoded()
+                a, b = self.call(caller_law, callee_law)
+                self.expect_tone(b, a)
+                self.expect_tone(a, b)
+                self.assertGreaterEqual(self.transcoded() - before,
+                                        len(a.packets_heard) + len(b.packets_heard))
+
+    def test_one_law_is_not_touched(self):
+        a, b = self.call("PCMU", "PCMU")
+        self.expect_tone(b, a)
+        self.assertEqual(self.transcoded(), 0)
+
+
+class WithoutLeave(LawsOffice):
+    trunk_more = {"carrier": {"transcode": True}}
+
+    def test_no_shared_law_is_no_call(self):
+        self.side(self.scenario("uas", "PCMU"), "pbx", name="pbx")
+        carrier = self.side(self.scenario("uac", "PCMA"), "carrier", (TANDEM, SIP_PORT),
+                            service=NUMBER_AT_PBX, name="carrier")
+        self.assertNotEqual(carrier.wait(10), 0)
+        self.assertTrue(carrier.received(r"^SIP/2.0 502"))
+        self.expect_no_calls()
+
+
+if __name__ == "__main__":
+    office.main()
