@@ -107,7 +107,9 @@ void Call::AnswerAside(Leg* leg, sdp::OfferAnswer* offer_answer, sip::Transactio
   if (result.outcome == sdp::Outcome::kUnchanged) {
     answer = offer_answer->RepeatAnswer();
   } else if (result.ok() && other != nullptr) {
-    answer = offer_answer->MakeAnswer(sdp::AnswerToward(*other, leg->local));
+    sdp::LocalMedia media = sdp::AnswerToward(*other, leg->local);
+    sdp::AllowTranscoding(*offer_answer, Other(leg)->trunk().media, &media);
+    answer = offer_answer->MakeAnswer(media);
   }
   if (!answer.ok()) {
     if (result.ok()) offer_answer->Reject();
