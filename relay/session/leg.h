@@ -106,7 +106,7 @@ inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source
 inline constexpr uint8_t kOutRtcpMux = 8;
 inline constexpr uint8_t kOutNewSpeaker =
     16;                                     // the next packet is another party's, same SSRC or not
-inline constexpr uint8_t kOutPlaying = 32;  // a telephone event of ours is sent instead of speech
+inline constexpr uint8_t kOutPlaying = 64;  // a telephone event of ours is sent instead of speech
 
 // Out::SentTick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
