@@ -7,7 +7,9 @@
 #include "sipctl/cli/calls.h"
 #include "sipctl/cli/carrier_sheet.h"
 #include "sipctl/cli/check.h"
+#include "sipctl/cli/diff.h"
 #include "sipctl/cli/lint_message.h"
+#include "sipctl/cli/reload.h"
 #include "sipctl/cli/route.h"
 #include "sipctl/cli/run.h"
 #include "sipctl/options.h"
@@ -31,6 +33,10 @@ int main(int argc, char** argv) {
       return sipctl::cli::RunLintMessage(options->lint_message, std::cout);
     case sipctl::Command::kCarrierSheet:
       return sipctl::cli::RunCarrierSheet(options->carrier_sheet, std::cout, std::cerr);
+    case sipctl::Command::kReload:
+      return sipctl::cli::RunReload(options->reload, std::cout, std::cerr);
+    case sipctl::Command::kDiff:
+      return sipctl::cli::RunDiff(options->diff, std::cout, std::cerr);
     case sipctl::Command::kHelp:
       std::cout << sipctl::HelpText();
       return 0;

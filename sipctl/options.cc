@@ -27,6 +27,10 @@ constexpr CommandRow kCommands[] = {
      "Says what is wrong with CONFIG, or with a gateway table, and what it means.",
      [](Options* options, const std::string& argument) { options->check.config = argument; }},
     {Command::kCalls, "calls", "", "Lists the calls of the running process.", nullptr},
+    {Command::kReload, "reload", "",
+     "The running process reads its configuration again; live calls go on as they began.", nullptr},
+    {Command::kDiff, "diff", "CONFIG", "Says what CONFIG would change in the running process.",
+     [](Options* options, const std::string& argument) { options->diff.config = argument; }},
     {Command::kRoute, "route", "NUMBER", "Says which route a call would take, and why not others.",
      [](Options* options, const std::string& argument) { options->route.number = argument; }},
     {Command::kLintMessage, "lint-message", "FILE",
@@ -61,6 +65,8 @@ struct OptionRow {
 };
 
 constexpr std::string_view kRequired = "required";
+constexpr std::string_view kControlMeaning =
+    "The control socket of the running process, `control` in its configuration.";
 constexpr std::string_view kLogLevels[] = {"error", "warning", "info", "debug"};
 
 constexpr OptionRow kOptions[] = {
@@ -99,11 +105,17 @@ constexpr OptionRow kOptions[] = {
      [](Options* options, const std::string&) {
        return options->check.print_keys_markdown = true;
      }},
-    {Command::kCalls, "control", "PATH", trunk::kControlSocketDefault,
-     "The control socket of the running process, `control` in its configuration.",
+    {Command::kCalls, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
      [](Options* options, const std::string& value) {
-       options->calls.control = value;
-       return !value.empty();
+       return Take(value, &options->calls.control);
+     }},
+    {Command::kReload, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->reload.control);
+     }},
+    {Command::kDiff, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->diff.control);
      }},
     {Command::kRoute, "from", "TRUNK", kRequired, "The trunk that the call comes from.",
      [](Options* options, const std::string& value) { return Take(value, &options->route.from); }},
@@ -222,9 +234,11 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   Options options;
   options.run.log_level = "info";
   options.check.profile = options.lint_message.profile = "generic";
-  options.calls.control = std::string(trunk::kControlSocketDefault);
+  options.calls.control = options.reload.control = options.diff.control =
+      std::string(trunk::kControlSocketDefault);
   if (arguments.empty())
-    return Refuse("a command is missing: run, check, calls, route, lint-message or carrier-sheet",
+    return Refuse(Concat("a command is missing: ",
+                         Join(kCommands, ", ", [](const CommandRow& row) { return row.name; })),
                   "");
   const std::pair<std::string_view, Command> kAlone[] = {
       {"--help", Command::kHelp},

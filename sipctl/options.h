@@ -20,6 +20,8 @@ enum class Command {
   kRoute,
   kLintMessage,
   kCarrierSheet,
+  kReload,
+  kDiff,
   kHelp,
   kVersion,
   kPrintOptionsMarkdown,
@@ -36,6 +38,15 @@ struct CallsOptions {
   bool json = false;
 };
 
+struct ReloadOptions {
+  std::string control;  // as above
+};
+
+struct DiffOptions {
+  std::string config;   // path
+  std::string control;  // as above
+};
+
 struct Options {
   Command command = Command::kHelp;
   RunOptions run;
@@ -44,6 +55,8 @@ struct Options {
   cli::RouteOptions route;
   cli::LintMessageOptions lint_message;
   cli::CarrierSheetOptions carrier_sheet;
+  ReloadOptions reload;
+  DiffOptions diff;
 };
 
 // `arguments` without the program's name. Unknown, repeated and missing ones are errors that name

@@ -311,7 +311,7 @@ void Call::Record() {
     return;
   }
   CallRecord record{.call = number_,
-                    .trunks = {plan_.source, plan_.destination},
+                    .trunks = {TrunkMark(near_.trunk()), TrunkMark(far_.trunk())},
                     .dialogs = {near_.dialog, far_.dialog},
                     .invites = {}};
   if (phase_ != Phase::kEstablished) {

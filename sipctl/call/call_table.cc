@@ -63,6 +63,13 @@ void CallTable::ForEach(const std::function<void(const Call::View&)>& visit) con
   }
 }
 
+bool CallTable::Uses(size_t trunk) const {
+  return std::any_of(calls_.begin(), calls_.end(), [trunk](const auto& each) {
+    return each.second->leg(0)->trunk_index() == trunk ||
+           each.second->leg(1)->trunk_index() == trunk;
+  });
+}
+
 void CallTable::FinishAll(const End& end) {
   for (auto& [number, call] : calls_) call->Finish(end);
   Collect();

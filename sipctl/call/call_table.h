@@ -33,6 +33,8 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
   void FinishAll(const End& end);
 
   size_t size() const { return calls_.size(); }
+  // Whether a call has the trunk, be it only for its record.
+  bool Uses(size_t trunk) const;
   void ForEach(const std::function<void(const Call::View&)>& visit) const;
 
   // sip::TransactionUser

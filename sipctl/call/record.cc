@@ -23,9 +23,14 @@ static_assert(sizeof(Prefix) + 2 * sip::kDialogBytesMax <= media::kJournalRecord
 // While it rings there is one dialog at the most: the caller's.
 static_assert(sizeof(Prefix) + sip::kDialogBytesMax + 2 * sip::kInviteRecordBytesMax <=
               media::kJournalRecordBytesMax);
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
+constexpr sip::TokenKey kMarkKey{.low = 0x7472756e6b, .high = 1};
 
 }  // namespace
+
+uint32_t TrunkMark(const trunk::Trunk& trunk) {
+  return static_cast<uint32_t>(sip::SipHash(kMarkKey, trunk.name));
+}
 
 std::string Serialize(const CallRecord& record, bool* whole) {
   *whole = true;
@@ -37,7 +42,7 @@ std::string Serialize(const CallRecord& record, bool* whole) {
                 .invites = {}};
   std::string body;
   for (int i = 0; i < 2; ++i) {
-    prefix.trunks[i] = static_cast<uint32_t>(record.trunks[i]);
+    prefix.trunks[i] = record.trunks[i];
     if (!record.dialogs[i]) continue;
     const auto bytes = record.dialogs[i]->Serialize();
     if (!bytes.ok()) {

@@ -14,9 +14,12 @@
 
 namespace sipctl::call {
 
+// Names a trunk in a record: its index may be another one's in the next configuration.
+uint32_t TrunkMark(const trunk::Trunk& trunk);
+
 struct CallRecord {
   CallNumber call = 0;
-  size_t trunks[2] = {0, 0};
+  uint32_t trunks[2] = {0, 0};  // TrunkMark of each
   std::optional<sip::Dialog> dialogs[2];
   // Of an INVITE of that leg without a final answer (TransactionLayer::RememberInvite); may be
   // empty.

@@ -1,5 +1,6 @@
 #include "sipctl/call/recovery.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -71,15 +72,18 @@ void Recovery::HangUp(const CallRecord& record) {
   }
 }
 
-void Recovery::SendBye(sip::Dialog dialog, size_t trunk) {
+void Recovery::SendBye(sip::Dialog dialog, uint32_t mark) {
   // The configuration may have changed since.
-  if (trunk >= context_->config->trunks.size() ||
-      dialog.flow.listener >= context_->config->listeners.size()) {
+  const auto& trunks = context_->config->trunks;
+  const auto trunk = std::find_if(trunks.begin(), trunks.end(), [&](const trunk::Trunk& each) {
+    return !each.retired && TrunkMark(each) == mark;
+  });
+  if (trunk == trunks.end() || dialog.flow.listener >= context_->config->listeners.size()) {
     context_->log->OnNotice("a call of an earlier life used a trunk that is no more");
     return;
   }
   dialog.flow.connection = 0;  // ended with the process
-  const sip::Flow flow = NextFlow(*context_, trunk, dialog);
+  const sip::Flow flow = NextFlow(*context_, static_cast<size_t>(trunk - trunks.begin()), dialog);
   context_->transactions->Send(MakeBye(*context_, &dialog, Why()), flow);
 }
 

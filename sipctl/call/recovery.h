@@ -26,7 +26,7 @@ class Recovery {
  private:
   void Some();
   void HangUp(const CallRecord& record);
-  void SendBye(sip::Dialog dialog, size_t trunk);
+  void SendBye(sip::Dialog dialog, uint32_t mark);
   void EndInvite(std::string_view record, std::string_view local_tag);
 
   Context* context_;

@@ -74,7 +74,7 @@ void Control::Accept() {
       close(fd);
       continue;
     }
-    visitors_[fd];
+    visitors_[fd].number = ++visitors_so_far_;
     loop_->Watch(fd, EPOLLIN, [this, fd](uint32_t) { OnReady(fd); });
   }
 }
@@ -84,6 +84,7 @@ void Control::OnReady(int fd) {
   if (found == visitors_.end()) return;
   Visitor& visitor = found->second;
   if (visitor.answering) return Send(fd, &visitor);
+  if (visitor.asked) return Close(fd);  // it hung up before its answer came
   char bytes[kQuestionBytesMax];
   const ssize_t got = read(fd, bytes, sizeof bytes);
   if (got < 0 && errno == EAGAIN) return;
@@ -93,9 +94,21 @@ void Control::OnReady(int fd) {
   visitor.question.append(bytes, static_cast<size_t>(got));
   const size_t end = visitor.question.find('\n');
   if (end == std::string::npos) return;
-  visitor.answer = answer_(std::string_view(visitor.question).substr(0, end));
-  visitor.answering = true;
-  Send(fd, &visitor);
+  visitor.asked = true;
+  loop_->Modify(fd, 0);
+  const std::string question = visitor.question.substr(0, end);  // the visitor may end in `answer_`
+  answer_(question, [this, fd, number = visitor.number,
+                     alive = std::weak_ptr<bool>(alive_)](std::string answer) {
+    if (!alive.expired()) TakeReply(fd, number, std::move(answer));
+  });
+}
+
+void Control::TakeReply(int fd, uint64_t number, std::string answer) {
+  const auto found = visitors_.find(fd);
+  if (found == visitors_.end() || found->second.number != number) return;
+  found->second.answer = std::move(answer);
+  found->second.answering = true;
+  Send(fd, &found->second);
 }
 
 void Control::Send(int fd, Visitor* visitor) {

@@ -14,8 +14,10 @@ namespace sipctl::cli {
 
 class Control {
  public:
-  // What is answered to a line, without its end.
-  using Answer = std::function<std::string(std::string_view question)>;
+  using Reply = std::function<void(std::string)>;
+  // Answers a line, without its end, by calling `reply` once: at once or later, on the loop's
+  // thread. A visitor that has gone meanwhile does not matter.
+  using Answer = std::function<void(std::string_view question, Reply reply)>;
 
   // Takes `path` over when its owner is dead; fails when somebody answers there.
   static absl::StatusOr<std::unique_ptr<Control>> Create(Loop* loop, std::string path,
@@ -26,7 +28,9 @@ class Control {
 
  private:
   struct Visitor {
+    uint64_t number = 0;  // of all visitors: a descriptor is used again
     std::string question;
+    bool asked = false;
     std::string answer;
     size_t sent = 0;
     bool answering = false;
@@ -35,6 +39,7 @@ class Control {
   Control(Loop* loop, std::string path, Answer answer, int listener);
   void Accept();
   void OnReady(int fd);
+  void TakeReply(int fd, uint64_t number, std::string answer);
   void Send(int fd, Visitor* visitor);
   void Close(int fd);
 
@@ -43,6 +48,8 @@ class Control {
   Answer answer_;
   int listener_;
   absl::flat_hash_map<int, Visitor> visitors_;
+  uint64_t visitors_so_far_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // outlived by replies
 };
 
 // Asks the process behind `path` and gives its whole answer. Blocks, `timeout_ms` at most for each

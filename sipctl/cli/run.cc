@@ -1,13 +1,12 @@
 #include "sipctl/cli/run.h"
 
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -20,12 +19,15 @@
 #include "sipctl/cli/calls.h"
 #include "sipctl/cli/certificates.h"
 #include "sipctl/cli/control.h"
+#include "sipctl/cli/reload.h"
 #include "sipctl/loop.h"
 #include "sipctl/media/unix_connector.h"
 #include "sipctl/sdp/crypto.h"
 #include "sipctl/sip/socket_transport.h"
+#include "sipctl/text.h"
 #include "sipctl/trunk/acl.h"
 #include "sipctl/trunk/router.h"
+#include "sipctl/trunk/succession.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -82,28 +84,19 @@ std::optional<sip::TlsClientOptions> TlsOf(const trunk::Trunk& trunk) {
                                .verify = tls.verify};
 }
 
-// Blocks: done once, before the loop turns.
-std::optional<sip::SocketAddress> Resolve(const trunk::Destination& destination) {
-  if (const auto address = sdp::ParseIpAddress(destination.host)) {
-    return sip::SocketAddress{.address = media::ToAbi(*address), .port = destination.port};
+std::vector<std::optional<sip::TlsClientOptions>> PeersOf(const trunk::Config& config) {
+  std::vector<std::optional<sip::TlsClientOptions>> peers;
+  for (const trunk::Trunk& trunk : config.trunks) peers.push_back(TlsOf(trunk));
+  return peers;
+}
+
+void SayWhatHasNoAddress(const trunk::Config& config,
+                         const std::vector<std::optional<sip::SocketAddress>>& destinations) {
+  for (size_t i = 0; i < config.trunks.size(); ++i) {
+    const trunk::Trunk& trunk = config.trunks[i];
+    if (trunk.retired || !trunk.destination || destinations[i]) continue;
+    spdlog::error("trunk {}: {} has no address", trunk.name, trunk.destination->host);
   }
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_DGRAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(destination.host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
-  std::optional<sip::SocketAddress> result;
-  if (found->ai_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(found->ai_addr);
-    const auto* b = reinterpret_cast<const uint8_t*>(&v4->sin_addr);
-    result = {.address = relay::abi::Address::Ipv4(b[0], b[1], b[2], b[3]),
-              .port = destination.port};
-  } else if (found->ai_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(found->ai_addr);
-    result = sip::SocketAddress{.address = {}, .port = destination.port};
-    std::copy_n(v6->sin6_addr.s6_addr, 16, result->address.bytes.begin());
-  }
-  freeaddrinfo(found);
-  return result;
 }
 
 // Everything that lives while the process runs, in the order of dependence.
@@ -127,7 +120,12 @@ class Server {
   void TellOfCertificates();
   void WatchCertificates();
   void LeaveWhenEmpty();
-  std::string Answer(std::string_view question) const;
+  void Answer(std::string_view question, const Control::Reply& reply);
+  std::string CallsAnswer(bool json) const;
+  void Reload(const Control::Reply& reply);
+  std::string Adopt(const Reloader::Loaded& loaded);
+  std::string Take(const trunk::Config& next, const Reloader::Loaded& loaded,
+                   media::MediaTable media);
   uint64_t OwnerCookie() const;
 
   std::shared_ptr<const trunk::Config> config_;
@@ -146,6 +144,7 @@ class Server {
   std::unique_ptr<sip::TransactionLayer> transactions_;
   std::unique_ptr<media::RelayClient> relay_;
   std::unique_ptr<Control> control_;
+  std::unique_ptr<Reloader> reloader_;
   TimeMs drain_until_ = 0;
 };
 
@@ -168,6 +167,7 @@ absl::Status Server::Start(const RunOptions& options) {
       !watched.ok()) {
     return watched;
   }
+  reloader_ = std::make_unique<Reloader>(loop_.get(), options.config);
   acl_ = std::make_unique<trunk::Acl>(*config_);
   router_ = std::make_unique<trunk::Router>(config_);
   limits_ =
@@ -187,7 +187,7 @@ absl::Status Server::StartTransport(const std::string& trace) {
          .tls = {.identity = {.certificate = listener.certificate, .key = listener.key},
                  .client_trust = listener.client_trust}});
   }
-  for (const trunk::Trunk& trunk : config_->trunks) options.peers.push_back(TlsOf(trunk));
+  options.peers = PeersOf(*config_);
   options.peer_of = [this](const sip::SocketAddress& source) {
     const auto trunk = acl_->Find(media::FromAbi(source.address));
     return static_cast<uint16_t>(trunk ? *trunk + 1 : 0);
@@ -237,14 +237,8 @@ absl::Status Server::StartCalls() {
   context_.log = &log_;
   context_.config = config_;
   context_.media = *std::move(media);
-  for (const trunk::Trunk& trunk : config_->trunks) {
-    std::optional<sip::SocketAddress> address;
-    if (trunk.destination) address = Resolve(*trunk.destination);
-    if (trunk.destination && !address) {
-      spdlog::error("trunk {}: {} has no address", trunk.name, trunk.destination->host);
-    }
-    context_.destinations.push_back(address);
-  }
+  context_.destinations = ResolveDestinations(*config_);
+  SayWhatHasNoAddress(*config_, context_.destinations);
   context_.settings.owner_cookie = OwnerCookie();
   context_.settings.unix_offset_ms = UnixMs() - loop_->now();
   context_.tokens = sip::Tokens({.low = Random(), .high = Random()});
@@ -273,17 +267,87 @@ absl::Status Server::StartCalls() {
   return absl::OkStatus();
 }
 
-std::string Server::Answer(std::string_view question) const {
+std::string Server::CallsAnswer(bool json) const {
   std::vector<call::Call::View> views;
   calls_->ForEach([&](const call::Call::View& view) { views.push_back(view); });
   const auto media = relay_->AllStatistics();
-  return question == "calls json" ? CallsJson(views, media) : CallsText(views, media);
+  return json ? CallsJson(views, media) : CallsText(views, media);
+}
+
+void Server::Answer(std::string_view question, const Control::Reply& reply) {
+  if (question == "reload") return Reload(reply);
+  if (question == "config") return reply(config_->file + "\n" + config_->source);
+  reply(CallsAnswer(question == "calls json"));
+}
+
+void Server::Reload(const Control::Reply& reply) {
+  const bool begun =
+      reloader_->Begin([this, reply](const Reloader::Loaded& loaded) { reply(Adopt(loaded)); });
+  if (!begun) reply(std::string(kNotReloaded) + "a reload is under way\n");
+}
+
+// All or nothing: what can fail comes before anything that calls can see.
+std::string Server::Adopt(const Reloader::Loaded& loaded) {
+  std::string answer;
+  for (const trunk::Diagnostic& diagnostic : loaded.result.diagnostics) {
+    spdlog::warn("{}", trunk::FormatDiagnostic(diagnostic));
+    answer += trunk::FormatDiagnostic(diagnostic) + "\n";
+  }
+  std::string why_not;
+  trunk::Config next;
+  absl::StatusOr<media::MediaTable> media;
+  if (loaded.result.config == nullptr) {
+    why_not = "the configuration has errors";
+  } else if (auto reasons = trunk::RestartReasons(*config_, *loaded.result.config);
+             !reasons.empty()) {
+    why_not = Join(reasons, "; ");
+  } else {
+    next = trunk::Succeed(*config_, *loaded.result.config,
+                          [this](size_t trunk) { return calls_->Uses(trunk); });
+    media = media::MakeMediaTable(next, context_.media);
+    absl::Status made = media.status();
+    if (made.ok()) made = transport_->SetPeers(PeersOf(next));
+    if (!made.ok()) why_not = std::string(made.message());
+  }
+  if (why_not.empty()) return answer + Take(next, loaded, *std::move(media));
+  spdlog::error("{}{}; the running configuration stays", kNotReloaded, why_not);
+  return Concat(answer, kNotReloaded, why_not, "; the running configuration stays\n");
+}
+
+std::string Server::Take(const trunk::Config& next, const Reloader::Loaded& loaded,
+                         media::MediaTable media) {
+  const std::vector<trunk::Trunk>& read = loaded.result.config->trunks;
+  context_.destinations.resize(next.trunks.size());
+  for (size_t i = 0; i < next.trunks.size(); ++i) {
+    if (next.trunks[i].retired) continue;
+    const auto same = std::find_if(read.begin(), read.end(), [&](const trunk::Trunk& each) {
+      return each.name == next.trunks[i].name;
+    });
+    const auto& found = loaded.destinations[static_cast<size_t>(same - read.begin())];
+    const bool unchanged =
+        i < config_->trunks.size() && config_->trunks[i].destination == next.trunks[i].destination;
+    // A name that has no address for the moment had one before.
+    if (found || !unchanged) context_.destinations[i] = found;
+  }
+  config_ = std::make_shared<const trunk::Config>(next);
+  context_.config = config_;
+  context_.media = std::move(media);
+  relay_->SetNetworks(context_.media.sets);
+  limits_->Follow(*config_, static_cast<uint64_t>(loop_->now()) * 1'000'000);
+  *acl_ = trunk::Acl(*config_);
+  *router_ = trunk::Router(config_);
+  SayWhatHasNoAddress(*config_, context_.destinations);
+  const std::string what = Concat(kReloaded, read.size(), " trunks, ", config_->routes.size(),
+                                  " routes; ", calls_->size(), " calls go on as they began");
+  spdlog::info("{}", what);
+  return what + "\n";
 }
 
 absl::Status Server::StartControl() {
   if (config_->control_socket.empty() || control_ != nullptr) return absl::OkStatus();
-  auto control = Control::Create(loop_.get(), config_->control_socket,
-                                 [this](std::string_view question) { return Answer(question); });
+  auto control = Control::Create(
+      loop_.get(), config_->control_socket,
+      [this](std::string_view question, const Control::Reply& reply) { Answer(question, reply); });
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
   return absl::OkStatus();
@@ -310,7 +374,10 @@ void Server::WatchCertificates() {
 }
 
 void Server::OnSignal(int number) {
-  if (number == SIGHUP) return ReloadCertificates();
+  if (number == SIGHUP) {
+    ReloadCertificates();
+    return Reload([](const std::string&) {});
+  }
   if (calls_->draining()) {
     spdlog::warn("signal {} again: {} calls are hung up", number, calls_->size());
     drain_until_ = loop_->now();

@@ -120,38 +120,77 @@ sdp::IpEndpoint TrunkMedia::Advertised(const RelayClient::Local& local_endpoint)
   return {.address = FromAbi(local_endpoint.address), .port = local_endpoint.port};
 }
 
-absl::StatusOr<MediaTable> MakeMediaTable(const trunk::Config& config) {
+namespace {
+
+bool SameNetworks(const NetworkSet& a, const NetworkSet& b) {
+  return std::equal(a.networks.begin(), a.networks.end(), b.networks.begin(), b.networks.end(),
+                    [](const auto& left, const auto& right) {
+                      return left.address == right.address &&
+                             left.prefix_length == right.prefix_length;
+                    });
+}
+
+const NetworkSet* FindSame(const std::vector<NetworkSet>& sets, const NetworkSet& set) {
+  const auto found = std::find_if(sets.begin(), sets.end(),
+                                  [&](const NetworkSet& each) { return SameNetworks(each, set); });
+  return found == sets.end() ? nullptr : &*found;
+}
+
+bool IsTaken(const std::vector<NetworkSet>& sets, uint16_t number) {
+  return std::any_of(sets.begin(), sets.end(),
+                     [number](const NetworkSet& each) { return each.number == number; });
+}
+
+// Gives every list that is not empty a number; equal ones share it.
+absl::Status NumberSets(const std::vector<NetworkSet>& lists, const MediaTable& previous,
+                        MediaTable* table) {
+  for (const bool known : {true, false}) {
+    for (const NetworkSet& list : lists) {
+      if (list.networks.empty() || FindSame(table->sets, list) != nullptr) continue;
+      const NetworkSet* before = FindSame(previous.sets, list);
+      if ((before != nullptr) != known) continue;
+      NetworkSet set = list;
+      // Not one of `previous` either: it may be told anew before the legs that name it have gone.
+      while (!known && (IsTaken(table->sets, set.number) || IsTaken(previous.sets, set.number))) {
+        ++set.number;
+      }
+      if (known) set.number = before->number;
+      if (set.number >= relay::abi::kNetworkSetsMax) {
+        return absl::InvalidArgumentError("more than 64 different lists of media networks");
+      }
+      table->sets.push_back(std::move(set));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<MediaTable> MakeMediaTable(const trunk::Config& config, const MediaTable& previous) {
   MediaTable table;
+  std::vector<NetworkSet> lists;
   for (const trunk::Trunk& trunk : config.trunks) {
     TrunkMedia media;
     for (const trunk::MediaAddress& address : trunk.addresses) {
       media.local.push_back(ToAbi(address.local));
       media.advertise.push_back(ToAbi(address.advertise));
     }
-    NetworkSet set;
+    NetworkSet list;
     for (const sdp::IpNetwork& network : trunk.networks) {
-      set.networks.push_back(
+      list.networks.push_back(
           {.address = ToAbi(network.address), .prefix_length = network.prefix_length});
     }
-    if (set.networks.size() > relay::abi::kNetworksPerSet) {
+    if (list.networks.size() > relay::abi::kNetworksPerSet) {
       return absl::InvalidArgumentError("trunk " + trunk.name +
                                         ": more than 32 media networks cannot be checked");
     }
-    if (!set.networks.empty()) {
-      const auto same = std::find_if(table.sets.begin(), table.sets.end(), [&](const auto& other) {
-        return std::equal(other.networks.begin(), other.networks.end(), set.networks.begin(),
-                          set.networks.end(), [](const auto& a, const auto& b) {
-                            return a.address == b.address && a.prefix_length == b.prefix_length;
-                          });
-      });
-      media.network_set = static_cast<uint16_t>(same - table.sets.begin());
-      set.number = media.network_set;
-      if (same == table.sets.end()) table.sets.push_back(std::move(set));
-    }
+    lists.push_back(std::move(list));
     table.trunks.push_back(std::move(media));
   }
-  if (table.sets.size() > relay::abi::kNetworkSetsMax) {
-    return absl::InvalidArgumentError("more than 64 different lists of media networks");
+  if (absl::Status numbered = NumberSets(lists, previous, &table); !numbered.ok()) return numbered;
+  for (size_t i = 0; i < lists.size(); ++i) {
+    if (lists[i].networks.empty()) continue;
+    table.trunks[i].network_set = FindSame(table.sets, lists[i])->number;
   }
   return table;
 }

@@ -19,7 +19,7 @@ namespace sipctl::media {
 relay::abi::Address ToAbi(const sdp::IpAddress& address);
 sdp::IpAddress FromAbi(const relay::abi::Address& address);
 
-// What the relay must know of a trunk, made once from the configuration.
+// What the relay must know of a trunk, made from the configuration.
 struct TrunkMedia {
   std::vector<relay::abi::Address> local;      // the relay's addresses for this trunk
   std::vector<relay::abi::Address> advertise;  // as its SDP shows them, same order
@@ -34,7 +34,9 @@ struct MediaTable {
   std::vector<NetworkSet> sets;    // equal lists share one
 };
 // Fails when there are more different network lists than the relay has sets.
-absl::StatusOr<MediaTable> MakeMediaTable(const trunk::Config& config);
+// A list that `previous` had keeps its number: legs in the relay name their set by it.
+absl::StatusOr<MediaTable> MakeMediaTable(const trunk::Config& config,
+                                          const MediaTable& previous = {});
 
 // `length_ms` is the absolute length of the session, 0 = none; `label` is shown by relaystat.
 struct LegFrame {

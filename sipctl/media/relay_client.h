@@ -100,6 +100,9 @@ class RelayClient {
 
   void Start();
 
+  // From now on these; those that are new or another than before are told ahead of the next leg.
+  void SetNetworks(std::vector<NetworkSet> sets);
+
   // Ready for new sessions: attached, its turns go on, not draining.
   bool ready() const;
   bool attached() const { return link_ != nullptr; }

@@ -62,6 +62,13 @@ void RelayClient::Flush() {
   if (next_request_ != before) link_->Signal();
 }
 
+void RelayClient::SetNetworks(std::vector<NetworkSet> sets) {
+  // All of them: there are few, and what they define again they define alike.
+  networks_to_tell_ = sets;
+  options_.network_sets = std::move(sets);
+  FlushSoon();
+}
+
 // The sets come before the legs that name them.
 void RelayClient::TellNetworks() {
   while (!networks_to_tell_.empty()) {

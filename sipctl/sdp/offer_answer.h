@@ -50,6 +50,8 @@ struct MediaPolicy {
   // is not refused but left unknown, for the relay to learn (peer behind NAT).
   std::vector<IpNetwork> networks;
   bool learn_remote = false;
+
+  bool operator==(const MediaPolicy&) const = default;
 };
 
 // What one offer or answer shall say.

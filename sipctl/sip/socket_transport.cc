@@ -107,6 +107,13 @@ absl::Status SocketTransport::ReloadTls() {
   return absl::OkStatus();
 }
 
+absl::Status SocketTransport::SetPeers(std::vector<std::optional<TlsClientOptions>> peers) {
+  std::swap(options_.peers, peers);
+  absl::Status made = ReloadTls();
+  if (!made.ok()) std::swap(options_.peers, peers);
+  return made;
+}
+
 const Advertised& SocketTransport::advertised(uint16_t listener) const {
   return listeners_.at(listener).advertised;
 }

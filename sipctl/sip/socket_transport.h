@@ -83,6 +83,8 @@ class SocketTransport : public Transport, private ConnectionUser {
   // Reads all certificates, keys and roots again. Connections that are open go on with the old
   // ones. On an error everything stays as it was.
   absl::Status ReloadTls();
+  // The same with other peers; on an error the old ones stay.
+  absl::Status SetPeers(std::vector<std::optional<TlsClientOptions>> peers);
 
   const TransportCounters& counters() const { return counters_; }
   size_t connections() const { return connections_.size(); }

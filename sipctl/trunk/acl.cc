@@ -17,6 +17,7 @@ sdp::IpAddress Mask(sdp::IpAddress address, int bits) {
 
 Acl::Acl(const Config& config) {
   for (size_t trunk = 0; trunk < config.trunks.size(); ++trunk) {
+    if (config.trunks[trunk].retired) continue;
     for (const sdp::IpNetwork& network : config.trunks[trunk].sources) {
       auto at = std::find_if(lengths_.begin(), lengths_.end(), [&network](const Length& length) {
         return length.prefix_length == network.prefix_length;

@@ -63,6 +63,7 @@ LoadResult ParseConfig(std::string_view text, std::string file_name) {
     }
     DocumentDraft document;
     document.config.file = file_name;
+    document.config.source = text;
     ReadDocument(reader, node, &document);
     Config config = Assemble(reader, std::move(document));
     if (!HasError(result.diagnostics)) {

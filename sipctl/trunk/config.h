@@ -38,6 +38,8 @@ struct Listener {
   std::string key;
   std::string client_trust;  // not empty: who connects must show a certificate of these roots
   int line = 0;
+
+  bool operator==(const Listener&) const = default;
 };
 
 // How a trunk is known, and we to it, over TLS.
@@ -47,6 +49,8 @@ struct Tls {
   std::string certificate;  // ours, PEM; empty = none
   std::string key;          // empty = lies in the certificate's file
   bool verify = true;
+
+  bool operator==(const Tls&) const = default;
 };
 
 // One local address of the relay and what the far side of a trunk must see in SDP instead (NAT).
@@ -64,6 +68,8 @@ struct Destination {
   std::string host;  // an address or a name
   uint16_t port = 5060;
   Transport transport = Transport::kUdp;
+
+  bool operator==(const Destination&) const = default;
 };
 
 struct Trunk {
@@ -99,7 +105,12 @@ struct Trunk {
   uint32_t calls_per_minute = 0;  // that we send to it; 0 = no limit
   uint32_t call_burst = 20;       // sent at once after a quiet time
 
+  // No longer in the file: kept for the calls that began with it (succession.h).
+  bool retired = false;
+
   int line = 0;
+
+  bool operator==(const Trunk&) const = default;
 };
 
 struct Route {
@@ -113,6 +124,7 @@ struct Route {
 
 struct Config {
   std::string file;
+  std::string source;  // the text that it was read from
   std::vector<Listener> listeners;
   std::string relay_socket{kRelaySocketDefault};
   std::string control_socket{

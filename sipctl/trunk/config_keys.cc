@@ -1,54 +1,9 @@
 #include "sipctl/trunk/config_keys.h"
 
-#include <algorithm>
-#include <utility>
-
-#include "sipctl/trunk/profile.h"
-#include "sipctl/trunk/rules.h"
+#include <span>
 
 namespace sipctl::trunk {
 namespace {
-
-template <typename Value, typename Target>
-void Assign(std::optional<Value> value, Target* target) {
-  if (value.has_value()) *target = *std::move(value);
-}
-
-void ReadTransport(Reader& reader, const YAML::Node& node, Transport* transport) {
-  if (const auto choice = reader.Choice(node, {"udp", "tcp", "tls"})) {
-    *transport = static_cast<Transport>(*choice);
-  }
-}
-
-// Of "host:port"; a bare IPv6 address has colons of its own.
-bool HasPort(const YAML::Node& node) {
-  return node.IsScalar() && node.Scalar().find(':') != std::string::npos &&
-         !sdp::ParseIpAddress(node.Scalar()).has_value();
-}
-
-void ReadCodecs(Reader& reader, const YAML::Node& node, std::vector<sdp::Codec>* codecs) {
-  std::vector<sdp::Codec> speech;
-  for (const YAML::Node& item : reader.Items(node, "list of codecs")) {
-    const std::optional<size_t> choice = reader.Choice(item, {"pcma", "pcmu"});
-    if (!choice.has_value()) continue;
-    const sdp::Codec codec = *choice == 0 ? sdp::Codec::kPcma : sdp::Codec::kPcmu;
-    if (std::find(speech.begin(), speech.end(), codec) != speech.end()) {
-      reader.Error(Reader::LineOf(item), Concat("'", item.Scalar(), "' stands twice"), "it once");
-      continue;
-    }
-    speech.push_back(codec);
-  }
-  if (node.IsSequence() && node.size() == 0) {
-    reader.Error(Reader::LineOf(node), "a trunk needs a codec", "[pcma, pcmu]");
-  }
-  std::erase_if(*codecs, sdp::IsSpeech);
-  codecs->insert(codecs->begin(), speech.begin(), speech.end());
-}
-
-void SetExtra(std::vector<sdp::Codec>* codecs, sdp::Codec codec, bool wanted) {
-  std::erase(*codecs, codec);
-  if (wanted) codecs->push_back(codec);
-}
 
 constexpr Field<ListenerDraft> kListenerKeys[] = {
     {{"name", "name", kRequired, "What trunks and messages call it."},
@@ -95,17 +50,6 @@ constexpr Field<ListenerDraft> kListenerKeys[] = {
      }},
 };
 
-constexpr Field<AddressDraft> kAddressKeys[] = {
-    {{"local", "address", kRequired, "An address the relay has its ports on."},
-     [](Reader& reader, const YAML::Node& node, AddressDraft* draft) {
-       draft->local = reader.Address(node);
-     }},
-    {{"advertise", "address", "as local", "What SDP says instead: the public side of a NAT."},
-     [](Reader& reader, const YAML::Node& node, AddressDraft* draft) {
-       draft->advertise = reader.Address(node);
-     }},
-};
-
 constexpr Field<RelayDraft> kRelayKeys[] = {
     {{"socket", "path", kRelaySocketDefault, "Where the relay listens for this process."},
      [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
@@ -114,216 +58,7 @@ constexpr Field<RelayDraft> kRelayKeys[] = {
     {{"addresses", "list of addresses", kRequired,
       "The relay's media addresses, for trunks that name none of their own."},
      [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
-       reader.ReadList(node, "address", kAddressKeys, &draft->addresses);
-     }},
-};
-
-constexpr Field<TrunkDraft> kTrunkKeys[] = {
-    {{"name", "name", kRequired, "What routes, logs and `sipctl calls` call it."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Name(node), &draft->trunk.name);
-     }},
-    {{"profile", "exotel, exotel-2025, twilio or generic", "none",
-      "Whose trunk it is. Fills in transport, port, media networks, codecs and limit where they "
-      "are "
-      "not given, and tells `sipctl check` the carrier's rules."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       if (const auto choice = reader.Choice(node, ProfileNames())) {
-         draft->trunk.carrier = &Profiles()[*choice];
-       }
-     }},
-    {{"pop", "name", "none",
-      "The carrier's point of presence that calls go to, instead of a destination."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->pop_line = Reader::LineOf(node);
-       Assign(reader.Name(node), &draft->pop);
-     }},
-    {{"numbers", "list of numbers", "none",
-      "The numbers that the carrier has given us, for `sipctl carrier-sheet`."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->numbers_line = Reader::LineOf(node);
-       for (const YAML::Node& item : reader.Items(node, "list of numbers")) {
-         if (auto number = reader.Dialled(item)) draft->trunk.numbers.push_back(*number);
-       }
-     }},
-    {{"confirmed", "list of rules", "none",
-      "Rules of the table below on which the carrier has agreed otherwise: [CV-03]."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       for (const YAML::Node& item : reader.Items(node, "list of rules")) {
-         const Rule* rule = item.IsScalar() ? FindRule(item.Scalar()) : nullptr;
-         if (rule != nullptr && rule->confirmable) {
-           draft->trunk.confirmed.emplace_back(rule->id);
-         } else {
-           reader.Error(Reader::LineOf(item),
-                        rule == nullptr ? std::string("there is no such rule")
-                                        : Concat(rule->id, " is wrong whatever the carrier says"),
-                        Concat("rules of ", Join(ConfirmableRules(), ", ")));
-         }
-       }
-     }},
-    {{"sources", "list of networks", kRequired,
-      "Whose SIP is this trunk's. All others get no answer at all."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->sources_line = Reader::LineOf(node);
-       Assign(reader.Networks(node, /*any_allowed=*/false), &draft->trunk.sources);
-     }},
-    {{"destination", "host:port", "none",
-      "Where its calls are sent; the port is the profile's, else 5060 (5061 with TLS), if not "
-      "given. Without it, and without a pop, the trunk only calls us."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->destination_line = Reader::LineOf(node);
-       draft->destination = reader.HostAndPort(node, 5060);
-       draft->destination_port_given = HasPort(node);
-     }},
-    {{"transport", "udp, tcp or tls", "the profile's, else udp",
-      "How SIP is carried to the destination."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->transport.emplace();
-       ReadTransport(reader, node, &*draft->transport);
-     }},
-    {{"listener", "name", "the first with the same transport",
-      "Whose socket, Via and Contact it sees."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->listener_line = Reader::LineOf(node);
-       Assign(reader.Name(node), &draft->listener);
-     }},
-    {{"tls_name", "host", "the destination's host",
-      "The name that its certificate must carry, and that we ask for (SNI)."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->tls_line = Reader::LineOf(node);
-       Assign(reader.Host(node), &draft->trunk.tls.name);
-     }},
-    {{"tls_trust", "path", "the system's roots",
-      "PEM file of the roots that its certificate may lead to."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->tls_line = Reader::LineOf(node);
-       Assign(reader.Path(node), &draft->trunk.tls.trust);
-     }},
-    {{"tls_certificate", "path", "none",
-      "PEM file: the certificate that we show when it asks for one, and its chain."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->tls_line = Reader::LineOf(node);
-       Assign(reader.Path(node), &draft->trunk.tls.certificate);
-     }},
-    {{"tls_key", "path", "in the certificate's file", "PEM file of its private key."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->tls_line = Reader::LineOf(node);
-       Assign(reader.Path(node), &draft->trunk.tls.key);
-     }},
-    {{"tls_verify", "true or false", "true",
-      "false: anybody may answer in its name. For laboratories."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->tls_line = Reader::LineOf(node);
-       Assign(reader.Bool(node), &draft->trunk.tls.verify);
-     }},
-    {{"from_domain", "host", "the listener's advertised host",
-      "The host of From in calls to it; some carriers want the account's domain."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->from_domain_line = Reader::LineOf(node);
-       Assign(reader.Host(node), &draft->trunk.from_domain);
-     }},
-    {{"response_timeout", "duration or off", "off",
-      "From INVITE to any answer at all; then the call is given up. Off: 32 seconds."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Duration(node, 1, 32, true), &draft->trunk.response_timeout_ns);
-     }},
-    {{"ring_timeout", "duration", "90s", "From INVITE to a final response; then CANCEL."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Duration(node, 5, 600, false), &draft->trunk.ring_timeout_ns);
-     }},
-    {{"session_expires", "duration or off", "30m",
-      "How often a call must show that it lives (RFC 4028), as we ask for it. Off: no session "
-      "timer."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Duration(node, 90, 86'400, true), &draft->trunk.session_expires_ns);
-     }},
-    {{"call_length_max", "duration or off", "4h", "A call is ended after this time."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Duration(node, 10, 86'400, true), &draft->trunk.call_length_max_ns);
-     }},
-    {{"codecs", "list of pcma, pcmu", "the profile's, else [pcma, pcmu]",
-      "What is offered and accepted, best first."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->codecs_line = Reader::LineOf(node);
-       ReadCodecs(reader, node, &draft->trunk.media.codecs);
-     }},
-    {{"transcode", "true or false", "false",
-      "Whether the relay may turn PCMA into PCMU and back between this trunk and another that "
-      "says so too. One codec end to end is always offered first."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Bool(node), &draft->trunk.media.transcode);
-     }},
-    {{"telephone_event", "96 to 127, or off", "101",
-      "Payload type of DTMF (RFC 4733) in our offers; an offer's own number is kept."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       const bool off = node.IsScalar() && node.Scalar() == "off";
-       SetExtra(&draft->trunk.media.codecs, sdp::Codec::kTelephoneEvent, !off);
-       if (!off) {
-         Assign(reader.Number(node, 96, 127), &draft->trunk.media.telephone_event_payload_type);
-       }
-     }},
-    {{"comfort_noise", "true or false", "false",
-      "Whether comfort noise (RFC 3389) may be agreed when both sides know it."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       if (const auto wanted = reader.Bool(node)) {
-         SetExtra(&draft->trunk.media.codecs, sdp::Codec::kComfortNoise, *wanted);
-       }
-     }},
-    {{"ptime", "10, 20, 30, 40 or 60", "20",
-      "Milliseconds of speech a packet in our offers, when the far side says nothing."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       constexpr uint16_t kTimes[] = {10, 20, 30, 40, 60};
-       if (const auto choice = reader.Choice(node, {"10", "20", "30", "40", "60"})) {
-         draft->trunk.media.ptime_ms = kTimes[*choice];
-       }
-     }},
-    {{"rtcp_mux", "true or false", "false",
-      "Whether our offers propose RTCP on the RTP port; an offered one is always accepted."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Bool(node), &draft->trunk.media.rtcp_mux_offer);
-     }},
-    {{"media_networks", "list of networks or any", "the profile's; required without one",
-      "Where its media may come from and go to."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->networks_given = true;
-       Assign(reader.Networks(node, /*any_allowed=*/true), &draft->trunk.networks);
-     }},
-    {{"learning", "off, signalled or latch", "off",
-      "off: media from anywhere inside media_networks is accepted and goes to the address in SDP. "
-      "signalled: only from the very address and port in SDP. latch: the peer is behind NAT, the "
-      "first steady source is believed."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       if (const auto choice = reader.Choice(node, {"off", "signalled", "latch"})) {
-         draft->trunk.learning = static_cast<Learning>(*choice);
-       }
-     }},
-    {{"media_addresses", "list of addresses", "relay.addresses",
-      "Which of the relay's addresses its calls use, and what SDP says instead."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       reader.ReadList(node, "address", kAddressKeys, &draft->addresses);
-     }},
-    {{"dscp", "0 to 63", "46", "Traffic class of media packets to it (46 = EF)."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Number(node, 0, 63), &draft->trunk.dscp);
-     }},
-    {{"media_timeout", "duration or off", "60s",
-      "Silence, RTCP included, after which the call is ended; not on hold."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Duration(node, 5, 3600, true), &draft->trunk.media_timeout_ns);
-     }},
-    {{"calls_max", "number", "1000", "Calls at a time, both directions together."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Number(node, 1, 1'000'000), &draft->trunk.calls_max);
-     }},
-    {{"calls_per_minute", "number, 0 = no limit", "the profile's, else 0",
-      "New calls that are sent to it; above, callers get 503 with Retry-After."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->calls_per_minute_line = Reader::LineOf(node);
-       Assign(reader.Number(node, 0, 1'000'000), &draft->trunk.calls_per_minute);
-     }},
-    {{"call_burst", "number", "20", "New calls sent at once after a quiet time."},
-     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Number(node, 1, 10'000), &draft->trunk.call_burst);
+       reader.ReadList(node, "address", AddressKeys(), &draft->addresses);
      }},
 };
 
@@ -381,7 +116,7 @@ constexpr Field<DocumentDraft> kDocumentKeys[] = {
      }},
     {{"trunks", "list of trunks", kRequired, "Who may call and be called."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
-       reader.ReadList(node, "trunk", kTrunkKeys, &draft->trunks);
+       reader.ReadList(node, "trunk", TrunkKeys(), &draft->trunks);
      }},
     {{"routes", "list of routes", kRequired, "Which calls go where."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
@@ -389,8 +124,8 @@ constexpr Field<DocumentDraft> kDocumentKeys[] = {
      }},
 };
 
-template <typename Draft, size_t kCount>
-void AppendTable(std::string_view title, const Field<Draft> (&fields)[kCount], std::string* out) {
+template <typename Draft>
+void AppendTable(std::string_view title, std::span<const Field<Draft>> fields, std::string* out) {
   out->append(
       Concat("## ", title, "\n\n| key | value | without it | meaning |\n|---|---|---|---|\n"));
   for (const Field<Draft>& field : fields) {
@@ -408,12 +143,12 @@ void ReadDocument(Reader& reader, const YAML::Node& node, DocumentDraft* documen
 
 std::string KeysMarkdown() {
   std::string out;
-  AppendTable("The document", kDocumentKeys, &out);
-  AppendTable("A listener", kListenerKeys, &out);
-  AppendTable("The relay", kRelayKeys, &out);
-  AppendTable("An address", kAddressKeys, &out);
-  AppendTable("A trunk", kTrunkKeys, &out);
-  AppendTable("A route", kRouteKeys, &out);
+  AppendTable("The document", std::span<const Field<DocumentDraft>>(kDocumentKeys), &out);
+  AppendTable("A listener", std::span<const Field<ListenerDraft>>(kListenerKeys), &out);
+  AppendTable("The relay", std::span<const Field<RelayDraft>>(kRelayKeys), &out);
+  AppendTable("An address", AddressKeys(), &out);
+  AppendTable("A trunk", TrunkKeys(), &out);
+  AppendTable("A route", std::span<const Field<RouteDraft>>(kRouteKeys), &out);
   out.pop_back();
   return out;
 }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sipctl/trunk/config.h"
@@ -72,6 +74,27 @@ struct DocumentDraft {
   std::vector<TrunkDraft> trunks;
   std::vector<RouteDraft> routes;
 };
+
+// The table of a trunk (config_trunk_keys.cc) is as long as all the others together.
+std::span<const Field<AddressDraft>> AddressKeys();
+std::span<const Field<TrunkDraft>> TrunkKeys();
+
+template <typename Value, typename Target>
+void Assign(std::optional<Value> value, Target* target) {
+  if (value.has_value()) *target = *std::move(value);
+}
+
+inline void ReadTransport(Reader& reader, const YAML::Node& node, Transport* transport) {
+  if (const auto choice = reader.Choice(node, {"udp", "tcp", "tls"})) {
+    *transport = static_cast<Transport>(*choice);
+  }
+}
+
+// Of "host:port"; a bare IPv6 address has colons of its own.
+inline bool HasPort(const YAML::Node& node) {
+  return node.IsScalar() && node.Scalar().find(':') != std::string::npos &&
+         !sdp::ParseIpAddress(node.Scalar()).has_value();
+}
 
 void ReadDocument(Reader& reader, const YAML::Node& node, DocumentDraft* document);
 

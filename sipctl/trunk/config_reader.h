@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,6 +41,10 @@ struct Field {
   void (*read)(Reader& reader, const YAML::Node& node, Draft* draft);
 };
 
+// A table of fields, as a parameter from which `Draft` is not deduced.
+template <typename Draft>
+using Fields = std::span<const Field<std::type_identity_t<Draft>>>;
+
 struct HostPort {
   std::string host;
   uint16_t port = 0;
@@ -58,9 +64,8 @@ class Reader {
   static int LineOf(const YAML::Node& node) { return node.Mark().line + 1; }
 
   // Reads a mapping by its table. `what` names it in messages: "trunk", "route".
-  template <typename Draft, size_t kCount>
-  void ReadMap(const YAML::Node& node, std::string_view what, const Field<Draft> (&fields)[kCount],
-               Draft* draft) {
+  template <typename Draft>
+  void ReadMap(const YAML::Node& node, std::string_view what, Fields<Draft> fields, Draft* draft) {
     if (!node.IsMap()) {
       Error(LineOf(node), Concat("the ", what, " must be a mapping"), "key: value");
       return;
@@ -92,8 +97,8 @@ class Reader {
     }
   }
 
-  template <typename Draft, size_t kCount>
-  void ReadList(const YAML::Node& node, std::string_view what, const Field<Draft> (&fields)[kCount],
+  template <typename Draft>
+  void ReadList(const YAML::Node& node, std::string_view what, Fields<Draft> fields,
                 std::vector<Draft>* drafts) {
     for (const YAML::Node& item : Items(node, Concat("list of ", what, "s"))) {
       Draft draft;
@@ -129,8 +134,8 @@ class Reader {
   std::vector<YAML::Node> Items(const YAML::Node& node, std::string_view what);
 
  private:
-  template <typename Draft, size_t kCount>
-  static std::vector<std::string> Names(const Field<Draft> (&fields)[kCount]) {
+  template <typename Draft>
+  static std::vector<std::string> Names(std::span<const Field<Draft>> fields) {
     std::vector<std::string> names;
     for (const Field<Draft>& field : fields) names.emplace_back(field.key.name);
     return names;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace sipctl::trunk {
 namespace {
@@ -45,17 +46,40 @@ std::string_view AdmissionName(Admission admission) {
 
 Limits::Limits(const Config& config, uint64_t now_ns) : calls_max_(config.calls_max) {
   for (const Trunk& trunk : config.trunks) {
-    trunks_.push_back(
-        {0, trunk.calls_max, TokenBucket(trunk.calls_per_minute, trunk.call_burst, now_ns)});
+    trunks_.push_back(std::make_shared<PerTrunk>(
+        PerTrunk{trunk.name, 0, trunk.calls_max, trunk.calls_per_minute, trunk.call_burst,
+                 TokenBucket(trunk.calls_per_minute, trunk.call_burst, now_ns)}));
   }
+}
+
+void Limits::Follow(const Config& next, uint64_t now_ns) {
+  std::vector<std::shared_ptr<PerTrunk>> followers = Limits(next, now_ns).trunks_;
+  for (size_t i = 0; i < followers.size(); ++i) {
+    const auto known = std::find_if(trunks_.begin(), trunks_.end(), [&](const auto& each) {
+      return each->name == followers[i]->name;
+    });
+    if (known == trunks_.end()) continue;
+    PerTrunk& kept = **known;
+    const PerTrunk fresh = *followers[i];
+    followers[i] = *known;
+    if (next.trunks[i].retired) continue;
+    kept.calls_max = fresh.calls_max;
+    if (kept.calls_per_minute != fresh.calls_per_minute || kept.call_burst != fresh.call_burst) {
+      kept.calls_per_minute = fresh.calls_per_minute;
+      kept.call_burst = fresh.call_burst;
+      kept.bucket = fresh.bucket;
+    }
+  }
+  trunks_ = std::move(followers);
+  calls_max_ = next.calls_max;
 }
 
 Admission Limits::Begin(size_t source, size_t destination, uint64_t now_ns) {
   if (calls_ >= calls_max_) return Admission::kProcessFull;
-  PerTrunk& from = trunks_[source];
-  PerTrunk& to = trunks_[destination];
+  PerTrunk& from = *trunks_[source];
+  PerTrunk& to = *trunks_[destination];
   // A call from a trunk to itself counts twice: it takes two of its channels.
-  const uint32_t wanted = source == destination ? 2 : 1;
+  const uint32_t wanted = &from == &to ? 2 : 1;
   if (from.calls + wanted > from.calls_max || to.calls + wanted > to.calls_max) {
     return Admission::kTrunkFull;
   }
@@ -68,13 +92,13 @@ Admission Limits::Begin(size_t source, size_t destination, uint64_t now_ns) {
 }
 
 void Limits::End(size_t source, size_t destination) {
-  --trunks_[source].calls;
-  --trunks_[destination].calls;
+  --trunks_[source]->calls;
+  --trunks_[destination]->calls;
   --calls_;
 }
 
 uint32_t Limits::RetryAfterSeconds(size_t destination, uint64_t now_ns) const {
-  const uint64_t wait_ns = trunks_[destination].bucket.WaitNs(now_ns);
+  const uint64_t wait_ns = trunks_[destination]->bucket.WaitNs(now_ns);
   return static_cast<uint32_t>(std::max<uint64_t>(1, (wait_ns + kSecondNs - 1) / kSecondNs));
 }
 

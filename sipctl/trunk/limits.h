@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,22 +43,30 @@ class Limits {
  public:
   Limits(const Config& config, uint64_t now_ns);
 
+  // The configuration that succeeds the present one: a trunk whose name was there before goes on
+  // with its calls and its tokens, whatever place it has now.
+  void Follow(const Config& next, uint64_t now_ns);
+
   // A new call from one trunk to another. When it is admitted, End(source, destination) once.
   Admission Begin(size_t source, size_t destination, uint64_t now_ns);
   void End(size_t source, size_t destination);
 
   // Whole seconds for Retry-After, at least 1.
   uint32_t RetryAfterSeconds(size_t destination, uint64_t now_ns) const;
-  uint32_t calls(size_t trunk) const { return trunks_[trunk].calls; }
+  uint32_t calls(size_t trunk) const { return trunks_[trunk]->calls; }
   uint32_t calls() const { return calls_; }
 
  private:
   struct PerTrunk {
+    std::string name;
     uint32_t calls = 0;
     uint32_t calls_max = 0;
+    uint32_t calls_per_minute = 0;
+    uint32_t call_burst = 0;
     TokenBucket bucket;
   };
-  std::vector<PerTrunk> trunks_;
+  // By index of Config::trunks; a retired trunk shares with its successor.
+  std::vector<std::shared_ptr<PerTrunk>> trunks_;
   uint32_t calls_ = 0;
   uint32_t calls_max_ = 0;
 };

@@ -43,23 +43,53 @@ class ControlTest : public testing::Test {
 };
 
 TEST_F(ControlTest, AnswersALine) {
-  const auto control = Control::Create(loop_.get(), path_, [](std::string_view question) {
-    return "<" + std::string(question) + ">";
-  });
+  const auto control =
+      Control::Create(loop_.get(), path_, [](std::string_view question, Control::Reply reply) {
+        reply("<" + std::string(question) + ">");
+      });
   ASSERT_TRUE(control.ok());
   EXPECT_EQ(*AskWhileTurning("calls"), "<calls>");
 }
 
 TEST_F(ControlTest, ALongAnswerArrivesWhole) {
   const std::string text(5'000'000, 'x');
-  const auto control = Control::Create(loop_.get(), path_, [&](std::string_view) { return text; });
+  const auto control = Control::Create(
+      loop_.get(), path_, [&](std::string_view, Control::Reply reply) { reply(text); });
   ASSERT_TRUE(control.ok());
   EXPECT_EQ(AskWhileTurning("calls")->size(), text.size());
 }
 
-TEST_F(ControlTest, AQuestionWithoutEndIsCutOff) {
+TEST_F(ControlTest, AnAnswerMayComeLater) {
+  Control::Reply later;
   const auto control =
-      Control::Create(loop_.get(), path_, [](std::string_view) { return std::string("no"); });
+      Control::Create(loop_.get(), path_, [&](std::string_view, Control::Reply reply) {
+        later = std::move(reply);
+        loop_->timers().After(50, [&] { later("at last"); });
+      });
+  ASSERT_TRUE(control.ok());
+  EXPECT_EQ(*AskWhileTurning("reload"), "at last");
+  later("and once more");  // to nobody
+}
+
+TEST_F(ControlTest, AReplyAfterTheEndOfTheVisitorOrOfTheSocketIsLost) {
+  Control::Reply later;
+  auto control = Control::Create(loop_.get(), path_, [&](std::string_view, Control::Reply reply) {
+    later = std::move(reply);
+    loop_->Stop();
+  });
+  ASSERT_TRUE(control.ok());
+  std::thread visitor([&] { (void)Ask(path_, "reload", 50); });
+  loop_->Run();
+  visitor.join();
+  loop_->Turn(1000);  // its end is seen
+  later("too late");
+  control->reset();
+  later("far too late");
+}
+
+TEST_F(ControlTest, AQuestionWithoutEndIsCutOff) {
+  const auto control = Control::Create(loop_.get(), path_,
+                                       [](std::string_view, Control::Reply reply) { reply("no"); });
   ASSERT_TRUE(control.ok());
   const auto answer = AskWhileTurning(std::string(1000, 'q'));
   EXPECT_TRUE(!answer.ok() || answer->empty()) << "closed, perhaps with a reset";
@@ -74,7 +104,7 @@ TEST_F(ControlTest, ADeadOwnersSocketIsTakenOverALivingOnesIsNot) {
     ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     close(fd);
   }
-  const auto answer = [](std::string_view) { return std::string(); };
+  const auto answer = [](std::string_view, Control::Reply reply) { reply(""); };
   const auto first = Control::Create(loop_.get(), path_, answer);
   ASSERT_TRUE(first.ok()) << first.status();
   const auto second = Control::Create(loop_.get(), path_, answer);

@@ -1,0 +1,55 @@
+// A configuration that is read again while the process runs: `sipctl reload` and SIGHUP.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sipctl/loop.h"
+#include "sipctl/options.h"
+#include "sipctl/sip/transport.h"
+#include "sipctl/trunk/config.h"
+
+namespace sipctl::cli {
+
+// Where the calls of each trunk go; nothing where it has no destination or none was found. Blocks.
+std::vector<std::optional<sip::SocketAddress>> ResolveDestinations(const trunk::Config& config);
+
+// Reads the file on a thread of its own, because files and names block, and brings what it found
+// to the loop.
+class Reloader {
+ public:
+  struct Loaded {
+    trunk::LoadResult result;
+    std::vector<std::optional<sip::SocketAddress>> destinations;  // by index of result's trunks
+  };
+  using Done = std::function<void(Loaded)>;
+
+  Reloader(Loop* loop, std::string path) : loop_(loop), path_(std::move(path)) {}
+  ~Reloader();
+  Reloader(const Reloader&) = delete;
+  Reloader& operator=(const Reloader&) = delete;
+
+  // False when the one before is not done yet.
+  bool Begin(Done done);
+
+ private:
+  Loop* loop_;
+  std::string path_;
+  std::thread reading_;
+  bool busy_ = false;  // loop's thread only
+};
+
+// Exit status: 0 when the process runs by the new configuration, 1 when the old one stays.
+int RunReload(const ReloadOptions& options, std::ostream& out, std::ostream& err);
+
+// What the answer to "reload" begins its last line with.
+inline constexpr std::string_view kReloaded = "reloaded: ";
+inline constexpr std::string_view kNotReloaded = "not reloaded: ";
+
+}  // namespace sipctl::cli
