@@ -8,7 +8,9 @@
 #include "sipctl/cli/carrier_sheet.h"
 #include "sipctl/cli/check.h"
 #include "sipctl/cli/diff.h"
+#include "sipctl/cli/exotel_plan.h"
 #include "sipctl/cli/lint_message.h"
+#include "sipctl/cli/probe.h"
 #include "sipctl/cli/reload.h"
 #include "sipctl/cli/route.h"
 #include "sipctl/cli/run.h"
@@ -33,6 +35,10 @@ int main(int argc, char** argv) {
       return sipctl::cli::RunLintMessage(options->lint_message, std::cout);
     case sipctl::Command::kCarrierSheet:
       return sipctl::cli::RunCarrierSheet(options->carrier_sheet, std::cout, std::cerr);
+    case sipctl::Command::kExotelPlan:
+      return sipctl::cli::RunExotelPlan(options->exotel_plan, std::cout, std::cerr);
+    case sipctl::Command::kProbe:
+      return sipctl::cli::RunProbe(options->probe, std::cout, std::cerr);
     case sipctl::Command::kReload:
       return sipctl::cli::RunReload(options->reload, std::cout, std::cerr);
     case sipctl::Command::kDiff:

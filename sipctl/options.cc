@@ -41,6 +41,12 @@ constexpr CommandRow kCommands[] = {
      [](Options* options, const std::string& argument) {
        options->carrier_sheet.trunk = argument;
      }},
+    {Command::kProbe, "probe", "TRUNK",
+     "Asks the network: name, connection, OPTIONS, our addresses and ports; with likely causes.",
+     [](Options* options, const std::string& argument) { options->probe.trunk = argument; }},
+    {Command::kExotelPlan, "exotel-plan", "TRUNK",
+     "Prints the requests that set the trunk up at Exotel, as a script; executes nothing.",
+     [](Options* options, const std::string& argument) { options->exotel_plan.trunk = argument; }},
 };
 
 // A check of something else than a configuration.
@@ -119,6 +125,11 @@ constexpr OptionRow kOptions[] = {
      }},
     {Command::kRoute, "from", "TRUNK", kRequired, "The trunk that the call comes from.",
      [](Options* options, const std::string& value) { return Take(value, &options->route.from); }},
+    {Command::kRoute, "source", "ADDRESS", "none",
+     "The address that the call comes from, for routes with a source.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->route.source);
+     }},
     {Command::kRoute, "config", "FILE", kRequired, "The configuration.",
      [](Options* options, const std::string& value) {
        return Take(value, &options->route.config);
@@ -132,6 +143,14 @@ constexpr OptionRow kOptions[] = {
     {Command::kCarrierSheet, "config", "FILE", kRequired, "The configuration.",
      [](Options* options, const std::string& value) {
        return Take(value, &options->carrier_sheet.config);
+     }},
+    {Command::kProbe, "config", "FILE", kRequired, "The configuration.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->probe.config);
+     }},
+    {Command::kExotelPlan, "config", "FILE", kRequired, "The configuration.",
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->exotel_plan.config);
      }},
     {Command::kCalls, "json", "", "off", "Prints one JSON object instead of a table.",
      [](Options* options, const std::string&) { return options->calls.json = true; }},

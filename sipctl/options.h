@@ -8,7 +8,9 @@
 #include "absl/status/statusor.h"
 #include "sipctl/cli/carrier_sheet.h"
 #include "sipctl/cli/check.h"
+#include "sipctl/cli/exotel_plan.h"
 #include "sipctl/cli/lint_message.h"
+#include "sipctl/cli/probe.h"
 #include "sipctl/cli/route.h"
 
 namespace sipctl {
@@ -20,6 +22,8 @@ enum class Command {
   kRoute,
   kLintMessage,
   kCarrierSheet,
+  kExotelPlan,
+  kProbe,
   kReload,
   kDiff,
   kHelp,
@@ -55,6 +59,8 @@ struct Options {
   cli::RouteOptions route;
   cli::LintMessageOptions lint_message;
   cli::CarrierSheetOptions carrier_sheet;
+  cli::ExotelPlanOptions exotel_plan;
+  cli::ProbeOptions probe;
   ReloadOptions reload;
   DiffOptions diff;
 };

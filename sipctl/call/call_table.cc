@@ -131,8 +131,9 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
     offer = *std::move(parsed);
   }
   const std::string& number = invite.request_uri.user;
-  const trunk::Decision decision = router_->Find(*source, number);
-  if (!decision.trunk) return Refuse(id, invite, 404);
+  const trunk::Decision decision = router_->Find(
+      {.source = *source, .number = number, .address = media::FromAbi(flow.remote.address)});
+  if (!decision.trunk) return Refuse(id, invite, decision.status);
   if (!context_->destinations[*decision.trunk]) {
     return Refuse(id, invite, 503, SipReason(503, "the destination has no address"));
   }
@@ -156,7 +157,8 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
                       .number = decision.number,
                       .caller = invite.from.uri.user,
                       .display_name = invite.from.display_name,
-                      .max_forwards = static_cast<uint8_t>(invite.max_forwards.value_or(71) - 1)},
+                      .max_forwards = static_cast<uint8_t>(invite.max_forwards.value_or(71) - 1),
+                      .flow = decision.flow},
             .caller = invite.from.uri.user,
             .called = number};
   auto& call = calls_[*session];

@@ -79,6 +79,14 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   invite.contact.push_back(ContactOf(*context, listener));
   AddAllow(&invite);
   AddProduct(*context, &invite);
+  for (const trunk::Header& header : trunk.headers) {
+    invite.others.push_back({header.name, header.value});
+  }
+  if (first.flow && trunk.carrier != nullptr) {
+    for (const std::string& name : trunk.carrier->headers.flow) {
+      invite.others.push_back({name, trunk.account});
+    }
+  }
   return invite;
 }
 

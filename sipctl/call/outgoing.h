@@ -27,6 +27,7 @@ struct FirstInvite {
   std::string caller;        // user part of From; empty = anonymous
   std::string display_name;  // may be empty
   uint8_t max_forwards = 70;
+  bool flow = false;  // into a call flow of the carrier
 };
 
 // An INVITE that makes a new dialog: new Call-ID, new tag. Without a body.

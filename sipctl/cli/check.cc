@@ -4,6 +4,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "sipctl/cli/certificates.h"
@@ -11,6 +12,7 @@
 #include "sipctl/text.h"
 #include "sipctl/trunk/config.h"
 #include "sipctl/trunk/diagnostic.h"
+#include "sipctl/trunk/profile_age.h"
 #include "sipctl/trunk/rules.h"
 
 namespace sipctl::cli {
@@ -35,13 +37,19 @@ std::vector<std::string> Outbound(const Config& config) {
   std::vector<std::string> lines;
   for (size_t i = 0; i < config.trunks.size(); ++i) {
     const Trunk& trunk = config.trunks[i];
-    if (!trunk.destination.has_value()) continue;
+    if (trunk.way == trunk::Way::kInbound) continue;
     const trunk::Listener& listener = config.listeners[trunk.listener];
     std::vector<std::string> calls;
     for (const trunk::Route& route : config.routes) {
       if (route.to != i) continue;
       const std::string from = route.from.has_value() ? config.trunks[*route.from].name : "any";
-      calls.push_back(Concat(from, " ", route.prefix.empty() ? "*" : route.prefix));
+      const std::string which = !route.numbers.empty() ? Join(route.numbers, " ")
+                                : route.prefix.empty() ? "*"
+                                                       : route.prefix;
+      calls.push_back(
+          Concat(from, " ", which,
+                 route.sources.empty() ? "" : Concat(" at ", NetworksText(route.sources)),
+                 route.flow ? " into a flow" : ""));
     }
     lines.push_back(Concat(
         trunk.name, ": to ", HostText(trunk.destination->host, trunk.destination->port), "/",
@@ -62,6 +70,7 @@ std::vector<std::string> Inbound(const Config& config) {
   });
   std::vector<std::string> lines;
   for (const Trunk& trunk : config.trunks) {
+    if (trunk.way == trunk::Way::kOutbound) continue;
     lines.push_back(Concat(trunk.name, ": from ", NetworksText(trunk.sources), " to ", listeners));
   }
   return lines;
@@ -172,6 +181,9 @@ int RunCheck(const CheckOptions& options, std::ostream& out) {
     result = trunk::LoadConfig(options.config);
     if (result.config != nullptr) {
       for (Diagnostic& each : CheckCertificates(*result.config, std::time(nullptr))) {
+        result.diagnostics.push_back(std::move(each));
+      }
+      for (Diagnostic& each : trunk::CheckProfileAge(*result.config, std::time(nullptr))) {
         result.diagnostics.push_back(std::move(each));
       }
     }

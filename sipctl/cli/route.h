@@ -10,6 +10,7 @@ struct RouteOptions {
   std::string number;
   std::string from;    // name of the trunk the call comes from
   std::string config;  // path
+  std::string source;  // address the call comes from; may be empty
 };
 
 // Exit status: 0 the call has a route, 1 it has none, or the configuration has errors.

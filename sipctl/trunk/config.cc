@@ -7,6 +7,7 @@
 #include <sstream>
 #include <utility>
 
+#include "sipctl/text.h"
 #include "sipctl/trunk/config_check.h"
 #include "sipctl/trunk/config_keys.h"
 #include "sipctl/trunk/config_reader.h"
@@ -33,6 +34,30 @@ int FirstLineNotUtf8(std::string_view text) {
     if (c == '\n') ++line;
   }
   return following == 0 ? 0 : line;
+}
+
+// A secret key is refused by the tables; a secret that was commented out is still in the file.
+void ReportSecretsInComments(Reader& reader, std::string_view text) {
+  int line = 0;
+  for (const std::string_view row : Split(text, '\n')) {
+    ++line;
+    const size_t hash = row.find('#');
+    if (hash == std::string_view::npos) continue;
+    std::string comment(row.substr(hash));
+    std::transform(comment.begin(), comment.end(), comment.begin(), ToLower);
+    for (const std::string_view secret : {"password", "passwd", "secret", "token", "api_key"}) {
+      const size_t at = comment.find(secret);
+      if (at == std::string::npos) continue;
+      const std::string_view rest = Strip(std::string_view(comment).substr(at + secret.size()));
+      if (rest.empty() || (rest[0] != ':' && rest[0] != '=')) continue;
+      const std::string_view value = Strip(rest.substr(1));
+      if (value.empty() || value[0] == '$' || value[0] == '<') continue;
+      reader.Warning(
+          line, Concat("this comment looks like a secret (", secret, ") in a file that is copied"),
+          "it nowhere here");
+      break;
+    }
+  }
 }
 
 }  // namespace
@@ -65,6 +90,7 @@ LoadResult ParseConfig(std::string_view text, std::string file_name) {
     document.config.file = file_name;
     document.config.source = text;
     ReadDocument(reader, node, &document);
+    ReportSecretsInComments(reader, text);
     Config config = Assemble(reader, std::move(document));
     if (!HasError(result.diagnostics)) {
       result.config = std::make_shared<const Config>(std::move(config));

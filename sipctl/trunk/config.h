@@ -72,13 +72,26 @@ struct Destination {
   bool operator==(const Destination&) const = default;
 };
 
+// Who may begin calls over a trunk, as the telephone sees it.
+enum class Way : uint8_t { kBidirectional, kOutbound, kInbound };
+
+struct Header {
+  std::string name;
+  std::string value;
+
+  bool operator==(const Header&) const = default;
+};
+
 struct Trunk {
   std::string name;
+  Way way = Way::kBidirectional;  // outbound: only we call; inbound: only it calls
 
   // The carrier.
   const Profile* carrier = nullptr;    // of `profile`, part of the program; null: nothing is known
   std::vector<std::string> numbers;    // that the carrier has given us, E.164
   std::vector<std::string> confirmed;  // rules on which the carrier has agreed otherwise
+  std::string account;                 // ours, for calls into the carrier's flows
+  std::vector<Header> headers;         // added to every call to it
 
   // Signalling.
   std::vector<sdp::IpNetwork> sources;     // whose SIP is this trunk's
@@ -113,6 +126,19 @@ struct Trunk {
   bool operator==(const Trunk&) const = default;
 };
 
+struct PortRange {
+  uint16_t first = 10000;
+  uint16_t last = 40000;
+
+  bool operator==(const PortRange&) const = default;
+};
+
+// Media ports that so many calls of a trunk take: two each, and half as many again for those that
+// rest after a call.
+constexpr uint64_t PortsWanted(uint64_t calls) {
+  return calls * 2 * 3 / 2;
+}
+
 struct Route {
   std::optional<size_t> from;  // index of a trunk; absent = any
   std::string prefix;          // of the called number; empty = every number
@@ -120,6 +146,10 @@ struct Route {
   uint32_t strip = 0;          // characters taken from the front of the number, then
   std::string add;             // put in front of it
   int line = 0;
+  std::vector<std::string> numbers;     // whole called numbers, instead of a prefix
+  std::vector<sdp::IpNetwork> sources;  // the call must come from one of these; empty = anywhere
+  std::string user;                     // instead of the number, when not empty
+  bool flow = false;                    // into a call flow of the carrier, not to the telephone
 };
 
 struct Config {
@@ -132,6 +162,7 @@ struct Config {
   std::string journal;                // file of the dialog journal; empty = none
   std::string user_agent = "Tandem";  // of User-Agent and Server; empty = neither
   uint32_t calls_max = 10'000;        // of the process
+  PortRange relay_ports;              // that the relay was started with
   std::vector<MediaAddress> addresses;
   std::vector<Trunk> trunks;
   std::vector<Route> routes;

@@ -36,6 +36,7 @@ class CarrierRules {
     CheckCodecs();
     if (trunk_.carrier == nullptr) return;
     CheckNumbers(*trunk_.carrier);
+    CheckHeaders(*trunk_.carrier);
     CheckLimit(*trunk_.carrier);
     CheckIdentity(*trunk_.carrier);
     CheckAccount(*trunk_.carrier);
@@ -137,6 +138,15 @@ class CarrierRules {
       Report("CV-11", draft_.numbers_line,
              Concat("'", number, "' is no number as ", carrier.title, " writes it"),
              "+, country code and number in quotes: \"+918012345678\"");
+    }
+  }
+
+  void CheckHeaders(const Profile& carrier) {
+    for (const Header& header : trunk_.headers) {
+      if (!carrier.IsReserved(header.name)) continue;
+      Report("CV-13", draft_.headers_line,
+             Concat(header.name, " is ", carrier.title, "'s own header and not for us to send"),
+             "another name");
     }
   }
 

@@ -4,30 +4,11 @@
 #include <utility>
 
 #include "sipctl/trunk/config_carrier.h"
+#include "sipctl/trunk/config_routes.h"
 #include "sipctl/trunk/gateway.h"
 
 namespace sipctl::trunk {
 namespace {
-
-template <typename Range, typename NameOf>
-std::vector<std::string> NamesOf(const Range& range, NameOf name_of) {
-  std::vector<std::string> names;
-  for (const auto& item : range) names.push_back(name_of(item));
-  return names;
-}
-
-std::optional<size_t> IndexOf(const std::vector<std::string>& names, const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<size_t>(found - names.begin());
-}
-
-std::string Suggest(const std::string& name, std::vector<std::string> names) {
-  std::erase(names, "");
-  const std::string near = NearestName(name, names);
-  if (!near.empty()) return near;
-  return names.empty() ? "" : "one of " + Join(names, ", ");
-}
 
 // Reports a second item of the same name.
 void CheckName(Reader& reader, std::string_view what, const std::string& name, int line,
@@ -139,6 +120,14 @@ class TrunkMaker {
           Destination{draft.destination->host, draft.destination->port, *draft.transport};
     }
     CheckTls(trunk, draft);
+    if (!draft.way_given && !trunk.destination.has_value()) trunk.way = Way::kInbound;
+    if (trunk.way != Way::kInbound && !trunk.destination.has_value()) {
+      reader_.Error(draft.line, Concat("trunk '", trunk.name, "' has no destination to call"),
+                    "destination: HOST:PORT, or direction: inbound");
+    }
+    if (trunk.account.empty()) {
+      trunk.account = trunk.from_domain.substr(0, trunk.from_domain.find('.'));
+    }
     trunk.listener = ChooseListener(draft);
     trunk.addresses =
         draft.addresses.empty() ? config_.addresses : MakeAddresses(reader_, draft.addresses);
@@ -151,6 +140,7 @@ class TrunkMaker {
     if (!config_.listeners.empty()) {
       CheckCarrier(reader_, trunk, draft, config_.listeners[trunk.listener]);
     }
+    CheckPorts(trunk);
     if (reader_.errors() == 0) CheckMedia(trunk, draft);
     return trunk;
   }
@@ -205,6 +195,18 @@ class TrunkMaker {
     }
   }
 
+  void CheckPorts(const Trunk& trunk) {
+    const PortRange& range = config_.relay_ports;
+    const uint64_t there = trunk.addresses.size() * (range.last - range.first + 1ull);
+    const uint64_t wanted = PortsWanted(trunk.calls_max);
+    if (there >= wanted || trunk.addresses.empty() || IsConfirmed(trunk.confirmed, "CV-19")) return;
+    reader_.Report(ByRule(
+        "CV-19", reader_.file(), trunk.line,
+        Concat(trunk.calls_max, " calls of trunk '", trunk.name, "' want ", wanted,
+               " media ports; its addresses have ", there),
+        Concat("calls_max: ", there / 3, ", more media_addresses, or a wider range of ports")));
+  }
+
   void CheckMedia(const Trunk& trunk, const TrunkDraft& draft) {
     if (trunk.networks.empty() && trunk.learning != Learning::kSignalled) {
       reader_.Warning(draft.line, Concat("trunk '", trunk.name, "' takes media from any source"),
@@ -217,6 +219,20 @@ class TrunkMaker {
   std::vector<std::string> names_;
   std::vector<std::string> listener_names_;
 };
+
+// The narrower one wins, which may surprise who wrote the wider one.
+void CheckNested(Reader& reader, const TrunkDraft& inner, const TrunkDraft& outer) {
+  for (const sdp::IpNetwork& narrow : inner.trunk.sources) {
+    for (const sdp::IpNetwork& wide : outer.trunk.sources) {
+      if (wide.prefix_length >= narrow.prefix_length || !wide.Contains(narrow.address)) continue;
+      reader.Warning(inner.sources_line,
+                     Concat("the source ", sdp::FormatIpNetwork(narrow), " of '", inner.trunk.name,
+                            "' lies inside ", sdp::FormatIpNetwork(wide), " of '", outer.trunk.name,
+                            "'; its calls are those of '", inner.trunk.name, "'"),
+                     "networks that do not overlap, if that is not meant");
+    }
+  }
+}
 
 // Two trunks with the same network cannot be told apart; one inside another can (longest prefix).
 void CheckSources(Reader& reader, const std::vector<TrunkDraft>& drafts) {
@@ -232,92 +248,12 @@ void CheckSources(Reader& reader, const std::vector<TrunkDraft>& drafts) {
       }
     }
   }
+  for (const TrunkDraft& inner : drafts) {
+    for (const TrunkDraft& outer : drafts) {
+      if (&inner != &outer) CheckNested(reader, inner, outer);
+    }
+  }
 }
-
-class RouteMaker {
- public:
-  RouteMaker(Reader& reader, const Config& config) : reader_(reader), config_(config) {
-    names_ = NamesOf(config.trunks, [](const Trunk& trunk) { return trunk.name; });
-  }
-
-  void Make(const RouteDraft& draft, std::vector<Route>* routes) {
-    Route route = draft.route;
-    route.line = draft.line;
-    bool known = true;
-    if (!draft.from.empty() && draft.from != "any") {
-      route.from = Find(draft.from, draft.from_line);
-      known = route.from.has_value();
-    }
-    const std::optional<size_t> to =
-        draft.to.empty() ? std::nullopt : Find(draft.to, draft.to_line);
-    if (!known || !to.has_value()) return;
-    route.to = *to;
-    if (!config_.trunks[*to].destination.has_value()) {
-      reader_.Error(draft.to_line, Concat("trunk '", draft.to, "' has no destination"),
-                    "destination: HOST:PORT in the trunk");
-    }
-    if (route.from == route.to) {
-      reader_.Warning(draft.line,
-                      Concat("calls from '", draft.to, "' go back to '", draft.to, "'"));
-    }
-    for (const Route& other : *routes) {
-      if (other.from != route.from || other.prefix != route.prefix) continue;
-      reader_.Error(
-          draft.line,
-          Concat("this route is never taken: line ", other.line, " has the same source and prefix"),
-          "another prefix, or only one of the two");
-    }
-    routes->push_back(std::move(route));
-  }
-
-  void CheckCoverage(const std::vector<Route>& routes) {
-    for (const Route& route : routes) CheckShadowed(route, routes);
-    for (size_t i = 0; i < config_.trunks.size(); ++i) {
-      const Trunk& trunk = config_.trunks[i];
-      const bool out = std::any_of(routes.begin(), routes.end(),
-                                   [i](const Route& route) { return route.from.value_or(i) == i; });
-      const bool in = std::any_of(routes.begin(), routes.end(),
-                                  [i](const Route& route) { return route.to == i; });
-      if (!out) {
-        reader_.Warning(trunk.line,
-                        Concat("no route takes calls from trunk '", trunk.name, "': they get 404"),
-                        Concat("a route with from: ", trunk.name));
-      }
-      if (!in && trunk.destination.has_value()) {
-        reader_.Warning(trunk.line, Concat("no route leads to trunk '", trunk.name, "'"),
-                        Concat("a route with to: ", trunk.name));
-      }
-    }
-  }
-
- private:
-  std::optional<size_t> Find(const std::string& name, int line) {
-    const std::optional<size_t> index = IndexOf(names_, name);
-    if (!index.has_value()) {
-      reader_.Error(line, Concat("there is no trunk '", name, "'"), Suggest(name, names_));
-    }
-    return index;
-  }
-
-  // A route for any trunk, where every trunk has its own route with the same prefix.
-  void CheckShadowed(const Route& route, const std::vector<Route>& routes) {
-    if (route.from.has_value()) return;
-    for (size_t i = 0; i < config_.trunks.size(); ++i) {
-      if (std::none_of(routes.begin(), routes.end(), [&](const Route& other) {
-            return other.from == i && other.prefix == route.prefix;
-          })) {
-        return;
-      }
-    }
-    reader_.Error(route.line,
-                  "this route is never taken: every trunk has its own route with this prefix",
-                  "another prefix, or leave it out");
-  }
-
-  Reader& reader_;
-  const Config& config_;
-  std::vector<std::string> names_;
-};
 
 void CheckEmpty(Reader& reader, std::string_view what, bool empty) {
   if (empty)
@@ -331,6 +267,13 @@ Config Assemble(Reader& reader, DocumentDraft document) {
   const bool whole = reader.errors() == 0;
   Config config = std::move(document.config);
   config.relay_socket = document.relay.socket;
+  config.relay_ports = document.relay.ports;
+  if (config.relay_ports.first % 2 != 0) {
+    reader.Report(ByRule(
+        "CV-19", reader.file(), document.relay.ports_line,
+        Concat("the ports begin with ", config.relay_ports.first, ", and RTP stands on even ports"),
+        "an even first port"));
+  }
   config.listeners = MakeListeners(reader, document.listeners);
   config.addresses = MakeAddresses(reader, document.relay.addresses);
   TrunkMaker trunks(reader, config);
@@ -339,9 +282,7 @@ Config Assemble(Reader& reader, DocumentDraft document) {
     config.trunks.push_back(std::move(trunk));
   }
   CheckSources(reader, document.trunks);
-  RouteMaker routes(reader, config);
-  for (const RouteDraft& draft : document.routes) routes.Make(draft, &config.routes);
-  if (reader.errors() == 0) routes.CheckCoverage(config.routes);
+  MakeRoutes(reader, document.routes, &config);
   if (!whole) return config;
   CheckEmpty(reader, "listener", config.listeners.empty());
   CheckEmpty(reader, "trunk", config.trunks.empty());

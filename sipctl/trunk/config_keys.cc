@@ -1,6 +1,9 @@
 #include "sipctl/trunk/config_keys.h"
 
+#include <algorithm>
 #include <span>
+
+#include "sipctl/trunk/gateway.h"
 
 namespace sipctl::trunk {
 namespace {
@@ -55,6 +58,24 @@ constexpr Field<RelayDraft> kRelayKeys[] = {
      [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
        Assign(reader.Path(node), &draft->socket);
      }},
+    {{"ports", "range", "10000-40000",
+      "The UDP ports that the relay was started with: for what is told to the carrier, and to see "
+      "whether they are enough."},
+     [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
+       draft->ports_line = Reader::LineOf(node);
+       const std::string text = node.IsScalar() ? node.Scalar() : "";
+       const size_t dash = text.find('-');
+       const auto first = ParseNumber<uint16_t>(std::string_view(text).substr(0, dash));
+       const auto last = dash == std::string::npos
+                             ? std::nullopt
+                             : ParseNumber<uint16_t>(std::string_view(text).substr(dash + 1));
+       if (first.has_value() && last.has_value() && *first > 0 && *first < *last) {
+         draft->ports = {*first, *last};
+       } else {
+         reader.Error(draft->ports_line, Concat("'", text, "' is no range of ports"),
+                      "10000-40000");
+       }
+     }},
     {{"addresses", "list of addresses", kRequired,
       "The relay's media addresses, for trunks that name none of their own."},
      [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
@@ -72,6 +93,45 @@ constexpr Field<RouteDraft> kRouteKeys[] = {
       "How the called number begins. The longest prefix wins, whatever the order in the file."},
      [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
        Assign(reader.Dialled(node), &draft->route.prefix);
+     }},
+    {{"numbers", "list of numbers", "none",
+      "Whole called numbers (DIDs) instead of a prefix; they beat every prefix."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       for (const YAML::Node& item : reader.Items(node, "list of numbers")) {
+         if (auto number = reader.Dialled(item)) draft->route.numbers.push_back(*number);
+       }
+     }},
+    {{"source", "list of networks", "anywhere in the trunk",
+      "The addresses that the call comes from; between equal prefixes the narrowest network wins."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       Assign(reader.Networks(node, /*any_allowed=*/false), &draft->route.sources);
+     }},
+    {{"user", "name", "the number",
+      "What stands in the request URI instead of the number, where a platform wants its project or "
+      "agent there."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       const std::optional<std::string> user = reader.Text(node, "a user name");
+       if (!user.has_value()) return;
+       const bool plain = !user->empty() && std::all_of(user->begin(), user->end(), [](char c) {
+         return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.' || c == '+';
+       });
+       if (plain) {
+         draft->route.user = *user;
+       } else {
+         reader.Error(Reader::LineOf(node), Concat("'", *user, "' is no user of a SIP address"),
+                      "letters, digits, '-', '_', '.' and '+'");
+       }
+     }},
+    {{"mode", "pstn or flow", "pstn",
+      "pstn: the call goes on as any other. flow: it enters a call flow of the carrier; the header "
+      "that its profile wants for this is added, with the trunk's account."},
+     [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
+       draft->mode_line = Reader::LineOf(node);
+       const std::string mode = node.IsScalar() ? node.Scalar() : "";
+       draft->route.flow = mode == "flow";
+       if (mode == "flow" || mode == "pstn") return;
+       reader.Report(ByRule("CV-14", reader.file(), draft->mode_line,
+                            Concat("'", mode, "' is no mode of routing"), "pstn or flow"));
      }},
     {{"to", "trunk", kRequired, "Where the call goes."},
      [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {

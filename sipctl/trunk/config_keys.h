@@ -34,6 +34,8 @@ struct AddressDraft {
 
 struct RelayDraft {
   std::string socket{kRelaySocketDefault};
+  PortRange ports;
+  int ports_line = 0;
   std::vector<AddressDraft> addresses;
 };
 
@@ -56,6 +58,8 @@ struct TrunkDraft {
   int listener_line = 0;
   int sources_line = 0;
   std::vector<AddressDraft> addresses;
+  bool way_given = false;
+  int headers_line = 0;
 };
 
 struct RouteDraft {
@@ -64,6 +68,7 @@ struct RouteDraft {
   std::string to;
   int from_line = 0;
   int to_line = 0;
+  int mode_line = 0;
   Route route;
 };
 

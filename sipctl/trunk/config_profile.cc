@@ -154,6 +154,14 @@ constexpr Field<Profile> kProfileKeys[] = {
      [](Reader& reader, const YAML::Node& node, Profile* profile) {
        Assign(reader.Number(node, 0, 1'000'000), &profile->calls_per_minute);
      }},
+    {{"api", "URL", "none", "Where trunks are set up."},
+     [](Reader& reader, const YAML::Node& node, Profile* profile) {
+       Assign(reader.Text(node, "a URL"), &profile->api);
+     }},
+    {{"flow_url", "URL", "none", "What its interface calls flows by."},
+     [](Reader& reader, const YAML::Node& node, Profile* profile) {
+       Assign(reader.Text(node, "a URL"), &profile->flow_url);
+     }},
     {{"headers", "mapping", "none", "Headers of calls to it."},
      [](Reader& reader, const YAML::Node& node, Profile* profile) {
        reader.ReadMap(node, "headers", kHeaderKeys, &profile->headers);

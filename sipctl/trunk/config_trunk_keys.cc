@@ -32,6 +32,32 @@ void SetExtra(std::vector<sdp::Codec>* codecs, sdp::Codec codec, bool wanted) {
   if (wanted) codecs->push_back(codec);
 }
 
+void ReadHeaders(Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+  constexpr size_t kHeadersMax = 16;
+  const int line = draft->headers_line = Reader::LineOf(node);
+  if (!node.IsMap() || node.size() > kHeadersMax) {
+    reader.Error(line, Concat("here must stand a mapping of at most ", kHeadersMax, " headers"),
+                 "{X-Tenant: acme}");
+    return;
+  }
+  for (const auto& entry : node) {
+    const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    const bool custom = name.size() > 2 && (name[0] == 'X' || name[0] == 'x') && name[1] == '-' &&
+                        std::all_of(name.begin(), name.end(), [](char c) {
+                          return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_';
+                        });
+    const auto same = [&name](const Header& other) { return EqualsIgnoreCase(other.name, name); };
+    if (!custom) {
+      reader.Error(Reader::LineOf(entry.first), Concat("'", name, "' is no custom header"),
+                   "X- and a word: X-Tenant");
+    } else if (std::any_of(draft->trunk.headers.begin(), draft->trunk.headers.end(), same)) {
+      reader.Error(Reader::LineOf(entry.first), Concat("'", name, "' stands twice"), "it once");
+    } else if (const auto value = reader.Text(entry.second, "the value of a header")) {
+      draft->trunk.headers.push_back({name, *value});
+    }
+  }
+}
+
 constexpr Field<AddressDraft> kAddressKeys[] = {
     {{"local", "address", kRequired, "An address the relay has its ports on."},
      [](Reader& reader, const YAML::Node& node, AddressDraft* draft) {
@@ -86,6 +112,23 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
          }
        }
      }},
+    {{"direction", "outbound, inbound or bidirectional", "bidirectional",
+      "Who begins calls: outbound, only we call it, and its own INVITEs get 403; inbound, only it "
+      "calls us. Without a destination a trunk is inbound."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->way_given = true;
+       if (const auto choice = reader.Choice(node, {"bidirectional", "outbound", "inbound"})) {
+         draft->trunk.way = static_cast<Way>(*choice);
+       }
+     }},
+    {{"account", "name", "the first label of from_domain",
+      "Our account at the carrier, as the header of calls into its flows names it."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Name(node), &draft->trunk.account);
+     }},
+    {{"headers", "mapping of X-Name to text", "none",
+      "Headers that are added to every call to it. A carrier's own ones are refused."},
+     ReadHeaders},
     {{"sources", "list of networks", kRequired,
       "Whose SIP is this trunk's. All others get no answer at all."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {

@@ -48,6 +48,8 @@ struct Profile {
   bool static_address_required = false;     // calls to it come from allow-listed addresses only
   bool numbers_e164 = false;
   uint32_t calls_per_minute = 0;  // that it takes; 0 = not known
+  std::string api;                // where trunks are set up, https://HOST; empty: nowhere
+  std::string flow_url;           // what flows are called by, there
   HeaderRules headers;
 
   // The POP whose media network holds all of `network`.

@@ -26,6 +26,11 @@ constexpr Rule kRules[] = {
      "The carrier listens for each transport on a port of its own; a connection to another one is "
      "refused or, worse, accepted by a server that expects TLS.",
      "the port that the carrier has for this transport"},
+    {"CV-06", Severity::kWarning, false, "the carrier's name leads to an address outside sources",
+     "Edges move. Calls go to the new address, and what calls us from there is a stranger, who "
+     "gets "
+     "no answer. `sipctl probe` asks.",
+     "the new address under sources, when the carrier confirms it"},
     {"CV-07", Severity::kError, false, "the account's name is entered as the next hop",
      "This name tells the carrier in From whose call it is. It is no SIP server.",
      "an edge of the carrier as destination, and this name as from_domain"},
@@ -49,6 +54,11 @@ constexpr Rule kRules[] = {
      "The carrier marks its calls with these headers. Copied into a call to it, they name the "
      "wrong call or make it refuse ours.",
      "the message without the header"},
+    {"CV-14", Severity::kError, false, "a mode of routing that does not exist",
+     "A number is mapped to a trunk in mode pstn or flow; any other word is refused by the "
+     "carrier's "
+     "interface, and in another case too.",
+     "mode: pstn or mode: flow, in small letters"},
     {"CV-15", Severity::kError, false, "more custom headers than the carrier passes",
      "It passes three with 200 bytes together and drops the rest, so the PBX misses what it was "
      "meant to get.",
@@ -61,6 +71,16 @@ constexpr Rule kRules[] = {
      "Who verifies names compares the certificate with the host it called, and refuses one that "
      "has ended or does not lead to a root that it knows; calls then fail without a SIP answer.",
      "a certificate of the advertised name with its chain, renewed before its end"},
+    {"CV-18", Severity::kWarning, false, "our name is an alias, or is believed for too long",
+     "A carrier that dials our name asks for it at each call, may follow no CNAME, and calls the "
+     "old "
+     "address until the answer has aged. `sipctl probe` asks.",
+     "an A record at the name itself, with a TTL of 60 s or less"},
+    {"CV-19", Severity::kWarning, true, "too few media ports for the calls, or an odd first one",
+     "A call takes two ports a side, and a port rests for a while after its call. When none is "
+     "left, "
+     "calls get 503 though the limit is not reached.",
+     "a wider range of ports at the relay, more addresses, or fewer calls_max"},
     {"CV-20", Severity::kWarning, true, "more calls a minute than the carrier takes",
      "Above its limit the carrier refuses calls, and repeated excess may block the trunk.",
      "the carrier's limit, or confirmed: [CV-20] when it has granted more"},

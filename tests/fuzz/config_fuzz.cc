@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const sipctl::sdp::IpNetwork& network : trunk.sources) {
       Require(acl.Find(network.address).has_value());
     }
-    const sipctl::trunk::Decision decision = router.Find(i, "+918012345678");
+    const sipctl::trunk::Decision decision = router.Find({.source = i, .number = "+918012345678"});
     if (!decision.trunk.has_value()) continue;
     Require(config.trunks[*decision.trunk].destination.has_value());
     if (limits.Begin(i, *decision.trunk, 0) == sipctl::trunk::Admission::kAdmitted) {

@@ -71,9 +71,9 @@ TEST(Options, ThatStandAlone) {
 }
 
 TEST(Options, EveryMistakeIsNamed) {
-  EXPECT_EQ(
-      Refusal({}),
-      "a command is missing: run, check, calls, reload, diff, route, lint-message, carrier-sheet");
+  EXPECT_EQ(Refusal({}),
+            "a command is missing: run, check, calls, reload, diff, "
+            "route, lint-message, carrier-sheet, probe, exotel-plan");
   EXPECT_EQ(Refusal({"chekc"}), "sipctl has no command chekc; did you mean check?");
   EXPECT_EQ(Refusal({"fly"}), "sipctl has no command fly");
   EXPECT_EQ(Refusal({"run"}), "sipctl run needs a CONFIG");

@@ -77,7 +77,8 @@ class Reload(office.Office):
         wait_until(lambda: "reloaded: 2 trunks" in self.sipctl.log_text, 10,
                    lambda: f"reload in the log:\n{self.sipctl.log_text}")
         same = self.ask("diff", self.sipctl.config_path)
-        self.assertEqual((same.returncode, same.stdout.split(" against")[0]), (0, "diff: 0 changes"))
+        self.assertEqual((same.returncode, same.stdout.split(" against")[0]),
+                         (0, "diff: 0 changes"))
         self.expect_no_calls()
 
 

@@ -87,6 +87,22 @@ TEST(MediaTableTest, EqualListsShareASet) {
   EXPECT_EQ(table->sets[0].networks[0].prefix_length, 120);
 }
 
+TEST(MediaTableTest, AListKeepsItsNumberInTheNextTable) {
+  trunk::Config config = TwoTrunks();
+  config.trunks[1].networks = {{.address = Ip("10.1.0.0"), .prefix_length = 112}};
+  const auto first = MakeMediaTable(config);
+  ASSERT_EQ(first->trunks[1].network_set, 1);
+  trunk::Config next = config;
+  next.trunks[0].networks = {{.address = Ip("10.2.0.0"), .prefix_length = 112}};
+  next.trunks[2].networks.clear();
+  const auto second = MakeMediaTable(next, *first);
+  EXPECT_EQ(second->trunks[1].network_set, 1) << "as legs in the relay know it";
+  EXPECT_EQ(second->trunks[0].network_set, 2) << "0 may be named by legs until they are told anew";
+  const auto third = MakeMediaTable(config, *second);
+  EXPECT_EQ(third->trunks[1].network_set, 1);
+  EXPECT_EQ(third->trunks[0].network_set, 0) << "free again";
+}
+
 TEST(MediaTableTest, TooManyNetworksAreAnError) {
   trunk::Config config = TwoTrunks();
   config.trunks[1].networks.resize(33);

@@ -1,0 +1,293 @@
+#include "sipctl/cli/probe.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace sipctl::cli {
+namespace {
+
+// "dns   ok   12 ms  text" as "dns   ok N ms  text"
+std::string WithoutTimes(const std::string& text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t ms = text.find(" ms  ", at);
+    const size_t end = std::min(text.find('\n', at), text.size() - 1);
+    if (ms < end) {
+      const size_t digits = text.find_last_not_of("0123456789", ms - 1);
+      const size_t word = text.find_last_not_of(' ', digits);
+      out += text.substr(at, word + 1 - at) + " N" + text.substr(ms, end + 1 - ms);
+    } else {
+      out += text.substr(at, end + 1 - at);
+    }
+    at = end + 1;
+  }
+  return out;
+}
+
+// A server on a free port of loopback that answers the first thing it hears.
+class Server {
+ public:
+  Server(int type, std::string answer) : answer_(std::move(answer)) {
+    fd_ = socket(AF_INET, type, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    if (type == SOCK_STREAM) {
+      EXPECT_EQ(listen(fd_, 1), 0);
+      thread_ = std::thread([this] {
+        const int peer = accept(fd_, nullptr, nullptr);
+        char bytes[4096];
+        const ssize_t got = peer < 0 ? -1 : recv(peer, bytes, sizeof bytes, 0);
+        if (got > 0) heard_.assign(bytes, static_cast<size_t>(got));
+        if (got > 0) send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        if (peer >= 0) close(peer);
+      });
+    } else {
+      thread_ = std::thread([this] {
+        char bytes[4096];
+        sockaddr_in from{};
+        socklen_t length = sizeof from;
+        // The first one is lost on the way.
+        for (int i = 0; i < 2; ++i) {
+          const ssize_t got =
+              recvfrom(fd_, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&from), &length);
+          if (got <= 0) return;
+          heard_.assign(bytes, static_cast<size_t>(got));
+        }
+        sendto(fd_, answer_.data(), answer_.size(), 0, reinterpret_cast<sockaddr*>(&from), length);
+      });
+    }
+  }
+  ~Server() { Stop(); }
+  void Stop() {
+    if (fd_ < 0) return;
+    shutdown(fd_, SHUT_RDWR);
+    thread_.join();
+    close(fd_);
+    fd_ = -1;
+  }
+  uint16_t port() const { return port_; }
+  const std::string& heard() const { return heard_; }
+
+ private:
+  std::string answer_;
+  std::string heard_;
+  int fd_ = -1;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+class ProbeTest : public testing::Test {
+ protected:
+  ProbeTest() {
+    char folder[] = "/tmp/probe_test_XXXXXX";
+    folder_ = mkdtemp(folder);
+    Proc("32768\t60999", "");
+    world_.proc = folder_;
+    world_.wait_ms = 2000;
+    world_.look_up = [this](const std::string& name) {
+      asked_.push_back(name);
+      return answer_;
+    };
+  }
+  ~ProbeTest() override { EXPECT_EQ(std::system(("rm -r " + folder_).c_str()), 0); }
+
+  void Proc(const std::string& range, const std::string& reserved) {
+    std::ofstream(folder_ + "/ip_local_port_range") << range << "\n";
+    std::ofstream(folder_ + "/ip_local_reserved_ports") << reserved << "\n";
+  }
+  static sdp::IpAddress Ip(const char* text) { return *sdp::ParseIpAddress(text); }
+
+  // Probes a trunk; what it printed, with times as "N ms".
+  int Run(const std::string& destination, const std::string& transport,
+          const std::string& more = "", const std::string& listener = "127.0.0.1:5999") {
+    std::ofstream(folder_ + "/c.yaml")
+        << "listeners:\n  - {name: l, transport: " << transport << ", bind: \"" << listener
+        << "\"}\nrelay:\n  addresses:\n    - local: 127.0.0.1\n"
+        << "trunks:\n  - name: carrier\n    sources: [127.0.0.0/24]\n    media_networks: "
+           "[127.0.0.1]\n"
+        << "    destination: \"" << destination << "\"\n    transport: " << transport << "\n"
+        << more
+        << "  - name: pbx\n    sources: [127.0.1.2]\n    media_networks: [127.0.1.2]\n"
+           "routes:\n  - {from: pbx, to: carrier}\n";
+    std::ostringstream out, err;
+    const int status =
+        RunProbe({.trunk = "carrier", .config = folder_ + "/c.yaml"}, out, err, world_);
+    EXPECT_EQ(err.str(), "");
+    said_ = WithoutTimes(out.str());
+    return status;
+  }
+  bool Says(const std::string& text) const { return said_.find(text) != std::string::npos; }
+
+  std::string folder_, said_;
+  ProbeWorld world_;
+  NameAnswer answer_;
+  std::vector<std::string> asked_;
+};
+
+TEST_F(ProbeTest, AnAnsweringServerIsFineStepByStep) {
+  Proc("32768 60999", "10000-40000");
+  Server server(SOCK_STREAM, "SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(Run("127.0.0.1:" + std::to_string(server.port()), "tcp"), 0);
+  server.Stop();
+  const std::string where = "127.0.0.1:" + std::to_string(server.port());
+  EXPECT_EQ(said_,
+            "dns         ok N ms  127.0.0.1 is an address\n"
+            "connect     ok N ms  " +
+                where +
+                "/tcp from 127.0.0.1\n"
+                "options     ok N ms  200 OK: it is there and speaks SIP\n"
+                "our name    skipped N ms  we are known by the address 127.0.0.1\n"
+                "our address ok N ms  listener l is known as 127.0.0.1:5999\n"
+                "media       ok N ms  127.0.0.1\n"
+                "ports       ok N ms  UDP 10000-40000 on 1 address for 1000 calls; the carrier "
+                "must reach them through every firewall\n"
+                "ephemeral   ok N ms  32768-40000 are reserved for the relay\n"
+                "probe: 0 failed, 0 warnings\n");
+  EXPECT_TRUE(server.heard().starts_with("OPTIONS sip:" + where +
+                                         ";transport=tcp SIP/2.0\r\n"
+                                         "Via: SIP/2.0/TCP 127.0.0.1:"))
+      << server.heard();
+}
+
+TEST_F(ProbeTest, OverUdpTheQuestionIsAskedAgain) {
+  Server server(SOCK_DGRAM, "SIP/2.0 403 Forbidden\r\n\r\n");
+  EXPECT_EQ(Run("127.0.0.1:" + std::to_string(server.port()), "udp"), 0);
+  EXPECT_TRUE(
+      Says("options     warning N ms  403 Forbidden\n  likely, the most likely first:\n"
+           "  1. it is there and does not want us"))
+      << said_;
+}
+
+TEST_F(ProbeTest, ARefusedConnectionHasItsCauses) {
+  uint16_t port = 0;
+  {
+    Server server(SOCK_STREAM, "");
+    port = server.port();
+  }
+  EXPECT_EQ(Run("127.0.0.1:" + std::to_string(port), "tcp"), 1);
+  EXPECT_TRUE(
+      Says("/tcp: Connection refused\n  likely, the most likely first:\n"
+           "  1. nobody listens for tcp on port "))
+      << said_;
+  EXPECT_TRUE(Says("options     skipped N ms  no connection\n"));
+  EXPECT_TRUE(Says("probe: 1 failed, 1 warning\n"));
+}
+
+TEST_F(ProbeTest, SilenceAndOtherServicesAreTold) {
+  world_.wait_ms = 100;
+  Server silent(SOCK_DGRAM, "");
+  EXPECT_EQ(Run("127.0.0.1:" + std::to_string(silent.port()), "udp"), 1);
+  EXPECT_TRUE(Says("options     FAILED N ms  no answer\n")) << said_;
+  world_.wait_ms = 2000;
+  Server web(SOCK_STREAM, "HTTP/1.1 400 Bad Request\r\n\r\n");
+  EXPECT_EQ(Run("127.0.0.1:" + std::to_string(web.port()), "tcp"), 1);
+  EXPECT_TRUE(Says("this is no SIP: HTTP/1.1 400 Bad Request")) << said_;
+  Server closing(SOCK_STREAM, "");
+  EXPECT_EQ(Run("127.0.0.1:" + std::to_string(closing.port()), "tcp"), 1);
+  EXPECT_TRUE(Says("the connection was closed without an answer")) << said_;
+}
+
+TEST_F(ProbeTest, ANameThatLeadsElsewhereThanTheSourcesIsAWarning) {
+  Server server(SOCK_STREAM, "SIP/2.0 200 OK\r\n\r\n");
+  answer_ = {
+      .addresses = {Ip("127.0.0.1"), Ip("192.0.2.7")}, .ttl_s = 30, .alias = "", .error = ""};
+  EXPECT_EQ(Run("edge.example.com:" + std::to_string(server.port()), "tcp"), 0);
+  EXPECT_EQ(asked_, std::vector<std::string>{"edge.example.com"});
+  EXPECT_TRUE(
+      Says("dns         warning N ms  CV-06: edge.example.com: 127.0.0.1, 192.0.2.7 for 30 "
+           "s; sources do not have 192.0.2.7\n"))
+      << said_;
+  Server again(SOCK_STREAM, "SIP/2.0 200 OK\r\n\r\n");
+  answer_.addresses.pop_back();
+  EXPECT_EQ(Run("edge.example.com:" + std::to_string(again.port()), "tcp"), 0);
+  EXPECT_TRUE(Says("dns         ok N ms  edge.example.com: 127.0.0.1 for 30 s\n")) << said_;
+}
+
+TEST_F(ProbeTest, ANameWithoutAnAddressEndsTheWayThere) {
+  answer_.error = "Name or service not known";
+  EXPECT_EQ(Run("edge.example.com:5070", "tcp"), 1);
+  EXPECT_TRUE(Says("dns         FAILED N ms  edge.example.com: Name or service not known\n"));
+  EXPECT_TRUE(Says("connect     skipped N ms  no address\n")) << said_;
+}
+
+TEST_F(ProbeTest, OurOwnNameMustBeYoungAndNoAlias) {
+  const std::string named = "127.0.0.1:5999\", advertise: \"sbc.example.com:5999";
+  answer_ = {.addresses = {Ip("127.0.0.1")}, .ttl_s = 3600, .alias = "", .error = ""};
+  Run("127.0.0.1:1", "udp", "", named);
+  EXPECT_TRUE(Says("our name    warning N ms  CV-18: sbc.example.com: 127.0.0.1 for 3600 s\n"))
+      << said_;
+  answer_.alias = "host.example.net";
+  Run("127.0.0.1:1", "udp", "", named);
+  EXPECT_TRUE(Says("CV-18: sbc.example.com: 127.0.0.1, by an alias to host.example.net\n"))
+      << said_;
+  answer_ = {.addresses = {Ip("127.0.0.1")}, .ttl_s = 60, .alias = "", .error = ""};
+  Run("127.0.0.1:1", "udp", "", named);
+  EXPECT_TRUE(Says("our name    ok N ms  sbc.example.com: 127.0.0.1\n")) << said_;
+}
+
+TEST_F(ProbeTest, AddressesThatAreNotHereAndPortsThatAreNotReserved) {
+  EXPECT_EQ(
+      Run("127.0.0.1:1", "udp", "    media_addresses: [{local: 192.0.2.99}]\n", "192.0.2.98:5999"),
+      1);
+  EXPECT_TRUE(Says("  1. 192.0.2.98 (bind of listener l) is no address of this machine\n"))
+      << said_;
+  EXPECT_TRUE(Says("  1. 192.0.2.99 is no address of this machine\n")) << said_;
+  EXPECT_TRUE(
+      Says("ephemeral   warning N ms  the kernel may give ports of 32768-40000 to other "
+           "programs\n"))
+      << said_;
+  EXPECT_TRUE(Says("  1. sysctl -w net.ipv4.ip_local_reserved_ports=10000-40000\n"));
+  Proc("50000 60000", "");
+  Run("127.0.0.1:1", "udp");
+  EXPECT_TRUE(Says("ephemeral   ok N ms  the kernel gives away 50000-60000\n")) << said_;
+}
+
+TEST(NameLookup, ReadsRecordsAndSurvivesAnyBytes) {
+  // An answer to "a.b": CNAME c.b (TTL 300), c.b A 192.0.2.1 (TTL 20).
+  const std::string reply(
+      "\x00\x01\x81\x80\x00\x01\x00\x02\x00\x00\x00\x00"
+      "\x01\x61\x01\x62\x00\x00\x01\x00\x01"
+      "\xc0\x0c\x00\x05\x00\x01\x00\x00\x01\x2c\x00\x04\x01\x63\xc0\x0e"
+      "\xc0\x21\x00\x01\x00\x01\x00\x00\x00\x14\x00\x04\xc0\x00\x02\x01",
+      12 + 9 + 16 + 16);
+  const auto read = [](const std::string& bytes) {
+    NameAnswer answer;
+    ReadRecords(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), &answer);
+    return answer;
+  };
+  const NameAnswer answer = read(reply);
+  ASSERT_EQ(answer.addresses.size(), 1u);
+  EXPECT_EQ(sdp::FormatIpAddress(answer.addresses[0]), "192.0.2.1");
+  EXPECT_EQ(answer.alias, "c.b");
+  EXPECT_EQ(answer.ttl_s, 20u);
+  for (size_t length = 0; length < reply.size(); ++length) {
+    EXPECT_TRUE(read(reply.substr(0, length)).addresses.empty());
+  }
+  unsigned dice = 1;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string damaged = reply;
+    for (int i = 0; i < 3; ++i) {
+      dice = dice * 1103515245u + 12345u;
+      damaged[dice / 65536 % damaged.size()] = static_cast<char>(dice / 256);
+    }
+    EXPECT_LE(read(damaged).addresses.size(), 65535u);
+  }
+}
+
+}  // namespace
+}  // namespace sipctl::cli
