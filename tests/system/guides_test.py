@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""A newcomer's walk: the configuration of each guide, a call each way, against local stand-ins.
+
+Carrier and PBX are SIPp on the addresses and names that the guides give them; sound goes between
+the carrier's real media addresses and the PBX. All of them are on this namespace's loopback.
+"""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from rig import names, office, rtp, tandem
+from rig.process import wait_until
+from rig.sipp import Sipp
+
+DOCS = os.path.join(tandem.ROOT, "docs")
+OURS = "185.12.64.10"       # our public address
+EXOTEL = "185.12.65.1"      # where Exotel's SIP comes from and goes to
+EXOTEL_MEDIA = "182.76.143.61"
+TWILIO, TWILIO_MEDIA = "54.172.60.1", "168.86.130.7"
+HOSTED = "44.229.228.186"   # a platform that has a name
+NUMBER = "+919876543210"
+NAMES = {"pstn.in2.exotel.com": EXOTEL, "acme.pstn.twilio.com": TWILIO, "sip.vapi.ai": HOSTED,
+         "yourproject.sip.livekit.cloud": HOSTED}
+
+
+def example(name):
+    """An example as somebody would edit it, on a machine that has its public address itself."""
+    with open(os.path.join(DOCS, "examples", name), encoding="utf-8") as text:
+        config = text.read()
+    for old, new in (("10.0.0.5", OURS), ("198.51.100.10", OURS), ("198.51.100.20", EXOTEL),
+                     ("youraccount", "acme1"), ("yourtrunk", "acme")):
+        config = config.replace(old, new)
+    return config
+
+
+def trunk_of(guide):
+    """The `pbx` trunk that a guide shows."""
+    with open(guide, encoding="utf-8") as text:
+        found = re.search(r"^```yaml trunk\n(.*?)^```", text.read(), re.M | re.S)
+    return found.group(1) if found else None
+
+
+def with_trunk(config, trunk):
+    return re.sub(r"  - name: pbx\n.*?(?=\nroutes:)", lambda _: trunk, config, flags=re.S)
+
+
+class Walk(unittest.TestCase):
+    def setUp(self):
+        self.folder = tandem.scratch()
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        server = names.Names(NAMES, self.folder)
+        self.addCleanup(server.stop)
+
+    def begin(self, thing):
+        self.addCleanup(thing.stop)
+        return thing
+
+    def start(self, config):
+        sockets = (f"control: {self.folder}/sipctl.sock\n"
+                   f"relay:\n  socket: {self.folder}/relay.sock\n")
+        config = config.replace("relay:\n", sockets, 1)
+        self.begin(tandem.Relay(self.folder, f"{OURS}:10000-10999"))
+        self.sipctl = self.begin(tandem.Sipctl(self.folder, config))
+        checked = subprocess.run([tandem.program("sipctl"), "check", self.sipctl.config_path],
+                                 stdout=subprocess.PIPE, check=False, text=True)
+        self.assertEqual(checked.returncode, 0, checked.stdout)
+        # One day a profile's age is a warning; that is no fault of a guide.
+        warnings = [line for line in checked.stdout.splitlines()
+                    if ": warning: " in line and "was last compared with" not in line]
+        self.assertEqual(warnings, [])
+
+    def side(self, scenario, local, media, transport, remote=None, service="x", name=None):
+        return self.begin(Sipp(self.folder, scenario, local, remote, transport=transport,
+                               service=service, keys={"rtp_ip": media[0], "rtp_port": media[1],
+                                                      "early_port": media[1] + 10},
+                               more=["-d", 1500], name=name))
+
+    def call(self, caller, callee, number, ours):
+        """(address, port, transport, media) of both; `ours` is where the caller finds us."""
+        here = self.side("uas", callee[:2], callee[3], callee[2], name=f"uas-{number}")
+        there = self.side("uac", (caller[0], caller[1] + 7), caller[3], caller[2],
+                          (OURS, ours), number, name=f"uac-{number}")
+        a = rtp.Party(*caller[3], f"caller of {number}")
+        b = rtp.Party(*callee[3], f"callee of {number}")
+        self.addCleanup(a.close)
+        self.addCleanup(b.close)
+        rtp.converse(a, b, there.media(), here.media(), packets=20)
+        self.assertEqual(a.missing(0, b.sent - 1), [])
+        self.assertEqual(b.missing(0, a.sent - 1), [])
+        there.expect_success()
+        here.expect_success()
+        wait_until(lambda: not office.live_calls(self.sipctl.calls()), 5, "end of the call")
+        return here
+
+    def both_ways(self, carrier, pbx, carrier_port, pbx_port):
+        invite = self.call(pbx, carrier, NUMBER, pbx_port).received(r"^INVITE ")[0]
+        self.call(carrier, pbx, "+918012345678", carrier_port)
+        return invite
+
+    def test_exotel_over_tcp(self):
+        self.start(example("exotel-tcp.yaml"))
+        invite = self.both_ways((EXOTEL, 5070, "tcp", (EXOTEL_MEDIA, 20000)),
+                                ("10.0.0.30", 5060, "udp", ("10.0.0.30", 20000)), 5070, 5060)
+        self.assertRegex(invite, rf"(?m)^From: .*@acme1\.pstn\.exotel\.com>")
+        self.assertRegex(invite, rf"(?m)^INVITE sip:\{NUMBER}@pstn\.in2\.exotel\.com:5070;")
+        self.assertRegex(invite, rf"(?m)^Contact: <sip:[^@]+@{OURS}:5070;transport=tcp>")
+        self.assertRegex(invite, r"(?m)^m=audio \d+ RTP/AVP 8 0 ")
+        self.assertNotIn("X-Exotel-AccountSid", invite)
+
+    def test_a_call_into_a_flow_carries_the_account(self):
+        config = example("exotel-tcp.yaml").replace(
+            "routes:\n", f'routes:\n  - {{from: pbx, numbers: ["{NUMBER}"], to: exotel, '
+            'mode: flow}\n')
+        self.start(config)
+        invite = self.call(("10.0.0.30", 5060, "udp", ("10.0.0.30", 20000)),
+                           (EXOTEL, 5070, "tcp", (EXOTEL_MEDIA, 20000)), NUMBER, 5060)
+        self.assertRegex(invite.received(r"^INVITE ")[0], r"(?m)^X-Exotel-AccountSid: acme1\s*$")
+
+    def test_twilio(self):
+        self.start(example("twilio.yaml"))
+        invite = self.both_ways((TWILIO, 5060, "udp", (TWILIO_MEDIA, 20000)),
+                                ("10.0.0.30", 5060, "udp", ("10.0.0.30", 20000)), 5060, 5062)
+        self.assertRegex(invite, r"(?m)^INVITE sip:\+919876543210@acme\.pstn\.twilio\.com")
+
+
+def walk_with(guide):
+    def test(self):
+        trunk = trunk_of(guide)
+        hosted = "sources: [10.0.0.30]" not in trunk or ".livekit." in trunk
+        trunk = trunk.replace("sources: [10.0.0.30]", f"sources: [{HOSTED}]") if hosted else trunk
+        self.start(with_trunk(example("exotel-tcp.yaml"), trunk))
+        host = HOSTED if hosted else "10.0.0.30"
+        port = int(re.search(r"destination: \S+:(\d+)", trunk).group(1))
+        transport = "tcp" if "transport: tcp" in trunk else "udp"
+        self.both_ways((EXOTEL, 5070, "tcp", (EXOTEL_MEDIA, 20000)),
+                       (host, port, transport, (host, 20000)), 5070,
+                       5070 if transport == "tcp" else 5060)
+    return test
+
+
+for path in sorted(glob.glob(os.path.join(DOCS, "guides/*.md"))):
+    if trunk_of(path):
+        title = os.path.basename(path)[:-3]
+        setattr(Walk, f"test_pbx_{title}", walk_with(path))
+
+
+if __name__ == "__main__":
+    names.own_files()
+    office.own_network()
+    for each in (OURS, EXOTEL, EXOTEL_MEDIA, TWILIO, TWILIO_MEDIA, HOSTED, "10.0.0.30"):
+        subprocess.run(["ip", "address", "add", f"{each}/32", "dev", "lo"], check=True)
+    unittest.main(verbosity=2)
