@@ -9,9 +9,11 @@ namespace sipctl::support {
 
 class Certificates {
  public:
-  Certificates() : folder_(std::filesystem::temp_directory_path() / "certificates-XXXXXX") {
+  // `script`: the path of certificates.sh.
+  explicit Certificates(const char* script)
+      : folder_(std::filesystem::temp_directory_path() / "certificates-XXXXXX") {
     if (mkdtemp(folder_.data()) == nullptr) std::abort();
-    const std::string command = std::string(CERTIFICATES_SCRIPT) + " " + folder_;
+    const std::string command = std::string(script) + " " + folder_;
     if (std::system(command.c_str()) != 0) std::abort();
   }
   ~Certificates() { std::filesystem::remove_all(folder_); }

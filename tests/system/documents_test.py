@@ -98,7 +98,7 @@ class Documents(unittest.TestCase):
                         if word in PROVEN_ELSEWHERE or word.startswith("scripts/"):
                             self.assertTrue(os.access(os.path.join(tandem.ROOT, word), os.X_OK))
                         elif word.startswith("build/gcc/"):
-                            program = os.path.join(tandem.BUILD, word[len("build/gcc/"):])
+                            program = os.path.join(tandem.build_folder(), word[len("build/gcc/"):])
                             self.assertTrue(os.access(program, os.X_OK), f"{word} is not built")
                         else:
                             self.assertIsNotNone(shutil.which(word, path=self.environment["PATH"]),

@@ -9,7 +9,7 @@ namespace sipctl::cli {
 namespace {
 
 const support::Certificates& Files() {
-  static const support::Certificates files;
+  static const support::Certificates files(CERTIFICATES_SCRIPT);
   return files;
 }
 

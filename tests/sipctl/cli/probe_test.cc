@@ -121,8 +121,9 @@ class ProbeTest : public testing::Test {
         << "trunks:\n  - name: carrier\n    sources: [127.0.0.0/24]\n    media_networks: "
            "[127.0.0.1]\n"
         << "    destination: \"" << destination << "\"\n    transport: " << transport << "\n"
-        << more
-        << "  - name: pbx\n    sources: [127.0.1.2]\n    media_networks: [127.0.1.2]\n"
+        << more << "  - name: pbx\n    sources: [127.0.1.2]\n    media_networks: [127.0.1.2]\n"
+        << "    transport: " << transport
+        << "\n"
            "routes:\n  - {from: pbx, to: carrier}\n";
     std::ostringstream out, err;
     const int status =

@@ -12,7 +12,7 @@ namespace {
 using ::testing::ElementsAre;
 
 const support::Certificates& Files() {
-  static const support::Certificates files;
+  static const support::Certificates files(CERTIFICATES_SCRIPT);
   return files;
 }
 

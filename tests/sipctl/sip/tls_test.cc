@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const support::Certificates& Files() {
-  static const support::Certificates files;
+  static const support::Certificates files(CERTIFICATES_SCRIPT);
   return files;
 }
 
