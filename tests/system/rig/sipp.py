@@ -20,6 +20,9 @@ class Sipp(Program):
         name = name or f"sipp-{os.path.basename(scenario)}"
         self.messages_path = os.path.join(folder, f"{name}.messages")
         self.errors_path = os.path.join(folder, f"{name}.errors")
+        for old in (self.messages_path, self.errors_path):  # of a former one with this name
+            if os.path.exists(old):
+                os.remove(old)
         command = ["/usr/bin/sipp", "-sf", os.path.join(SCENARIOS, scenario + ".xml"),
                    "-i", local[0], "-p", local[1], "-t", "u1" if transport == "udp" else "t1",
                    "-m", calls, "-s", service, "-nostdin", "-timeout", timeout, "-timeout_error",
