@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "sipctl/loop.h"
 #include "sipctl/sip/socket_transport.h"
+#include "tests/support/turn_until.h"
 
 namespace sipctl::sip {
 
@@ -112,14 +112,8 @@ class SocketFixture : public testing::Test {
     transport = *std::move(created);
   }
 
-  // Turns until `done`, in real time at most 10 s; the loop's own time stands still.
-  void Until(const std::function<bool()>& done) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "did not happen";
-      loop->Turn(5);
-    }
-  }
+  // The loop's own time stands still meanwhile.
+  void Until(const std::function<bool()>& done) { support::TurnUntil(loop.get(), done); }
   void UntilRead(Peer* peer, std::string_view what, std::string* all) {
     Until([&] {
       *all += peer->Read();

@@ -3,7 +3,6 @@
 #include <malloc.h>
 #include <sys/socket.h>
 
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "sipctl/loop.h"
 #include "sipctl/sip/socket_transport.h"
 #include "tests/support/certificates.h"
+#include "tests/support/turn_until.h"
 
 namespace sipctl::sip {
 namespace {
@@ -88,13 +88,7 @@ class TlsTest : public testing::Test {
     client = *std::move(calling);
   }
 
-  void Until(const std::function<bool()>& done) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!done()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "did not happen";
-      loop->Turn(5);
-    }
-  }
+  void Until(const std::function<bool()>& done) { support::TurnUntil(loop.get(), done); }
 
   Flow ToServer(uint16_t peer = 1) { return {Protocol::kTls, 0, 0, server->bound(0), peer}; }
   // A request that gets its answer.
