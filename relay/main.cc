@@ -1,11 +1,14 @@
 // relay: options -> shared memory and ports -> workers -> conductor, and back in that order.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +24,11 @@ namespace {
 
 using relay::Options;
 using relay::conductor::Assembly;
+using relay::stage::SrtpEngineKind;
+
+static_assert(static_cast<SrtpEngineKind>(relay::SrtpEngineChoice::kNone) == SrtpEngineKind::kNone);
+static_assert(static_cast<SrtpEngineKind>(relay::SrtpEngineChoice::kBatch) ==
+              SrtpEngineKind::kBatch);
 
 // Sockets of a worker: RTP and RTCP of two legs for its share of the calls.
 uint32_t SocketsOf(const Options& options) {
@@ -87,9 +95,31 @@ void Preflight(const Options& options) {
     relay::log::Warn("{}", warning);
 }
 
+// The engine that the workers will have, by name; "" when this machine has none of that kind.
+std::string_view SrtpEngineName(SrtpEngineKind kind) {
+  if (kind == SrtpEngineKind::kNone) return "none";
+  const std::unique_ptr<relay::stage::SrtpEngine> engine = relay::stage::MakeSrtpEngine(kind);
+  return engine == nullptr ? std::string_view() : engine->name();
+}
+
+// Our own memory for keys is in no core dump; OpenSSL and libsrtp2 have theirs on the heap. With
+// them no core is written: 1 is the size at which the kernel gives up pipes as well (core(5)).
+void KeepKeysOutOfCores(std::string_view engine) {
+  if (engine != "portable" && engine != "libsrtp2") return;
+  const rlimit limit{.rlim_cur = 1, .rlim_max = 1};
+  if (setrlimit(RLIMIT_CORE, &limit) != 0) relay::log::Warn("core dumps may hold SRTP keys");
+}
+
 int Serve(const Options& options) {
   relay::log::Start(options.log_level);
   Preflight(options);
+  const auto srtp_kind = static_cast<SrtpEngineKind>(options.srtp_engine);
+  const std::string_view srtp_engine = SrtpEngineName(srtp_kind);
+  if (srtp_engine.empty()) {
+    relay::log::Critical("cannot start: --srtp-engine batch needs SSE4.2, AES-NI and PCLMULQDQ");
+    return 1;
+  }
+  KeepKeysOutOfCores(srtp_engine);
   auto assembly = Assembly::Make({.addresses = options.listen,
                                   .door = {.path = options.socket_path, .group = options.group},
                                   .cpus = options.cpus,
@@ -99,6 +129,7 @@ int Serve(const Options& options) {
                                   .journal_bytes_max = options.journal_bytes,
                                   .latch_window_ms = options.latch_window_ms,
                                   .drain_timeout_s = options.drain_timeout_s,
+                                  .srtp_engine = srtp_kind,
                                   .signal_fd = TakeSignals(),
                                   .keeper = relay::conductor::Keeper::FromEnvironment()},
                                  options.workers, PortMaker(options));
@@ -112,6 +143,7 @@ int Serve(const Options& options) {
   relay::log::Info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
                    options.workers, options.workers, (*assembly)->port(0)->name());
   relay::log::Info("G.711 by {}", kernels::IsaName(options.isa));
+  relay::log::Info("SRTP engine {}", srtp_engine);
   relay::log::Info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
   (*assembly)->RunConductor();
   (*assembly)->Stop();

@@ -207,6 +207,16 @@ CommandLine OptionsTable(Options* o) {
       {"--drain-timeout", "SECONDS", absl::StrCat(o->drain_timeout_s),
        "How long SIGTERM waits for the last call, 0 to 86400; a second signal ends it at once.",
        false, NumberInto(&o->drain_timeout_s, 0, 86400)},
+      {"--srtp-engine", "auto|batch|portable|libsrtp2|none", "auto",
+       "Who encrypts: intel-ipsec-mb in bursts (batch), OpenSSL (portable), or libsrtp2 for "
+       "comparison; auto takes the fastest that the processor has. With none, legs with SRTP are "
+       "refused.",
+       false,
+       OneOf<SrtpEngineChoice>(&o->srtp_engine, {{"auto", SrtpEngineChoice::kAuto},
+                                                 {"batch", SrtpEngineChoice::kBatch},
+                                                 {"portable", SrtpEngineChoice::kPortable},
+                                                 {"libsrtp2", SrtpEngineChoice::kLibsrtp2},
+                                                 {"none", SrtpEngineChoice::kNone}})},
       {"--log-level", "debug|info|warn|error", o->log_level, "What is written to standard error.",
        false,
        OneOf<std::string>(

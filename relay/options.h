@@ -15,6 +15,7 @@ namespace relay {
 
 enum class PortKind : uint8_t { kUring, kMemory };
 enum class PortEngine : uint8_t { kAuto, kUring, kMmsg };
+enum class SrtpEngineChoice : uint8_t { kAuto, kBatch, kPortable, kLibsrtp2, kNone };
 
 struct Options {
   std::vector<abi::LocalAddress> listen;  // empty on the command line = 127.0.0.1:10000-39999
@@ -30,6 +31,7 @@ struct Options {
   uint32_t latch_window_ms = 3000;     // for plans that leave it to the relay
   uint32_t receive_buffer = 65536;     // SO_RCVBUF of each socket
   uint32_t drain_timeout_s = 7200;
+  SrtpEngineChoice srtp_engine = SrtpEngineChoice::kAuto;
   std::string group;  // empty = root and the relay's own user only
   std::string log_level = "info";
   bool help = false;

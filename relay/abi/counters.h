@@ -41,6 +41,12 @@ namespace relay::abi {
   X(kBadChecksum, "bad_checksum", "IP or UDP checksum is wrong")                             \
   X(kFragment, "fragment", "IP fragment; left to the kernel where the port can")             \
   X(kNotOurs, "not_ours", "not UDP to one of our addresses and ports")                       \
+  X(kSrtpNoKey, "srtp_no_key", "no key is agreed for the packet, or its MKI names none")     \
+  X(kSrtpBadTag, "srtp_bad_tag", "SRTP or SRTCP that is not authentic")                      \
+  X(kSrtpReplayed, "srtp_replayed", "authentic, but its index was seen before")              \
+  X(kSrtpTooOld, "srtp_too_old", "authentic, but too far behind to tell it from a replay")   \
+  X(kSrtpSources, "srtp_sources", "more SSRCs under one key than a leg can remember")        \
+  X(kSrtpIndexUsed, "srtp_index_used", "would use an index of our key a second time")        \
   X(kUnresolved, "unresolved", "the next hop's link address is not known")
 
 // Everything else worth counting.

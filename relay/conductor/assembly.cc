@@ -68,10 +68,25 @@ absl::Status Assembly::MakeMemory(uint16_t workers) {
   if (!legs_.Map(legs_fd_.get(), legs_max * sizeof(session::Leg), PROT_READ | PROT_WRITE)) {
     return absl::ErrnoToStatus(errno, "mapping the legs");
   }
+  if (absl::Status made = MakeKeyMemory(legs_max); !made.ok()) return made;
   report_fd_ = abi::Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!report_fd_.valid()) return absl::ErrnoToStatus(errno, "eventfd");
   if (absl::Status kept = config_.keeper.Keep("state", state_.fd()); !kept.ok()) return kept;
   return config_.keeper.Keep("legs", legs_fd_.get());
+}
+
+// In no core dump. Taken page by page, as legs come that have SRTP.
+absl::Status Assembly::MakeKeyMemory(uint32_t legs_max) {
+  if (config_.srtp_engine == stage::SrtpEngineKind::kNone) return absl::OkStatus();
+  const size_t bytes = legs_max * sizeof(session::SrtpLeg);
+  absl::StatusOr<abi::Descriptor> fd = MakeSealedMemfd("tandem-srtp", bytes);
+  if (!fd.ok()) return fd.status();
+  srtp_fd_ = *std::move(fd);
+  if (!srtp_.Map(srtp_fd_.get(), bytes, PROT_READ | PROT_WRITE) ||
+      madvise(srtp_.At<std::byte>(0), bytes, MADV_DONTDUMP) != 0) {
+    return absl::ErrnoToStatus(errno, "mapping the legs' keys");
+  }
+  return config_.keeper.Keep("srtp", srtp_fd_.get());
 }
 
 absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) {
@@ -94,6 +109,10 @@ absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) 
     config.ports = {&port_pointers_[i], 1};
     config.ranges = ranges_;
     config.legs = {legs_.At<session::Leg>(0) + first_leg, legs_per_worker_};
+    if (srtp_fd_.valid()) {
+      config.srtp = {srtp_.At<session::SrtpLeg>(0) + first_leg, legs_per_worker_};
+    }
+    config.srtp_engine = config_.srtp_engine;
     config.counters = state_.counters(i);
     config.statistics = state_.statistics();
     config.orders = links_[i]->orders();
@@ -119,7 +138,8 @@ absl::Status Assembly::MakeConductor() {
                                                   .signal_fd = config_.signal_fd,
                                                   .journal_bytes_max = config_.journal_bytes_max,
                                                   .latch_window_ms = config_.latch_window_ms,
-                                                  .drain_timeout_s = config_.drain_timeout_s},
+                                                  .drain_timeout_s = config_.drain_timeout_s,
+                                                  .srtp = srtp_fd_.valid()},
                                   *std::move(greeter));
   return conductor_->Start();
 }

@@ -32,6 +32,8 @@ struct AssemblyConfig {
   uint32_t journal_bytes_max = 0;
   uint32_t latch_window_ms = 3000;
   uint32_t drain_timeout_s = 0;
+  // Must be one that this machine can have; kNone = legs with SRTP are refused.
+  stage::SrtpEngineKind srtp_engine = stage::SrtpEngineKind::kAuto;
   int signal_fd = -1;
   Keeper keeper;
 };
@@ -69,6 +71,7 @@ class Assembly {
  private:
   Assembly() = default;
   absl::Status MakeMemory(uint16_t workers);
+  absl::Status MakeKeyMemory(uint32_t legs_max);
   absl::Status MakeWorkers(uint16_t workers, const MakePort& make_port);
   absl::Status MakeConductor();
 
@@ -76,6 +79,8 @@ class Assembly {
   StateSegment state_;
   abi::Descriptor legs_fd_;
   abi::Mapping legs_;
+  abi::Descriptor srtp_fd_;  // keys: no other process is ever given it, but for the next relay
+  abi::Mapping srtp_;
   uint32_t legs_per_worker_ = 0;
   abi::Descriptor report_fd_;
   std::vector<session::PortRange> ranges_;

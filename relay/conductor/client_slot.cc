@@ -34,6 +34,10 @@ absl::Status ClientSlot::MakeAreas() {
       !answer_.Map(answer->get(), sizeof(abi::AnswerArea), kReadWrite)) {
     return absl::ErrnoToStatus(errno, "mapping a client's areas");
   }
+  // Commands may hold keys, until they are taken.
+  if (madvise(client_.At<abi::ClientArea>(0), sizeof(abi::ClientArea), MADV_DONTDUMP) != 0) {
+    return absl::ErrnoToStatus(errno, "madvise");
+  }
   client_fd_ = *std::move(client);
   answer_fd_ = *std::move(answer);
   answer_read_only_fd_ = *std::move(read_only);

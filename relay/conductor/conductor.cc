@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "relay/log.h"
@@ -49,7 +50,8 @@ Conductor::Conductor(const ConductorConfig& config, Greeter greeter)
       factory_({.state = config.state,
                 .directory = &directory_,
                 .workers = config.workers,
-                .latch_window_ms = config.latch_window_ms}) {}
+                .latch_window_ms = config.latch_window_ms,
+                .srtp = config.srtp}) {}
 
 absl::Status Conductor::Start() {
   epoll_fd_ = abi::Descriptor(epoll_create1(EPOLL_CLOEXEC));
@@ -189,6 +191,7 @@ void Conductor::TakeCommands(TimeNs now) {
     while (taken < kCommandDrainMax && !Congested() &&
            (result = slot.Take(&command)) == abi::RingResult::kOk) {
       slot.Emit(Answer(command, Execute(slot, command, now)));
+      explicit_bzero(&command, sizeof command);  // it may have held keys
       ++taken;
     }
     commands_left_ = commands_left_ || taken == kCommandDrainMax;

@@ -32,6 +32,7 @@ struct ConductorConfig {
   uint32_t journal_bytes_max = 0;
   uint32_t latch_window_ms = 0;
   uint32_t drain_timeout_s = 0;
+  bool srtp = false;  // the workers have an engine for it
 };
 
 class Conductor {

@@ -11,7 +11,6 @@ namespace relay::conductor {
 namespace {
 
 using abi::Refusal;
-using worker::Order;
 using worker::OrderKind;
 
 constexpr uint8_t kPortIndex = 0;  // all local addresses are reached through the worker's one port
@@ -129,11 +128,13 @@ Finding SessionFactory::BindPair(const abi::LegPlan& plan, port::Port* port,
   return {};
 }
 
-session::LegSetup SessionFactory::SetupOf(const abi::LegPlan& plan, const Session& session,
+session::LegSetup SessionFactory::SetupOf(const abi::LegCommand& body, const Session& session,
                                           uint32_t leg) const {
+  const abi::LegPlan& plan = body.plan;
   const LegControl& control = parts_.directory->leg(leg);
   session::LegSetup setup{};
   setup.plan = plan;
+  setup.srtp = body.srtp;
   if (plan.latch_window_ms == 0) setup.plan.latch_window_ms = parts_.latch_window_ms;
   setup.networks = control.networks.get();
   setup.generation = control.generation;
@@ -158,8 +159,9 @@ void SessionFactory::Approach(const abi::LegPlan& plan, port::Port* port) const 
 
 Finding SessionFactory::OpenLeg(const Asker& asker, const abi::Command& command, TimeNs now) {
   const abi::LegCommand& body = command.body.leg;
-  if (body.srtp.suite != abi::SrtpSuite::kNone)
+  if (!parts_.srtp && body.srtp.suite != abi::SrtpSuite::kNone) {
     return Refuse(Refusal::kSrtpUnavailable, kSrtpField);
+  }
   SessionDirectory& directory = *parts_.directory;
   const uint16_t worker = abi::WorkerOf(parts_.state->header().placement, body.plan.local);
   WorkerLink& link = *parts_.workers[worker];
@@ -201,13 +203,9 @@ Finding SessionFactory::OpenLeg(const Asker& asker, const abi::Command& command,
   if (body.plan.network_set != abi::kNoNetworkSet) {
     control.networks = asker.networks->Find(body.plan.network_set);
   }
-  link.Post({.kind = OrderKind::kOpenLeg,
-             .leg = own,
-             .listener = 0,
-             .reserved = 0,
-             .setup = SetupOf(body.plan, directory.session(index), leg)});
+  Order(OrderKind::kOpenLeg, body, index, leg);
   ApplyLength(index, body.plan);
-  PublishLeg(index, leg, body.plan);
+  PublishLeg(index, leg, body);
   return {};
 }
 
@@ -216,8 +214,9 @@ Finding SessionFactory::UpdateLeg(const Asker& asker, const abi::Command& comman
   const Found found = FindLeg(asker, command, body.leg, kLegField);
   if (!found.finding.ok()) return found.finding;
   LegControl& control = parts_.directory->leg(found.leg);
-  if (body.srtp.suite != abi::SrtpSuite::kNone)
+  if (!parts_.srtp && body.srtp.suite != abi::SrtpSuite::kNone) {
     return Refuse(Refusal::kSrtpUnavailable, kSrtpField);
+  }
   if (body.plan.local != control.local) {
     return Refuse(Refusal::kBadValue, OFFSET_IN_PLAN(local));
   }
@@ -241,13 +240,9 @@ Finding SessionFactory::UpdateLeg(const Asker& asker, const abi::Command& comman
     control.retired.push_back({control.plan_version, std::move(control.networks)});
   }
   control.networks = std::move(networks);
-  link.Post({.kind = OrderKind::kUpdateLeg,
-             .leg = found.leg - link.first_leg(),
-             .listener = 0,
-             .reserved = 0,
-             .setup = SetupOf(body.plan, parts_.directory->session(found.session), found.leg)});
+  Order(OrderKind::kUpdateLeg, body, found.session, found.leg);
   ApplyLength(found.session, body.plan);
-  PublishLeg(found.session, found.leg, body.plan);
+  PublishLeg(found.session, found.leg, body);
   return {};
 }
 
@@ -256,7 +251,20 @@ void SessionFactory::ApplyLength(uint32_t session, const abi::LegPlan& plan) {
   parts_.directory->SetLength(session, plan.session_length_ms * kMillisecond);
 }
 
-void SessionFactory::PublishLeg(uint32_t session, uint32_t leg, const abi::LegPlan& plan) {
+void SessionFactory::Order(OrderKind kind, const abi::LegCommand& body, uint32_t session,
+                           uint32_t leg) {
+  WorkerLink& link = LinkOf(session);
+  worker::Order order{.kind = kind,
+                      .leg = leg - link.first_leg(),
+                      .listener = 0,
+                      .reserved = 0,
+                      .setup = SetupOf(body, parts_.directory->session(session), leg)};
+  link.Post(order);
+  explicit_bzero(&order.setup.srtp, sizeof order.setup.srtp);
+}
+
+void SessionFactory::PublishLeg(uint32_t session, uint32_t leg, const abi::LegCommand& body) {
+  const abi::LegPlan& plan = body.plan;
   const LegControl& control = parts_.directory->leg(leg);
   const Session& owner = parts_.directory->session(session);
   parts_.directory->Publish(session, [&](abi::SessionRecord& record) {
@@ -274,6 +282,7 @@ void SessionFactory::PublishLeg(uint32_t session, uint32_t leg, const abi::LegPl
     shown.remote_signalled = plan.remote_rtp;
     std::memcpy(shown.label, plan.label, sizeof shown.label);
     shown.codec = plan.formats[0].codec;
+    shown.srtp = body.srtp.suite;
   });
 }
 

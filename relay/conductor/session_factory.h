@@ -33,6 +33,7 @@ class SessionFactory {
     SessionDirectory* directory;
     std::span<const std::unique_ptr<WorkerLink>> workers;
     uint32_t latch_window_ms;  // for plans that leave it to the relay
+    bool srtp;                 // workers have an engine for it
   };
   explicit SessionFactory(const Parts& parts) : parts_(parts) {}
 
@@ -75,8 +76,11 @@ class SessionFactory {
   Finding BindPair(const abi::LegPlan& plan, port::Port* port, Handles* handles) const;
   absl::StatusOr<uint32_t> BindOne(abi::LocalEndpoint local, port::Port* port) const;
   void Approach(const abi::LegPlan& plan, port::Port* port) const;
-  session::LegSetup SetupOf(const abi::LegPlan& plan, const Session& session, uint32_t leg) const;
-  void PublishLeg(uint32_t session, uint32_t leg, const abi::LegPlan& plan);
+  // Posts the order and overwrites it: it may hold keys.
+  void Order(worker::OrderKind kind, const abi::LegCommand& body, uint32_t session, uint32_t leg);
+  session::LegSetup SetupOf(const abi::LegCommand& body, const Session& session,
+                            uint32_t leg) const;
+  void PublishLeg(uint32_t session, uint32_t leg, const abi::LegCommand& body);
   void ApplyLength(uint32_t session, const abi::LegPlan& plan);
   void Arrow(uint32_t session, uint8_t speaker, uint8_t listener, bool on);
   void Close(uint32_t session, uint8_t number);

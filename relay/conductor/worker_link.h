@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <utility>
@@ -56,6 +57,7 @@ class WorkerLink {
   // Posts what waits and wakes the worker if anything new is in its box.
   void Flush() {
     while (!waiting_.empty() && orders_.Post(waiting_.front())) {
+      explicit_bzero(&waiting_.front(), sizeof waiting_.front());  // it may hold keys
       waiting_.pop_front();
       posted_ = true;
     }

@@ -63,6 +63,7 @@ inline constexpr uint8_t kGateReceives = 1;  // direction: packets are accepted
 inline constexpr uint8_t kGateRtcpMux = 2;
 inline constexpr uint8_t kGateSilent = 4;  // a media timeout was reported; the next packet ends it
 inline constexpr uint8_t kGateDigit = 16;  // a telephone event began and has not ended
+inline constexpr uint8_t kGateSrtp = 8;    // nothing is believed that is not authentic (srtp.h)
 
 struct alignas(64) Gate {
   abi::Endpoint source;          // believed last; port 0 = none yet
@@ -106,6 +107,7 @@ inline constexpr uint8_t kOutRewritten = 4;  // identity differs from the source
 inline constexpr uint8_t kOutRtcpMux = 8;
 inline constexpr uint8_t kOutNewSpeaker =
     16;                                     // the next packet is another party's, same SSRC or not
+inline constexpr uint8_t kOutSrtp = 32;     // nothing leaves in the clear
 inline constexpr uint8_t kOutPlaying = 64;  // a telephone event of ours is sent instead of speech
 
 // Out::SentTick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.

@@ -27,6 +27,7 @@ struct NetworkSet {
 
 struct LegSetup {
   abi::LegPlan plan;           // validated
+  abi::SrtpPlan srtp;          // as well; whoever has taken it in overwrites it
   const NetworkSet* networks;  // null = any address
 
   uint32_t generation;    // of the slot; comes back in every report
@@ -39,7 +40,7 @@ struct LegSetup {
   uint8_t reserved[7];
   char cname[kCnameLength];  // random, of the session (RFC 7022); not terminated
 };
-static_assert(sizeof(LegSetup) == 216);
+static_assert(sizeof(LegSetup) == 392);
 static_assert(std::is_trivially_copyable_v<LegSetup>);
 
 }  // namespace relay::session

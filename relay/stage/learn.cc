@@ -43,7 +43,9 @@ Belief BelieveLatch(Leg& leg, const abi::Endpoint& source, const wire::Rtp& rtp,
   if (now >= leg.learning.window_end_ns) {
     return {Verdict::kWrongSource, false};  // from here on the signalled address alone
   }
-  if (!Watch(leg, source, rtp)) return {Verdict::kLearning, false};
+  // What is authentic needs no watching: the first packet teaches.
+  const bool authentic = (leg.gate.flags & session::kGateSrtp) != 0;
+  if (!authentic && !Watch(leg, source, rtp)) return {Verdict::kLearning, false};
   Trust(leg, source, LearnState::kLatched);
   return {Verdict::kForwarded, true};
 }

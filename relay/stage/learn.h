@@ -12,6 +12,8 @@
 //               are not forwarded, and nothing is sent to it. A leg that does not receive (a call
 //               that rings) learns nothing.
 //
+// Of a leg with SRTP only authentic packets come here at all, and the first one teaches.
+//
 // A source that spoofs an address outside the networks is never watched. RTCP teaches nothing.
 #pragma once
 

@@ -92,6 +92,17 @@ void GainSpeaker(Leg& far, const Leg& speaker, uint32_t slot) {
   far.out.flags &= static_cast<uint8_t>(~session::kOutNewSpeaker);
 }
 
+void RenameStream(Leg& far, wire::Rtp* rtp, uint32_t ssrc) {
+  Out& out = far.out;
+  // RFC 3711 section 3.3.1: a receiver that misses the first packets of a stream takes the right
+  // roll-over counter if the numbers begin in the lower half.
+  out.sequence_last = static_cast<uint16_t>(out.sequence_last & 0x7fff);
+  out.sequence_offset = static_cast<uint16_t>(out.sequence_last + 1 - rtp->sequence);
+  out.ssrc = ssrc;
+  out.flags |= session::kOutRewritten;
+  rtp->marker = true;
+}
+
 uint8_t MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {
   std::fill_n(map, 8, session::kNoPayloadType);
   const bool may_transcode = speaker.path.transcode != 0 && listener.path.transcode != 0;

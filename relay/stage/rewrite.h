@@ -37,6 +37,21 @@ void LoseSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
 // stream goes on with its own numbers, as after a hold.
 void GainSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
 
+// Whether the source has started its numbers again: with this packet the far party's stream would
+// go back further than disorder does. Plain RTP passes that on; SRTP must not use a number twice.
+inline bool GoesBack(const session::Out& out, const wire::Rtp& rtp) {
+  constexpr uint8_t kSameSpeaker = session::kOutStarted | session::kOutNewSpeaker;
+  if ((out.flags & kSameSpeaker) != session::kOutStarted || rtp.ssrc != out.source_ssrc) {
+    return false;
+  }
+  const uint16_t next = static_cast<uint16_t>(rtp.sequence + out.sequence_offset);
+  const uint16_t behind = static_cast<uint16_t>(out.sequence_last - next);
+  return behind > kMisorderMax && behind < 0x8000;
+}
+
+// The far party's stream goes on as another one, `ssrc`, beginning with this packet.
+void RenameStream(session::Leg& far, wire::Rtp* rtp, uint32_t ssrc);
+
 // Turns what the near party called a packet into what the far party knows it as. False when that is
 // the same, so that the packet need not be written.
 inline bool Rewrite(session::Leg& far, uint8_t payload_type, wire::Rtp* rtp, TimeNs now) {

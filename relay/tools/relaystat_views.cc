@@ -31,6 +31,13 @@ std::string LabelText(const char (&label)[16]) {
   return text;
 }
 
+// "-" for plain RTP.
+const char* SrtpText(abi::SrtpSuite suite) {
+  const bool known =
+      suite != abi::SrtpSuite::kNone && static_cast<uint8_t>(suite) < abi::kSrtpSuiteCount;
+  return known ? abi::FactsOf(suite).name : "-";
+}
+
 const char* CodecText(abi::Codec codec) {
   switch (codec) {
     case abi::Codec::kPcmu:
@@ -110,19 +117,19 @@ std::string Text(const Snapshot& snapshot, bool all) {
                           snapshot.counters[i], abi::kCounterTexts[i].sentence);
   }
   if (snapshot.sessions.empty()) return text;
-  absl::StrAppendFormat(&text, "\n%-18s %3s %-22s %-22s %10s %10s %7s %9s %-6s %7s %s\n", "session",
-                        "leg", "local", "remote", "received", "sent", "lost", "jitter ms", "codec",
-                        "age s", "label");
+  absl::StrAppendFormat(&text, "\n%-18s %3s %-22s %-22s %10s %10s %7s %9s %-6s %7s %-24s %s\n",
+                        "session", "leg", "local", "remote", "received", "sent", "lost",
+                        "jitter ms", "codec", "age s", "srtp", "label");
   for (const SessionView& session : snapshot.sessions) {
     for (const LegView& leg : session.legs) {
       const abi::Endpoint& remote = RemoteOf(leg);
-      absl::StrAppendFormat(&text, "%-18x %3d %-22s %-22s %10d %10d %7d %9.2f %-6s %7.0f %s\n",
-                            session.session, leg.number, LocalText(snapshot, leg.record.local),
-                            EndpointText(remote.address, remote.port),
-                            leg.statistics.received_packets, leg.statistics.sent_packets,
-                            leg.statistics.lost_packets, leg.statistics.jitter_us / 1000.0,
-                            CodecText(leg.record.codec), session.age_s,
-                            LabelText(leg.record.label));
+      absl::StrAppendFormat(
+          &text, "%-18x %3d %-22s %-22s %10d %10d %7d %9.2f %-6s %7.0f %-24s %s\n", session.session,
+          leg.number, LocalText(snapshot, leg.record.local),
+          EndpointText(remote.address, remote.port), leg.statistics.received_packets,
+          leg.statistics.sent_packets, leg.statistics.lost_packets,
+          leg.statistics.jitter_us / 1000.0, CodecText(leg.record.codec), session.age_s,
+          SrtpText(leg.record.srtp), LabelText(leg.record.label));
     }
   }
   return text;
@@ -154,6 +161,7 @@ std::string Json(const Snapshot& snapshot) {
                       {"remote", EndpointText(remote.address, remote.port)},
                       {"worker", leg.record.worker},
                       {"codec", CodecText(leg.record.codec)},
+                      {"srtp", SrtpText(leg.record.srtp)},
                       {"received_packets", numbers.received_packets},
                       {"received_bytes", numbers.received_bytes},
                       {"sent_packets", numbers.sent_packets},

@@ -53,6 +53,18 @@ inline RtpFault ParseRtpOptions(const uint8_t* data, size_t length, Rtp* rtp) {
   return RtpFault::kNone;
 }
 
+// Where the payload begins, 0 when the header does not fit: all that is in the clear of an
+// encrypted packet, whose padding is not.
+inline size_t RtpHeaderLength(const uint8_t* data, size_t length) {
+  if (length < kRtpHeaderLength) return 0;
+  size_t offset = kRtpHeaderLength + 4 * (data[0] & 0x0f);
+  if (data[0] & 0x10) {
+    if (offset + 4 > length) return 0;
+    offset += 4 + 4 * size_t{Load16(data + offset + 2)};
+  }
+  return offset <= length ? offset : 0;
+}
+
 inline RtpFault ParseRtp(const uint8_t* data, size_t length, Rtp* rtp) {
   if (length < kRtpHeaderLength) return RtpFault::kTooShort;
   const uint8_t first = data[0];

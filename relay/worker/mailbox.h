@@ -17,6 +17,7 @@
 #include "relay/abi/segment.h"
 #include "relay/limits.h"
 #include "relay/session/leg_setup.h"
+#include "relay/session/secret_memory.h"
 
 namespace relay::worker {
 
@@ -66,15 +67,14 @@ struct Report {
 };
 static_assert(std::is_trivially_copyable_v<Report>);
 
-// One direction. Post belongs to one thread, Take to one other.
+// One direction. Post belongs to one thread, Take to one other. Orders may carry keys: records lie
+// in no core dump, and are overwritten as they are taken.
 template <typename Record>
 class Mailbox {
  public:
   // `capacity` is a power of two. All memory is taken here.
   explicit Mailbox(size_t capacity = kMailboxCapacity)
-      : records_(std::make_unique<Record[]>(capacity)),
-        producer_(View(capacity)),
-        consumer_(View(capacity)) {}
+      : records_(capacity * sizeof(Record)), producer_(View(capacity)), consumer_(View(capacity)) {}
 
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
@@ -82,11 +82,11 @@ class Mailbox {
   // False when full.
   bool Post(const Record& record) { return producer_.Push(record) == abi::RingResult::kOk; }
   // False when empty.
-  bool Take(Record* record) { return consumer_.Pop(record) == abi::RingResult::kOk; }
+  bool Take(Record* record) { return consumer_.PopAndWipe(record) == abi::RingResult::kOk; }
 
  private:
   abi::RingView<Record> View(size_t capacity) {
-    return {.records = records_.get(),
+    return {.records = reinterpret_cast<Record*>(records_.data()),
             .produced = &produced_,
             .consumed = &consumed_,
             .capacity = capacity};
@@ -94,7 +94,7 @@ class Mailbox {
 
   abi::Cursor produced_{};
   abi::Cursor consumed_{};
-  std::unique_ptr<Record[]> records_;
+  session::SecretMemory records_;
   alignas(64) abi::RingProducer<Record> producer_;
   alignas(64) abi::RingConsumer<Record> consumer_;
 };

@@ -1,8 +1,10 @@
 // A packet's way. Read Process first: three passes over a burst, so that the lines a packet needs
 // are on their way from memory while its neighbours are worked on. Then the two halves:
 //
-//   Inbound    what it is -> who sent it -> what was lost -> what it carries -> who hears it
+//   Inbound    is it authentic -> what it is -> who sent it -> what was lost -> what it carries ->
+//              who hears it
 //   Outbound   may the listener have it -> what it is called there -> in which law -> by which port
+//              -> protected
 //
 // All branching is here; stages do straight work. What is born inside the relay (RTCP) enters at
 // the outbound half.
@@ -42,20 +44,34 @@ void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
     if (i < kAhead) PrefetchNear(arrivals[i].near);
   }
 
+  Sum sum;
   for (size_t i = 0; i < count; ++i) {
     if (i + kAhead < count) PrefetchNear(arrivals[i + kAhead].near);
+    if (IsSecured(packets[i], arrivals[i])) [[unlikely]] {
+      secured_.Add(i, {SlotOf(*arrivals[i].near), packets[i].length, packets[i].data,
+                       packets[i].tailroom, Verdict::kForwarded});
+      state_.srtp->PrefetchReceiving(secured_.packets[secured_.count - 1].leg);
+      continue;
+    }
     arrivals[i].verdict = Inbound(packets[i], arrivals[i], now);
   }
+  if (secured_.count != 0) InboundSecured(packets, {arrivals.data(), count}, &sum, now);
 
-  Sum sum;
   for (size_t i = 0; i < count; ++i) {
     Arrival& arrival = arrivals[i];
     if (arrival.verdict == Verdict::kForwarded)
       arrival.verdict = Outbound(packets[i], arrival, now);
     sum.bytes += packets[i].length;
+    if (arrival.verdict == Verdict::kForwarded && (arrival.far->out.flags & session::kOutSrtp) &&
+        arrival.port_index != kNoPort) [[unlikely]] {
+      secured_.Add(i, {arrival.near->gate.listeners[0], packets[i].length, packets[i].data,
+                       packets[i].tailroom, Verdict::kForwarded});
+      state_.srtp->PrefetchSending(arrival.near->gate.listeners[0]);
+    }
     sum.together &= arrival.verdict == Verdict::kForwarded &&
                     arrival.port_index == arrivals[0].port_index && arrival.port_index != kNoPort;
   }
+  if (secured_.count != 0) OutboundSecured(packets, {arrivals.data(), count}, &sum);
   Settle(packets, {arrivals.data(), count}, sum);
 }
 
@@ -113,6 +129,23 @@ Verdict Pipeline::Inbound(const Packet& packet, Arrival& arrival, TimeNs now) {
   return Verdict::kForwarded;
 }
 
+void Pipeline::InboundSecured(std::span<Packet> packets, std::span<Arrival> arrivals, Sum* sum,
+                              TimeNs now) {
+  state_.srtp->Unprotect({secured_.packets.data(), secured_.count}, now);
+  for (size_t i = 0; i < secured_.count; ++i) {
+    const stage::SrtpPacket& secured = secured_.packets[i];
+    Packet& packet = packets[secured_.position[i]];
+    Arrival& arrival = arrivals[secured_.position[i]];
+    const uint32_t removed = packet.length - secured.length;
+    sum->removed += removed;
+    packet.length = secured.length;
+    packet.tailroom = static_cast<uint16_t>(packet.tailroom + removed);
+    arrival.verdict = secured.verdict;
+    if (secured.verdict == Verdict::kForwarded) arrival.verdict = Inbound(packet, arrival, now);
+  }
+  secured_.count = 0;
+}
+
 Verdict Pipeline::InboundRtcp(const Packet& packet, Leg& near, TimeNs now) {
   const std::span<const uint8_t> compound(packet.data, packet.length);
   const Verdict verdict = stage::ReceiveRtcp(near, packet.remote, compound, now);
@@ -157,9 +190,15 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
     copy.arrival_ns = packet.arrival_ns;
     wire::Rtp rtp = arrival.rtp;
     const uint8_t payload_type = near.bridges.payload_types_out[i - 1][arrival.format];
-    if (Address(copy, rtp, far, payload_type, now) == Verdict::kForwarded) {
+    Verdict verdict = Address(copy, rtp, far, payload_type, now);
+    if (verdict == Verdict::kForwarded && (near.bridges.recoded[i - 1] >> arrival.format & 1)) {
+      Recode(copy, arrival);
+    }
+    if (verdict == Verdict::kForwarded && (far.out.flags & session::kOutSrtp)) {
+      verdict = Protect(copy, far, false);
+    }
+    if (verdict == Verdict::kForwarded) {
       heard = true;
-      if (near.bridges.recoded[i - 1] >> arrival.format & 1) Recode(copy, arrival);
       state_.departures.Add(far.out.port_index, copy);
     } else {
       copy.owner->Release({&copy, 1});
@@ -183,6 +222,8 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
   }
   if (out.remote_port == 0) return Verdict::kNoRemote;
 
+  if ((out.flags & session::kOutSrtp) && stage::GoesBack(out, rtp)) [[unlikely]]
+    Restart(far, &rtp, now);
   if (stage::Rewrite(far, payload_type, &rtp, now)) wire::WriteRtp(packet.data, rtp);
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
@@ -198,6 +239,54 @@ void Pipeline::Recode(const Packet& packet, const Arrival& arrival) {
   state_.counters->Add(abi::Counter::kTranscoded);
 }
 
+// The source has started its numbers again. Under SRTP the far party hears a new stream; when its
+// key has had as many as can be remembered, the old one goes on with its next number.
+void Pipeline::Restart(Leg& far, wire::Rtp* rtp, TimeNs now) {
+  if (state_.srtp->MayBeginStream(SlotOf(far))) {
+    stage::RenameStream(far, rtp, state_.Random());
+  } else {
+    stage::ChangeSource(far, rtp, now);
+  }
+}
+
+// In place, all packets of the burst at once. What may not leave after all was not sent.
+void Pipeline::OutboundSecured(std::span<Packet> packets, std::span<Arrival> arrivals, Sum* sum) {
+  state_.srtp->Protect({secured_.packets.data(), secured_.count});
+  for (size_t i = 0; i < secured_.count; ++i) {
+    const stage::SrtpPacket& secured = secured_.packets[i];
+    Packet& packet = packets[secured_.position[i]];
+    Arrival& arrival = arrivals[secured_.position[i]];
+    if (secured.verdict != Verdict::kForwarded) {
+      arrival.verdict = secured.verdict;
+      Unsend(packet, *arrival.far);
+      sum->together = false;
+      continue;
+    }
+    const uint32_t added = secured.length - packet.length;
+    sum->added += added;
+    packet.length = secured.length;
+    packet.tailroom = static_cast<uint16_t>(packet.tailroom - added);
+  }
+  secured_.count = 0;
+}
+
+Verdict Pipeline::Protect(Packet& packet, Leg& far, bool rtcp) {
+  stage::SrtpPacket secured{SlotOf(far), packet.length, packet.data, packet.tailroom,
+                            Verdict::kForwarded};
+  if (rtcp) {
+    state_.srtp->ProtectRtcp(secured);
+  } else {
+    state_.srtp->Protect({&secured, 1});
+  }
+  if (secured.verdict != Verdict::kForwarded) {
+    if (!rtcp) Unsend(packet, far);
+    return secured.verdict;
+  }
+  packet.tailroom = static_cast<uint16_t>(packet.tailroom - (secured.length - packet.length));
+  packet.length = secured.length;
+  return Verdict::kForwarded;
+}
+
 Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, TimeNs now) {
   const stage::RtcpPath path = stage::RtcpPathOf(far);
   if (path.remote.port == 0 || path.handle == session::kNoHandle) return Verdict::kNoRemote;
@@ -211,6 +300,13 @@ Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, Time
   packet.handle = path.handle;
   packet.remote = path.remote;
   packet.dscp = far.out.dscp;
+  if (far.out.flags & session::kOutSrtp) {
+    const Verdict verdict = Protect(packet, far, true);
+    if (verdict != Verdict::kForwarded) {
+      packet.owner->Release({&packet, 1});
+      return verdict;
+    }
+  }
   far.rtcp.sent += 1;
   state_.departures.Add(far.out.port_index, packet);
   return Verdict::kForwarded;
@@ -232,6 +328,9 @@ void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
   packet.dscp = out.dscp;
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
+  if ((out.flags & session::kOutSrtp) && Protect(packet, far, false) != Verdict::kForwarded) {
+    return packet.owner->Release({&packet, 1});
+  }
   state_.departures.Add(out.port_index, packet);
 }
 
@@ -251,10 +350,10 @@ bool Pipeline::IsPlainPair(uint32_t a, uint32_t b) const {
 void Pipeline::Settle(std::span<const Packet> packets, std::span<const Arrival> arrivals,
                       const Sum& sum) {
   state_.counters->Add(abi::Counter::kReceivedPackets, packets.size());
-  state_.counters->Add(abi::Counter::kReceivedBytes, sum.bytes);
+  state_.counters->Add(abi::Counter::kReceivedBytes, sum.bytes + sum.removed);
   if (sum.together) {
     state_.counters->Add(abi::Counter::kForwarded, packets.size());
-    return state_.departures.SendWhole(arrivals[0].port_index, packets, sum.bytes);
+    return state_.departures.SendWhole(arrivals[0].port_index, packets, sum.bytes + sum.added);
   }
   std::array<Packet, kBurstMax> staying;
   size_t count = 0;

@@ -1,12 +1,14 @@
 // A packet's way through a worker, from burst to burst. See pipeline.cc: it is one screen.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
 #include "relay/clock.h"
 #include "relay/port/port.h"
 #include "relay/session/leg.h"
+#include "relay/stage/srtp.h"
 #include "relay/stage/verdict.h"
 #include "relay/wire/rtp.h"
 #include "relay/worker/state.h"
@@ -44,22 +46,42 @@ class Pipeline {
   };
   // What a burst comes to.
   struct Sum {
-    uint64_t bytes = 0;    // received
+    uint64_t bytes = 0;    // of the packets as they are in the relay: without protection
+    uint64_t removed = 0;  // of it, from what arrived
+    uint64_t added = 0;    // to what leaves
     bool together = true;  // nothing stays here, and all leave by one port
+  };
+  // Packets of a burst that go through SRTP together.
+  struct Secured {
+    void Add(size_t packet, const stage::SrtpPacket& secured) {
+      position[count] = static_cast<uint8_t>(packet);
+      packets[count++] = secured;
+    }
+    size_t count = 0;
+    std::array<uint8_t, kBurstMax> position;
+    std::array<stage::SrtpPacket, kBurstMax> packets;
   };
   static constexpr uint8_t kNoPort = 0xff;
 
   [[gnu::always_inline]] inline stage::Verdict Inbound(const port::Packet& packet, Arrival& arrival,
                                                        TimeNs now);
+  // What arrived with SRTP: authenticated first, then as all others.
+  void InboundSecured(std::span<port::Packet> packets, std::span<Arrival> arrivals, Sum* sum,
+                      TimeNs now);
+  // What leaves with SRTP.
+  void OutboundSecured(std::span<port::Packet> packets, std::span<Arrival> arrivals, Sum* sum);
+  // One packet by itself. Its verdict.
+  stage::Verdict Protect(port::Packet& packet, session::Leg& far, bool rtcp);
   stage::Verdict InboundRtcp(const port::Packet& packet, session::Leg& near, TimeNs now);
   [[gnu::always_inline]] inline stage::Verdict Outbound(port::Packet& packet, Arrival& arrival,
                                                         TimeNs now);
   // Of a packet that goes out: its payload becomes the other G.711 law.
   void Recode(const port::Packet& packet, const Arrival& arrival);
   stage::Verdict Fork(port::Packet& packet, Arrival& arrival, TimeNs now);
-  [[gnu::always_inline]] static inline stage::Verdict Address(port::Packet& packet, wire::Rtp& rtp,
-                                                              session::Leg& far,
-                                                              uint8_t payload_type, TimeNs now);
+  [[gnu::always_inline]] inline stage::Verdict Address(port::Packet& packet, wire::Rtp& rtp,
+                                                       session::Leg& far, uint8_t payload_type,
+                                                       TimeNs now);
+  void Restart(session::Leg& far, wire::Rtp* rtp, TimeNs now);
   void Settle(std::span<const port::Packet> packets, std::span<const Arrival> arrivals,
               const Sum& sum);
 
@@ -76,12 +98,23 @@ class Pipeline {
     __builtin_prefetch(&leg->reception);
   }
 
+  static bool IsSecured(const port::Packet& packet, const Arrival& arrival) {
+    return arrival.near != nullptr && (arrival.near->gate.flags & session::kGateSrtp) &&
+           packet.checksum != port::Checksum::kBad;
+  }
+  // Takes back what Address counted.
+  static void Unsend(const port::Packet& packet, session::Leg& far) {
+    far.out.sent_packets -= 1;
+    far.out.sent_bytes -= packet.length;
+  }
+
   void NoteEvents(session::Leg& near, bool learned);
   void NoteDigits(session::Leg& near, const port::Packet& packet, const wire::Rtp& rtp,
                   unsigned format);
 
   State& state_;
   const std::span<session::Leg> legs_;
+  Secured secured_;
 };
 
 }  // namespace relay::worker

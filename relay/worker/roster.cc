@@ -148,9 +148,24 @@ void Roster::Apply(uint32_t slot, const session::LegSetup& setup, bool first, Ti
     leg.path.rtcp_handle = setup.rtcp_handle;
     state_.departures.port(leg.out.port_index)->Adopt(setup.rtcp_handle);
   }
-  stage::StartLearning(leg, setup.plan, first, now);
+  // Whoever was believed without authentication is not believed with it, nor the other way round.
+  abi::LegPlan plan = setup.plan;
+  if (ApplySrtp(slot, setup.srtp, now) && !first) plan.relearn = abi::Relearn::kAnew;
+  stage::StartLearning(leg, plan, first, now);
   ApplyFormats(leg, setup.plan);
   ApplyDirection(leg, setup.plan, now);
+}
+
+bool Roster::ApplySrtp(uint32_t slot, const abi::SrtpPlan& srtp, TimeNs now) {
+  Leg& leg = state_.legs[slot];
+  const bool was = (leg.gate.flags & session::kGateSrtp) != 0;
+  const bool is = srtp.suite != abi::SrtpSuite::kNone;
+  assert(!is || state_.srtp != nullptr);
+  // A plain leg does not touch the memory of keys.
+  if (is || was) state_.srtp->Apply(slot, srtp, now);
+  SetFlag(&leg.gate.flags, session::kGateSrtp, is);
+  SetFlag(&leg.out.flags, session::kOutSrtp, is);
+  return is != was;
 }
 
 void Roster::Close(uint32_t slot) {
@@ -166,6 +181,7 @@ void Roster::Close(uint32_t slot) {
     Leave(state_.legs[speaker].gate.listeners, slot);
     MapListeners(speaker);
   }
+  if (leg.gate.flags & session::kGateSrtp) state_.srtp->Forget(slot);
   state_.table.Erase(leg.out.local);
   state_.wheel.Cancel(slot);
   port::Port* port = state_.departures.port(leg.out.port_index);

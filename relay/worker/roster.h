@@ -25,6 +25,8 @@ class Roster {
 
   // The part of a setup that an update may change.
   void Apply(uint32_t slot, const session::LegSetup& setup, bool first, TimeNs now);
+  // True when the leg went from plain to secured RTP or back.
+  bool ApplySrtp(uint32_t slot, const abi::SrtpPlan& srtp, TimeNs now);
   // Writes the speaker's payload type maps again.
   void MapListeners(uint32_t speaker);
   bool IsOpen(uint32_t slot) const {

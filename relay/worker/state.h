@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "kernels/g711.h"
 #include "relay/abi/counters.h"
 #include "relay/session/leg.h"
 #include "relay/session/session_table.h"
+#include "relay/stage/srtp.h"
 #include "relay/worker/departures.h"
 #include "relay/worker/outbox.h"
 #include "relay/worker/timer_wheel.h"
@@ -24,6 +26,10 @@ struct State {
         counters(worker_config.counters),
         port_count(worker_config.ports.size()),
         table(worker_config.ranges),
+        srtp(worker_config.srtp.empty()
+                 ? nullptr
+                 : std::make_unique<stage::Srtp>(worker_config.srtp,
+                                                 stage::MakeSrtpEngine(worker_config.srtp_engine))),
         wheel(worker_config.legs),
         outbox(worker_config.legs, worker_config.reports),
         departures(worker_config.ports, worker_config.counters),
@@ -47,6 +53,7 @@ struct State {
   const size_t port_count;
   std::array<port::Port*, kPortsPerWorkerMax> port_list;
   session::SessionTable table;
+  const std::unique_ptr<stage::Srtp> srtp;  // null: no leg has SRTP
   TimerWheel wheel;
   Outbox outbox;
   Departures departures;

@@ -98,6 +98,9 @@ size_t Worker::Impl::TakeOrders(TimeNs now) {
   size_t taken = 0;
   while (taken < kMailboxDrainMax && state.config.orders->Take(&order)) {
     roster.Obey(order, now);
+    if (order.setup.srtp.suite != abi::SrtpSuite::kNone) {
+      stage::WipeKey(&order.setup.srtp, sizeof order.setup.srtp);
+    }
     ++taken;
   }
   return taken;

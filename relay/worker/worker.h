@@ -17,6 +17,8 @@
 #include "relay/port/port.h"
 #include "relay/session/leg.h"
 #include "relay/session/session_table.h"
+#include "relay/session/srtp.h"
+#include "relay/stage/srtp_engine.h"
 #include "relay/worker/mailbox.h"
 
 namespace relay::worker {
@@ -31,6 +33,7 @@ struct WorkerConfig {
   std::span<port::Port* const> ports;            // 1 .. kPortsPerWorkerMax
   std::span<const session::PortRange> ranges;    // by index of the local address
   std::span<session::Leg> legs;                  // Order::leg counts in it
+  std::span<session::SrtpLeg> srtp;              // by the same slots; empty = no SRTP
   abi::CounterBlock* counters = nullptr;         // this worker's own
   abi::LegStatisticsSlot* statistics = nullptr;  // LegSetup::statistics counts from here
   Mailbox<Order>* orders = nullptr;
@@ -39,6 +42,7 @@ struct WorkerConfig {
 
   // The variant that transcodes; chosen once for all workers.
   const kernels::G711* g711 = &kernels::G711For(kernels::BestIsa());
+  stage::SrtpEngineKind srtp_engine = stage::SrtpEngineKind::kAuto;  // where there is SRTP
 
   uint64_t seed = 1;           // of the RTCP intervals' randomness
   int64_t wall_offset_ns = 0;  // wall clock since 1970 less CLOCK_MONOTONIC, for NTP times

@@ -179,6 +179,16 @@ class Target {
     }
     const uint16_t at = static_cast<uint16_t>(input.Byte() << 8 | input.Byte());
     const uint8_t with = input.Byte();
+    const bool leg =
+        command.kind == CommandKind::kLegOpen || command.kind == CommandKind::kLegUpdate;
+    if (leg && (at & 0x8000) != 0) {  // with SRTP, right as it stands
+      relay::abi::SrtpPlan& srtp = command.body.leg.srtp;
+      srtp.suite = static_cast<relay::abi::SrtpSuite>(1 + with % 6);
+      srtp.send_key_count = srtp.receive_key_count = 1;
+      srtp.send.key[0] = static_cast<uint8_t>(1 + with % 16);
+      srtp.receive[0].key[1] = 1;
+      srtp.overlap_ms = with;
+    }
     if (at < sizeof command) reinterpret_cast<uint8_t*>(&command)[at] ^= with;
     return command;
   }

@@ -31,6 +31,7 @@ RelayHarness::RelayHarness(const HarnessOptions& options) {
   config.client_slots = options.client_slots;
   config.journal_bytes_max = options.journal_bytes_max;
   config.drain_timeout_s = options.drain_timeout_s;
+  config.srtp_engine = options.srtp_engine;
   auto assembly = relay::conductor::Assembly::Make(
       std::move(config), options.workers, [](relay::abi::CounterBlock* counters) {
         return absl::StatusOr<std::unique_ptr<relay::port::Port>>(
@@ -141,6 +142,19 @@ Command LegOpen(uint64_t session, uint8_t leg, uint16_t port) {
   plan.format_count = 1;
   plan.formats[0] = relay::abi::EqualFormat(8, relay::abi::Codec::kPcma, 8000);
   std::memcpy(plan.label, "test", 4);
+  return command;
+}
+
+Command SrtpLegOpen(uint64_t session, uint8_t leg, uint16_t port, uint8_t seed) {
+  Command command = LegOpen(session, leg, port);
+  relay::abi::SrtpPlan& srtp = command.body.leg.srtp;
+  srtp.suite = relay::abi::SrtpSuite::kAesCm128HmacSha1_80;
+  srtp.send_key_count = srtp.receive_key_count = 1;
+  srtp.overlap_ms = 1000;
+  for (uint8_t i = 0; i < 16; ++i) {
+    srtp.send.key[i] = static_cast<uint8_t>(seed + 17 * i);
+    srtp.receive[0].key[i] = static_cast<uint8_t>(seed + 29 * i + 1);
+  }
   return command;
 }
 

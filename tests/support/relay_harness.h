@@ -19,6 +19,7 @@ struct HarnessOptions {
   uint32_t sessions = 16;
   uint32_t drain_timeout_s = 10;
   uint32_t journal_bytes_max = 1 << 20;
+  relay::stage::SrtpEngineKind srtp_engine = relay::stage::SrtpEngineKind::kAuto;
   std::vector<std::string> listen = {"192.0.2.1:10000-10255", "[2001:db8::1]:10000-10255"};
 };
 
@@ -64,6 +65,8 @@ class RelayHarness {
 // A plain PCMA leg of session `session` on 192.0.2.1:`port`, whose far party is
 // 198.51.100.`leg + 1`:4000.
 relay::abi::Command LegOpen(uint64_t session, uint8_t leg, uint16_t port);
+// The same with SRTP, AES_CM_128_HMAC_SHA1_80. `seed` makes the keys.
+relay::abi::Command SrtpLegOpen(uint64_t session, uint8_t leg, uint16_t port, uint8_t seed);
 relay::abi::Command Bridge(uint64_t session, uint8_t speaker, uint8_t listener, bool both = true);
 relay::abi::Command Unbridge(uint64_t session, uint8_t speaker, uint8_t listener);
 relay::abi::Command LegClose(uint64_t session, uint8_t leg);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstring>
 #include <functional>
 #include <set>
 
@@ -200,6 +201,37 @@ TEST_F(SessionFactoryTest, EveryRefusalNamesTheByteAndChangesNothing) {
     EXPECT_TRUE(seen.insert(other).second);
   }
   EXPECT_EQ(seen.size(), relay::abi::kRefusalCount - 1u);
+}
+
+TEST(SessionFactorySrtpTest, ARelayWithoutAnEngineRefusesSrtp) {
+  RelayHarness relay({.srtp_engine = relay::stage::SrtpEngineKind::kNone});
+  Attachment client = relay.Client();
+  const Event answer = relay.Do(client, support::SrtpLegOpen(1, 0, 10000, 5));
+  EXPECT_EQ(answer.body.refused.refusal, Refusal::kSrtpUnavailable);
+  EXPECT_EQ(relay.Do(client, LegOpen(1, 0, 10000)).kind, EventKind::kCommandDone);
+  EXPECT_EQ(relay.Do(client, Update(support::SrtpLegOpen(1, 0, 10000, 5))).body.refused.refusal,
+            Refusal::kSrtpUnavailable);
+}
+
+bool Contains(const void* memory, size_t size, const void* needle) {
+  return memmem(memory, size, needle, 16) != nullptr;
+}
+
+// The key is found where it is used, and neither in the ring it came by nor in what others see.
+TEST(SessionFactorySrtpTest, KeysAreSeenByNobodyElse) {
+  RelayHarness relay;
+  Attachment client = relay.Client();
+  const Command command = support::SrtpLegOpen(1, 0, 10000, 5);
+  const relay::abi::SrtpPlan& srtp = command.body.leg.srtp;
+  ASSERT_EQ(relay.Do(client, command).kind, EventKind::kCommandDone);
+  for (const uint8_t* key : {srtp.send.key, srtp.receive[0].key}) {
+    EXPECT_FALSE(Contains(client.client_area(), sizeof(relay::abi::ClientArea), key));
+    const relay::abi::StateHeader& state = relay.relay().state().header();
+    EXPECT_FALSE(Contains(&state, state.size, key));
+  }
+  relay::abi::SessionRecord record;
+  ASSERT_TRUE(client.ReadSession(0, &record));
+  EXPECT_EQ(record.legs[0].srtp, srtp.suite);
 }
 
 TEST_F(SessionFactoryTest, ALegIsHeardByFourOthersAtMost) {

@@ -60,11 +60,13 @@ inline session::LegSetup SetupFor(uint32_t leg, const abi::Endpoint& remote,
 
 class Office : public testing::Test {
  protected:
-  explicit Office(size_t report_capacity = 64) : reports(report_capacity) {
+  explicit Office(size_t report_capacity = 64, bool srtp = false)
+      : keys(srtp ? 16 : 0), reports(report_capacity) {
     port::Port* ports[] = {&first, &second};
     worker = std::make_unique<Worker>(WorkerConfig{.ports = ports,
                                                    .ranges = ranges,
                                                    .legs = legs,
+                                                   .srtp = keys,
                                                    .counters = &counters,
                                                    .statistics = statistics.data(),
                                                    .orders = &orders,
@@ -187,6 +189,7 @@ class Office : public testing::Test {
   port::MemoryPort second;
   const uint32_t buffers = first.buffers_free();
   std::vector<session::Leg> legs{16};
+  std::vector<session::SrtpLeg> keys;
   std::vector<abi::LegStatisticsSlot> statistics{16};
   abi::CounterBlock counters{};
   Mailbox<Order> orders{64};

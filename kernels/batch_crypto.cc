@@ -1,0 +1,147 @@
+#include "kernels/batch_crypto.h"
+
+#include <intel-ipsec-mb.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace kernels {
+namespace {
+
+// Where the library's data ends, and the padding of its own alignment to 64 begins.
+static_assert(sizeof(gcm_key_data::expanded_keys) + sizeof(gcm_key_data::ghash_keys) ==
+              offsetof(GcmContext, salt));
+static_assert(sizeof(gcm_key_data) <= sizeof(GcmContext));
+
+constexpr size_t kSha1Block = 64;
+
+// Overwritten in a way that no compiler may leave out.
+void Wipe(void* bytes, size_t count) {
+  std::memset(bytes, 0, count);
+  asm volatile("" : : "r"(bytes) : "memory");
+}
+
+class IpsecMb final : public BatchCrypto {
+ public:
+  explicit IpsecMb(IMB_MGR* manager) : manager_(manager) {
+    for (IMB_JOB& job : jobs_) {
+      std::memset(&job, 0, sizeof job);
+      job.chain_order = IMB_ORDER_CIPHER_HASH;
+      job.cipher_mode = IMB_CIPHER_CNTR;
+      job.cipher_direction = IMB_DIR_ENCRYPT;
+      job.iv_len_in_bytes = 16;
+      job.hash_alg = IMB_AUTH_HMAC_SHA_1;
+      job.auth_tag_output_len_in_bytes = kSha1Length;
+    }
+  }
+  ~IpsecMb() override { free_mb_mgr(manager_); }
+
+  void SetKeys(CmContext* context, const uint8_t* key, size_t key_length,
+               const uint8_t* auth_key) override {
+    alignas(64) uint8_t expanded[240];
+    alignas(64) uint8_t decrypt[240];
+    if (key_length == 16) {
+      IMB_AES_KEYEXP_128(manager_, key, expanded, decrypt);
+    } else {
+      IMB_AES_KEYEXP_256(manager_, key, expanded, decrypt);
+    }
+    std::memcpy(context->round_keys, expanded, key_length == 16 ? 176 : 240);
+    SetPad(auth_key, 0x36, context->inner);
+    SetPad(auth_key, 0x5c, context->outer);
+    Wipe(expanded, sizeof expanded);
+    Wipe(decrypt, sizeof decrypt);
+  }
+
+  void SetKey(GcmContext* context, const uint8_t* key, size_t key_length) override {
+    auto* data = reinterpret_cast<gcm_key_data*>(context);
+    if (key_length == 16) {
+      IMB_AES128_GCM_PRE(manager_, key, data);
+    } else {
+      IMB_AES256_GCM_PRE(manager_, key, data);
+    }
+  }
+
+  void Cipher(const CmJob* jobs, size_t count, size_t key_length) override {
+    for (size_t i = 0; i < count; ++i) {
+      const CmJob& from = jobs[i];
+      IMB_JOB& to = jobs_[i];
+      to.enc_keys = from.context->round_keys;
+      to.key_len_in_bytes = key_length;
+      to.src = from.data;
+      to.dst = from.data + from.cipher_offset;
+      to.cipher_start_src_offset_in_bytes = from.cipher_offset;
+      to.msg_len_to_cipher_in_bytes = from.cipher_length;
+      to.iv = from.iv;
+    }
+    IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager_, jobs_.data(), static_cast<uint32_t>(count),
+                                    IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT,
+                                    key_length == 16 ? IMB_KEY_128_BYTES : IMB_KEY_256_BYTES);
+  }
+
+  void Hash(const CmJob* jobs, size_t count) override {
+    for (size_t i = 0; i < count; ++i) {
+      const CmJob& from = jobs[i];
+      IMB_JOB& to = jobs_[i];
+      to.src = from.data;
+      to.hash_start_src_offset_in_bytes = 0;
+      to.msg_len_to_hash_in_bytes = from.hash_length;
+      to.u.HMAC._hashed_auth_key_xor_ipad = from.context->inner;
+      to.u.HMAC._hashed_auth_key_xor_opad = from.context->outer;
+      to.auth_tag_output = from.tag;
+    }
+    IMB_SUBMIT_HASH_BURST_NOCHECK(manager_, jobs_.data(), static_cast<uint32_t>(count),
+                                  IMB_AUTH_HMAC_SHA_1);
+  }
+
+  void Encrypt(const GcmJob& job, size_t key_length) override {
+    const auto* key = reinterpret_cast<const gcm_key_data*>(job.context);
+    if (key_length == 16) {
+      IMB_AES128_GCM_ENC(manager_, key, &scratch_, job.text, job.text, job.text_length, job.iv,
+                         job.associated, job.associated_length, job.tag, 16);
+    } else {
+      IMB_AES256_GCM_ENC(manager_, key, &scratch_, job.text, job.text, job.text_length, job.iv,
+                         job.associated, job.associated_length, job.tag, 16);
+    }
+  }
+
+  void Decrypt(const GcmJob& job, size_t key_length) override {
+    const auto* key = reinterpret_cast<const gcm_key_data*>(job.context);
+    if (key_length == 16) {
+      IMB_AES128_GCM_DEC(manager_, key, &scratch_, job.text, job.text, job.text_length, job.iv,
+                         job.associated, job.associated_length, job.tag, 16);
+    } else {
+      IMB_AES256_GCM_DEC(manager_, key, &scratch_, job.text, job.text, job.text_length, job.iv,
+                         job.associated, job.associated_length, job.tag, 16);
+    }
+  }
+
+ private:
+  void SetPad(const uint8_t* key, uint8_t pad, uint8_t* state) {
+    alignas(64) uint8_t block[kSha1Block];
+    std::memset(block, pad, sizeof block);
+    for (size_t i = 0; i < kSha1Length; ++i) block[i] ^= key[i];
+    IMB_SHA1_ONE_BLOCK(manager_, block, state);
+    Wipe(block, sizeof block);
+  }
+
+  IMB_MGR* const manager_;
+  gcm_context_data scratch_;
+  std::array<IMB_JOB, kBatchMax> jobs_;
+};
+
+}  // namespace
+
+std::unique_ptr<BatchCrypto> BatchCrypto::Make() {
+  constexpr uint64_t kNeeded = IMB_FEATURE_SSE4_2 | IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
+  IMB_MGR* manager = alloc_mb_mgr(0);
+  if (manager == nullptr) return nullptr;
+  if ((manager->features & kNeeded) != kNeeded) {
+    free_mb_mgr(manager);
+    return nullptr;
+  }
+  init_mb_mgr_auto(manager, nullptr);
+  return std::make_unique<IpsecMb>(manager);
+}
+
+}  // namespace kernels

@@ -1,0 +1,79 @@
+// AES-CM with HMAC-SHA1, and AES-GCM, over many buffers at once (intel-ipsec-mb, which is named in
+// batch_crypto.cc alone).
+//
+// HMAC-SHA1 works on up to 16 buffers side by side, one a vector lane; so its speed comes from
+// bursts of equal lengths. AES works on each buffer by itself, eight blocks at a time.
+//
+// One object a thread: it owns the library's manager. Contexts are plain bytes of the caller, 64
+// aligned, without pointers; they hold keys.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace kernels {
+
+inline constexpr size_t kBatchMax = 64;
+inline constexpr size_t kSha1Length = 20;
+
+// Counter mode and HMAC-SHA1: what a packet needs lies in four lines for AES-128, five for AES-256.
+struct alignas(64) CmContext {
+  uint8_t inner[kSha1Length];  // SHA-1 after the key's block xor ipad
+  uint8_t outer[kSha1Length];  // xor opad
+  uint8_t salt[14];            // the caller's
+  uint8_t reserved[10];
+  uint8_t round_keys[240];  // AES-128 uses 176 of them; the rest need not be there
+};
+inline constexpr size_t kCm128ContextSize = 256;
+inline constexpr size_t kCm256ContextSize = 320;
+static_assert(offsetof(CmContext, round_keys) + 176 <= kCm128ContextSize);
+static_assert(offsetof(CmContext, round_keys) + 240 <= kCm256ContextSize);
+
+struct alignas(64) GcmContext {
+  uint8_t library[1008];  // round keys, then powers of the hash key
+  uint8_t salt[12];       // the caller's, where the library has padding
+  uint8_t reserved[4];
+};
+static_assert(sizeof(GcmContext) == 1024);
+
+struct CmJob {
+  const CmContext* context;
+  uint8_t* data;
+  uint32_t cipher_offset;  // [cipher_offset, cipher_offset + cipher_length) is encrypted in place
+  uint32_t cipher_length;
+  uint32_t hash_length;  // [0, hash_length) is authenticated
+  uint8_t iv[16];
+  uint8_t* tag;  // kSha1Length bytes
+};
+
+struct GcmJob {
+  const GcmContext* context;
+  uint8_t* text;
+  uint32_t text_length;
+  const uint8_t* associated;
+  uint32_t associated_length;
+  uint8_t iv[12];
+  uint8_t* tag;  // 16 bytes, written both ways
+};
+
+class BatchCrypto {
+ public:
+  // Null where the processor or the build has no batch engine.
+  static std::unique_ptr<BatchCrypto> Make();
+  virtual ~BatchCrypto() = default;
+
+  // Key lengths are 16 and 32. Salts are left to the caller.
+  virtual void SetKeys(CmContext* context, const uint8_t* key, size_t key_length,
+                       const uint8_t* auth_key) = 0;  // of 20 bytes
+  virtual void SetKey(GcmContext* context, const uint8_t* key, size_t key_length) = 0;
+
+  // All jobs of one key length; at most kBatchMax.
+  virtual void Cipher(const CmJob* jobs, size_t count, size_t key_length) = 0;
+  virtual void Hash(const CmJob* jobs, size_t count) = 0;
+  virtual void Encrypt(const GcmJob& job, size_t key_length) = 0;
+  // The caller compares tags.
+  virtual void Decrypt(const GcmJob& job, size_t key_length) = 0;
+};
+
+}  // namespace kernels

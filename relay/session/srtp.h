@@ -1,0 +1,109 @@
+// What is remembered of a leg's SRTP: keys, indices, replay windows. Plain data like the leg
+// itself, in a memory of its own beside the legs' (same slot number), so that a relay that starts
+// again goes on without using an index twice. Only the owning worker reads or writes it; it lies in
+// no core dump, and nobody else maps it. What can be computed from it (session keys, cipher
+// contexts) is not here: `context` fields name it, and are set anew by whoever adopts.
+//
+// A leg without SRTP touches none of this. A packet of a secured leg touches
+//
+//     streams[0], first line   SSRC, newest index, where the cipher context is
+//     its window               one line of the two, mostly
+//     the cipher context       four lines (CM, AES-128); in a pool of the worker (stage/srtp.h)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "relay/abi/srtp.h"
+#include "relay/clock.h"
+
+namespace relay::session {
+
+inline constexpr uint32_t kNoContext = 0xffffffff;
+inline constexpr size_t kSrtpStreams = 4;
+inline constexpr size_t kSrtcpStreams = 16;
+inline constexpr size_t kSrtpFormer = 16;
+// SrtpFormer::used
+inline constexpr uint32_t kFormerGone = 1;  // this key has protected it up to `top`
+inline constexpr uint32_t kFormerHint = 2;  // the key before has; its counter may run on
+// Packets behind the newest that are still told from replays; libsrtp2's limit is the same number.
+inline constexpr uint32_t kSrtpWindow = 1024;
+inline constexpr uint32_t kSrtcpWindow = 128;
+// The E flag of SRTCP, before its 31-bit index (RFC 3711 section 3.4).
+inline constexpr uint32_t kSrtcpEncrypted = 0x80000000;
+
+// One SSRC under one key, either way.
+struct alignas(64) SrtpStream {
+  uint32_t ssrc;
+  uint8_t used;
+  uint8_t quick;  // 1: receiving under one key without MKI, no former key: batches may be made
+  abi::SrtpSuite suite;  // of the leg, for whom this line is enough
+  uint8_t reserved;
+  uint64_t top;        // newest index: roll-over counter << 16 | sequence number
+  uint32_t context;    // of RTP under the first key
+  uint8_t mki_length;  // sending
+  uint8_t reserved2[3];
+  uint64_t seen[kSrtpWindow / 64];  // bit index % 1024, for the newest 1024
+  uint8_t reserved3[40];
+};
+static_assert(sizeof(SrtpStream) == 192);
+
+struct SrtcpStream {
+  uint32_t ssrc;
+  uint32_t used;
+  uint64_t top;
+  uint64_t seen[kSrtcpWindow / 64];
+};
+static_assert(sizeof(SrtcpStream) == 32);
+
+// A stream that had to make room, or that the keys before had. Of the first kind, should it come
+// back, everything up to `top` counts as seen.
+struct SrtpFormer {
+  uint32_t ssrc;
+  uint32_t used;
+  uint64_t top;
+};
+
+struct SrtpReceiveKey {
+  abi::SrtpKey master;
+  uint32_t rtp_context;
+  uint32_t rtcp_context;
+};
+static_assert(sizeof(SrtpReceiveKey) == 64);
+
+// The far party's streams under one set of keys.
+struct SrtpReceiver {
+  SrtpStream streams[kSrtpStreams];  // heard last comes first
+  SrtcpStream rtcp[kSrtcpStreams];   // as well
+  SrtpFormer former[kSrtpFormer];
+  SrtpReceiveKey keys[abi::kSrtpReceiveKeys];
+  TimeNs until_ns;  // of the former keys: when they end
+  abi::SrtpSuite suite;
+  uint8_t key_count;
+  abi::SrtpRoc roc;  // how indices went over from the keys before
+  uint8_t reserved[53];
+};
+static_assert(sizeof(SrtpReceiver) % 64 == 0);
+
+struct SrtpSender {
+  SrtpStream stream;  // as the far party hears one
+  abi::SrtpKey master;
+  uint32_t rtcp_context;
+  uint32_t rtcp_index;  // used last; 31 bits
+  uint32_t former[15];  // SSRCs that this key must not see again
+  uint8_t former_count;
+  uint8_t key_count;
+  uint8_t reserved[2];
+};
+static_assert(sizeof(SrtpSender) == 320);
+
+struct SrtpLeg {
+  SrtpReceiver receive;
+  SrtpSender send;
+  SrtpReceiver former;  // the keys before, for a short while
+};
+static_assert(offsetof(SrtpLeg, send) % 64 == 0);
+static_assert(std::is_trivially_copyable_v<SrtpLeg>);
+
+}  // namespace relay::session

@@ -1,0 +1,98 @@
+// SRTP and SRTCP of a worker's legs (RFC 3711): takes protection off what arrives, before anything
+// of it is believed, and puts it on what leaves.
+//
+//   arriving   guess the index -> authenticate and decrypt -> replay? -> commit
+//   leaving    next index, never one twice -> encrypt and tag
+//
+// Nothing of a leg's state moves for a packet that is not authentic. A burst of many legs goes
+// through the engine at once; what is not usual - a stream that is new, an MKI, keys that have just
+// changed, a leap of thousands of packets - goes through alone, after what came before it, so that
+// the outcome is that of one packet after the other.
+//
+// Worker thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <span>
+
+#include "relay/clock.h"
+#include "relay/session/srtp.h"
+#include "relay/stage/srtp_contexts.h"
+#include "relay/stage/srtp_engine.h"
+#include "relay/stage/verdict.h"
+
+namespace relay::stage {
+
+// A packet of a secured leg where it lies.
+struct SrtpPacket {
+  uint32_t leg;     // slot
+  uint32_t length;  // comes out as what it is now
+  uint8_t* data;
+  uint16_t tailroom;  // behind `length`, for tag and MKI
+  Verdict verdict;    // comes out; kForwarded: done
+};
+
+class Srtp {
+ public:
+  // Legs by slot, zeroed or left by an earlier life.
+  Srtp(std::span<session::SrtpLeg> legs, std::unique_ptr<SrtpEngine> engine);
+
+  const SrtpEngine& engine() const { return *engine_; }
+
+  // Makes a leg's keys those of a plan; what is the same goes on. kNone is Forget.
+  void Apply(uint32_t leg, const abi::SrtpPlan& plan, TimeNs now);
+  // Keys and indices of the leg are overwritten.
+  void Forget(uint32_t leg);
+
+  // RTP, RTCP and what looks like neither, of any legs; at most kSrtpBatchMax.
+  void Unprotect(std::span<SrtpPacket> packets, TimeNs now);
+
+  // RTP whose header is as it shall be; at most kSrtpBatchMax.
+  void Protect(std::span<SrtpPacket> packets);
+  // An RTCP compound.
+  void ProtectRtcp(SrtpPacket& packet);
+
+  // Whether the leg's key can protect one SSRC more.
+  bool MayBeginStream(uint32_t leg) const {
+    return legs_[leg].send.former_count < std::size(legs_[leg].send.former);
+  }
+
+  void PrefetchReceiving(uint32_t leg) const { __builtin_prefetch(&legs_[leg].receive.streams[0]); }
+  void PrefetchSending(uint32_t leg) const { __builtin_prefetch(&legs_[leg].send.stream); }
+
+ private:
+  struct Attempt;
+
+  // ---- keys (srtp_plan.cc) ----
+  void ReplaceReceiveKeys(session::SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs now);
+  void ReplaceSendKey(session::SrtpLeg& leg, const abi::SrtpPlan& plan);
+  void DropReceiver(session::SrtpReceiver& receiver);
+  void Expire(session::SrtpLeg& leg, TimeNs now);
+  static void RefreshQuick(session::SrtpLeg& leg);
+
+  // ---- arriving (srtp_inbound.cc) ----
+  bool MakeQuickJob(const SrtpPacket& packet, SrtpJob* job) const;
+  void FlushJobs(std::span<SrtpPacket> packets);
+  Verdict UnprotectAlone(SrtpPacket& packet, TimeNs now);
+  Verdict UnprotectRtp(session::SrtpLeg& leg, SrtpPacket& packet);
+  Verdict UnprotectRtcp(session::SrtpLeg& leg, SrtpPacket& packet);
+  SrtpResult Try(SrtpPacket& packet, SrtpJob& job);
+
+  // ---- leaving (srtp_outbound.cc) ----
+  Verdict MakeSendJob(const SrtpPacket& packet, SrtpJob* job);
+  uint32_t Finish(const session::SrtpSender& send, const SrtpJob& job) const;
+
+  const std::span<session::SrtpLeg> legs_;
+  const std::unique_ptr<SrtpEngine> engine_;
+  SrtpContexts contexts_;
+  size_t job_count_ = 0;
+  std::array<SrtpJob, kSrtpBatchMax> jobs_;
+  std::array<uint8_t, kSrtpBatchMax> packet_of_;  // of a job, in the present burst
+  bool tried_ = false;                            // the packet at hand may be in pieces
+  std::array<uint8_t, 2048> original_;            // of it
+};
+
+}  // namespace relay::stage

@@ -1,0 +1,22 @@
+#include "relay/stage/srtp_engine.h"
+
+namespace relay::stage {
+
+std::unique_ptr<SrtpEngine> MakeSrtpEngine(SrtpEngineKind kind) {
+  switch (kind) {
+    case SrtpEngineKind::kAuto:
+      if (std::unique_ptr<SrtpEngine> batch = MakeBatchEngine(); batch != nullptr) return batch;
+      return MakePortableEngine();
+    case SrtpEngineKind::kBatch:
+      return MakeBatchEngine();
+    case SrtpEngineKind::kPortable:
+      return MakePortableEngine();
+    case SrtpEngineKind::kLibsrtp2:
+      return MakeLibsrtpEngine();
+    case SrtpEngineKind::kNone:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace relay::stage

@@ -1,0 +1,55 @@
+#include "relay/stage/srtp_keys.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace relay::stage {
+namespace {
+
+// AES in counter mode over zeros (section 4.3.3). The key derivation rate is 0, so the packet index
+// plays no part: x is the salt with the label in its eighth byte. A salt of 96 bits is padded with
+// zeros behind it (RFC 7714 section 11).
+void Derive(const abi::SrtpSuiteFacts& facts, const abi::SrtpKey& master, uint8_t label,
+            uint8_t* out, size_t length) {
+  uint8_t iv[16] = {};
+  std::memcpy(iv, master.salt, facts.salt_length);
+  iv[7] ^= label;
+  const EVP_CIPHER* cipher = facts.key_length == 16 ? EVP_aes_128_ctr() : EVP_aes_256_ctr();
+  EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
+  std::memset(out, 0, length);
+  int written = 0;
+  const bool done = context != nullptr &&
+                    EVP_EncryptInit_ex(context, cipher, nullptr, master.key, iv) == 1 &&
+                    EVP_EncryptUpdate(context, out, &written, out, static_cast<int>(length)) == 1;
+  EVP_CIPHER_CTX_free(context);  // wipes
+  // Without memory or without AES there is no secure way on.
+  if (!done) std::abort();
+}
+
+}  // namespace
+
+SrtpSessionKeys::~SrtpSessionKeys() {
+  WipeKey(this, sizeof *this);
+}
+
+void DeriveSrtpKeys(abi::SrtpSuite suite, const abi::SrtpKey& master, SrtpUse use,
+                    SrtpSessionKeys* keys) {
+  const abi::SrtpSuiteFacts& facts = abi::FactsOf(suite);
+  const uint8_t first = use == SrtpUse::kRtp ? 0 : 3;
+  Derive(facts, master, first, keys->key, facts.key_length);
+  Derive(facts, master, first + 2, keys->salt, facts.salt_length);
+  if (!abi::IsGcm(suite)) Derive(facts, master, first + 1, keys->auth, kSrtpAuthKeyLength);
+}
+
+void WipeKey(void* bytes, size_t count) {
+  OPENSSL_cleanse(bytes, count);
+}
+
+bool SameBytes(const uint8_t* a, const uint8_t* b, size_t count) {
+  return CRYPTO_memcmp(a, b, count) == 0;
+}
+
+}  // namespace relay::stage

@@ -1,0 +1,195 @@
+// Each engine under our state against libsrtp2 by itself: the same packets accepted, the same bytes
+// either way. TANDEM_SRTP_PACKETS says how many packets in all; docs/performance.md has the long
+// run.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <tuple>
+
+#include "relay/stage/srtp.h"
+#include "tests/relay/stage/srtp_world.h"
+
+namespace relay::stage {
+namespace {
+
+using abi::SrtpSuite;
+
+constexpr size_t kStreams = 3;
+constexpr size_t kHistory = 2048;
+
+size_t PacketsEach() {
+  const char* const text = std::getenv("TANDEM_SRTP_PACKETS");
+  const size_t all = text == nullptr ? 40'000 : std::strtoul(text, nullptr, 10);
+  return all / (std::size(kAllSuites) * EnginesHere().size()) + 1;
+}
+
+class SrtpDifferential : public testing::TestWithParam<std::tuple<SrtpEngineKind, SrtpSuite>> {
+ protected:
+  SrtpDifferential()
+      : suite_(std::get<1>(GetParam())),
+        key_(RandomKey(suite_, 11)),
+        random_(static_cast<uint32_t>(suite_) * 7 + 1) {
+    for (size_t i = 0; i < kStreams; ++i) {
+      ssrc_[i] = static_cast<uint32_t>(random_());
+      sequence_[i] = static_cast<uint16_t>(random_());
+    }
+  }
+
+  uint32_t Random(uint32_t below) { return static_cast<uint32_t>(random_() % below); }
+
+  // A sender's next number: mostly the next, sometimes lost ones, repeated ones, late ones, leaps.
+  uint16_t NextSequence(size_t stream) {
+    uint16_t& sequence = sequence_[stream];
+    const uint32_t kind = Random(1000);
+    if (kind < 900) return ++sequence;
+    if (kind < 940) return sequence = static_cast<uint16_t>(sequence + 2 + Random(60));
+    if (kind < 980) return static_cast<uint16_t>(sequence - Random(1200));
+    if (kind < 995) return sequence = static_cast<uint16_t>(sequence + Random(3000));
+    if (kind < 998) return sequence = static_cast<uint16_t>(sequence + Random(40'000));
+    return static_cast<uint16_t>(Random(65536));
+  }
+
+  Bytes NextPacket() {
+    const size_t stream = Random(20) == 0 ? Random(kStreams) : 0;
+    const size_t sizes[] = {160, 160, Random(1400), Random(33)};
+    return MakeRtp(ssrc_[stream], NextSequence(stream), sizes[Random(4)],
+                   static_cast<uint32_t>(random_()),
+                   static_cast<uint8_t>(Random(8) == 0 ? Random(16) : 0),
+                   Random(8) == 0 ? static_cast<int>(Random(5)) : -1);
+  }
+
+  // What the network makes of it.
+  void Deliver(const Bytes& sealed, std::vector<Bytes>* burst) {
+    history_.push_back(sealed);
+    if (history_.size() > kHistory) history_.erase(history_.begin(), history_.begin() + 512);
+    const uint32_t kind = Random(100);
+    if (kind < 8) return;  // lost
+    Bytes packet = sealed;
+    if (kind < 14) packet[Random(static_cast<uint32_t>(packet.size()))] ^= 1 << Random(8);
+    if (kind == 14) packet.resize(Random(static_cast<uint32_t>(packet.size())) + 1);
+    burst->push_back(packet);
+    if (kind > 92) burst->push_back(history_[Random(static_cast<uint32_t>(history_.size()))]);
+    if (kind > 97) std::swap(burst->front(), burst->back());
+  }
+
+  const SrtpSuite suite_;
+  const abi::SrtpKey key_;
+  std::mt19937 random_;
+  uint32_t ssrc_[kStreams];
+  uint16_t sequence_[kStreams];
+  std::vector<Bytes> history_;
+};
+
+// Both sides' ends under one key. A leap that is lost on the way can part sender and receiver for
+// good, as it would in life; then they agree on a new key.
+struct Ends {
+  Ends(SrtpEngineKind kind, SrtpSuite suite, const abi::SrtpKey& key)
+      : sender(kind),
+        receiver(kind),
+        oracle_out(suite, key, true),
+        source(suite, key, true),
+        oracle_in(suite, key, false) {
+    sender.Apply(PlanFor(suite, key, RandomKey(suite, 1)));
+    receiver.Apply(PlanFor(suite, RandomKey(suite, 2), key));
+  }
+  SrtpEnd sender;
+  SrtpEnd receiver;
+  Oracle oracle_out;
+  // We send one stream at a time; what arrives is of several, and of libsrtp2.
+  Oracle source;
+  Oracle oracle_in;
+};
+
+TEST_P(SrtpDifferential, SamePacketsSameBytes) {
+  const SrtpEngineKind kind = std::get<0>(GetParam());
+  auto ends = std::make_unique<Ends>(kind, suite_, key_);
+  const size_t packets = PacketsEach();
+  size_t accepted = 0;
+  size_t refused = 0;
+  size_t twice = 0;
+  size_t refused_in_row = 0;
+  uint32_t agreed = 100;
+  std::vector<Bytes> burst;
+  for (size_t i = 0; i < packets; ++i) {
+    if (refused_in_row > 150) {
+      refused_in_row = 0;
+      ends = std::make_unique<Ends>(kind, suite_, RandomKey(suite_, ++agreed));
+    }
+    const Bytes plain = NextPacket();
+    if (wire::Load32(&plain[8]) == ssrc_[0]) {
+      Bytes ours = plain;
+      Bytes theirs = plain;
+      const bool sent = ends->sender.Protect(&ours) == Verdict::kForwarded;
+      ASSERT_EQ(sent, ends->oracle_out.Protect(&theirs)) << "packet " << i;
+      if (sent) {
+        ASSERT_EQ(ours, theirs) << "packet " << i;
+      }
+      twice += !sent;
+    }
+    Bytes sealed = plain;
+    if (!ends->source.Protect(&sealed)) continue;
+    Deliver(sealed, &burst);
+    if (burst.size() < 1 + Random(60)) continue;
+    if (burst.size() > kSrtpBatchMax) burst.resize(kSrtpBatchMax);
+    std::vector<Bytes> theirs = burst;
+    const std::vector<Verdict> verdicts = ends->receiver.UnprotectBurst(&burst);
+    for (size_t j = 0; j < burst.size(); ++j) {
+      const bool good = theirs[j].size() >= 12 && ends->oracle_in.Unprotect(&theirs[j]);
+      ASSERT_EQ(verdicts[j] == Verdict::kForwarded, good)
+          << "packet " << i << " " << NameOf(verdicts[j]);
+      if (good) {
+        ASSERT_EQ(burst[j], theirs[j]) << "packet " << i;
+      }
+      (good ? accepted : refused) += 1;
+      refused_in_row = good ? 0 : refused_in_row + 1;
+    }
+    burst.clear();
+  }
+  RecordProperty("accepted", static_cast<int>(accepted));
+  RecordProperty("refused", static_cast<int>(refused));
+  RecordProperty("twice", static_cast<int>(twice));
+  EXPECT_GT(accepted, packets / 3);
+  EXPECT_GT(refused, packets / 50);
+  EXPECT_GT(twice, packets / 200);
+}
+
+TEST_P(SrtpDifferential, SameReports) {
+  const SrtpEngineKind kind = std::get<0>(GetParam());
+  SrtpEnd sender(kind);
+  sender.Apply(PlanFor(suite_, key_, RandomKey(suite_, 1)));
+  SrtpEnd receiver(kind);
+  receiver.Apply(PlanFor(suite_, RandomKey(suite_, 2), key_));
+  Oracle oracle_out(suite_, key_, true);
+  Oracle oracle_in(suite_, key_, false);
+  for (size_t i = 0; i < 600; ++i) {
+    const Bytes plain = MakeRtcp(ssrc_[0], Random(5));
+    Bytes ours = plain;
+    Bytes theirs = plain;
+    ASSERT_EQ(sender.ProtectRtcp(&ours), Verdict::kForwarded);
+    ASSERT_TRUE(oracle_out.ProtectRtcp(&theirs));
+    ASSERT_EQ(ours, theirs);
+    history_.push_back(ours);
+    Bytes sealed = history_[history_.size() - 1 -
+                            Random(static_cast<uint32_t>(std::min<size_t>(history_.size(), 200)))];
+    if (Random(10) == 0) sealed[Random(static_cast<uint32_t>(sealed.size()))] ^= 1;
+    Bytes copy = sealed;
+    const bool good = oracle_in.UnprotectRtcp(&copy);
+    const Verdict verdict = receiver.Unprotect(&sealed);
+    ASSERT_EQ(verdict == Verdict::kForwarded, good) << i << " " << NameOf(verdict);
+    if (good) {
+      ASSERT_EQ(sealed, copy);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SrtpDifferential,
+                         testing::Combine(testing::ValuesIn(EnginesHere()),
+                                          testing::ValuesIn(kAllSuites)),
+                         [](const auto& one) {
+                           return EngineName(std::get<0>(one.param)) + "_" +
+                                  abi::FactsOf(std::get<1>(one.param)).name;
+                         });
+
+}  // namespace
+}  // namespace relay::stage
