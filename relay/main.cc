@@ -1,5 +1,6 @@
 // relay: options -> shared memory and ports -> workers -> conductor, and back in that order.
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -17,8 +18,10 @@
 #include "relay/log.h"
 #include "relay/options.h"
 #include "relay/port/memory.h"
+#include "relay/port/neighbour.h"
 #include "relay/port/preflight.h"
 #include "relay/port/uring.h"
+#include "relay/port/xdp.h"
 
 namespace {
 
@@ -46,26 +49,109 @@ std::vector<std::string> InterfacesOf(const Options& options) {
   return names;
 }
 
-Assembly::MakePort PortMaker(const Options& options) {
-  return [options](relay::abi::CounterBlock* counters)
-             -> absl::StatusOr<std::unique_ptr<relay::port::Port>> {
-    if (options.port == relay::PortKind::kMemory) {
-      return std::make_unique<relay::port::MemoryPort>(
-          relay::port::MemoryOptions{.handles_max = SocketsOf(options), .counters = counters});
+using relay::port::NextHops;
+using relay::port::Port;
+using relay::port::XdpNetwork;
+
+absl::StatusOr<std::unique_ptr<Port>> MakeUring(const Options& options,
+                                                relay::abi::CounterBlock* counters) {
+  using Engine = relay::port::UringOptions::EngineChoice;
+  constexpr Engine kEngines[] = {Engine::kAuto, Engine::kUring, Engine::kMmsg};
+  auto port =
+      relay::port::UringPort::Make({.engine = kEngines[static_cast<int>(options.port_engine)],
+                                    .sockets_max = SocketsOf(options),
+                                    .receive_buffer_bytes = options.receive_buffer,
+                                    .interfaces = InterfacesOf(options),
+                                    .counters = counters});
+  if (!port.ok()) return port.status();
+  if (!(*port)->why_not_uring().empty()) {
+    relay::log::Warn("io_uring is not used: {}", (*port)->why_not_uring());
+  }
+  return *std::move(port);
+}
+
+// All that ports share, over all workers: outlives the assembly.
+struct Networks {
+  std::unique_ptr<XdpNetwork> xdp;  // null: no --port xdp
+  std::unique_ptr<NextHops> hops;
+  std::vector<uint8_t> port_of_address;
+  bool uring = false;
+  bool memory = false;
+
+  std::vector<relay::port::Upkeep*> upkeeps() const {
+    if (xdp == nullptr) return {};
+    return {hops.get(), xdp.get()};
+  }
+  relay::abi::PlacementKind placement() const {
+    return xdp != nullptr ? xdp->placement_kind() : relay::abi::PlacementKind::kSockets;
+  }
+};
+
+// Opens the devices and says which port each local address belongs to. xdp is a worker's first port
+// where there is one: it is the one that a worker sleeps in.
+absl::Status OpenNetworks(Options* options, Networks* networks) {
+  std::vector<std::string> devices;
+  for (const relay::PortChoice& choice : options->ports) {
+    networks->uring |= choice.kind == relay::PortKind::kUring;
+    networks->memory |= choice.kind == relay::PortKind::kMemory;
+    if (choice.kind == relay::PortKind::kXdp) devices.push_back(choice.device);
+  }
+  networks->port_of_address.assign(options->listen.size(), 0);
+  if (devices.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<bool>> placed = XdpNetwork::Place(devices, options->listen);
+  if (!placed.ok()) return placed.status();
+  for (size_t i = 0; i < options->listen.size(); ++i) {
+    if ((*placed)[i]) continue;
+    if (!networks->uring) {
+      return absl::InvalidArgumentError(
+          "--listen " + relay::ListenText(options->listen[i]) +
+          " is reached by no --port; name its device behind '@', or give --port uring too");
     }
-    using Engine = relay::port::UringOptions::EngineChoice;
-    constexpr Engine kEngines[] = {Engine::kAuto, Engine::kUring, Engine::kMmsg};
-    auto port =
-        relay::port::UringPort::Make({.engine = kEngines[static_cast<int>(options.port_engine)],
-                                      .sockets_max = SocketsOf(options),
-                                      .receive_buffer_bytes = options.receive_buffer,
-                                      .interfaces = InterfacesOf(options),
-                                      .counters = counters});
-    if (!port.ok()) return port.status();
-    if (!(*port)->why_not_uring().empty()) {
-      relay::log::Warn("io_uring is not used: {}", (*port)->why_not_uring());
+    networks->port_of_address[i] = 1;
+  }
+  uint64_t seed = 0;
+  while (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+  }
+  auto hops = NextHops::Open({.devices = devices,
+                              .addresses = options->listen,
+                              .workers = options->workers,
+                              .seed = seed});
+  if (!hops.ok()) return hops.status();
+  networks->hops = *std::move(hops);
+  auto xdp = XdpNetwork::Open({.devices = devices,
+                               .addresses = options->listen,
+                               .workers = options->workers,
+                               .mode = options->xdp_mode,
+                               .busy_poll_us = options->xdp_busy_poll_us});
+  if (!xdp.ok()) return xdp.status();
+  networks->xdp = *std::move(xdp);
+  return absl::OkStatus();
+}
+
+Assembly::MakePorts PortMaker(const Options& options, Networks& networks) {
+  return [&options, &networks](
+             uint16_t worker,
+             relay::abi::CounterBlock* counters) -> absl::StatusOr<Assembly::Ports> {
+    Assembly::Ports ports;
+    if (networks.xdp != nullptr) {
+      const auto approach = [hops = networks.hops.get()](uint16_t local,
+                                                         const relay::abi::Address& remote) {
+        hops->Approach(local, remote);
+      };
+      auto port = networks.xdp->MakePort(worker, counters, networks.hops->reader(worker), approach);
+      if (!port.ok()) return port.status();
+      ports.push_back(*std::move(port));
     }
-    return *std::move(port);
+    if (networks.uring) {
+      auto port = MakeUring(options, counters);
+      if (!port.ok()) return port.status();
+      ports.push_back(*std::move(port));
+    }
+    if (networks.memory) {
+      ports.push_back(std::make_unique<relay::port::MemoryPort>(
+          relay::port::MemoryOptions{.handles_max = SocketsOf(options), .counters = counters}));
+    }
+    return ports;
   };
 }
 
@@ -80,7 +166,7 @@ int TakeSignals() {
 }
 
 // Raises what may be raised, and says what the machine lacks before anybody misses it.
-void Preflight(const Options& options) {
+void Preflight(const Options& options, const Networks& networks) {
   relay::port::PreflightPlan plan{.port_first = 65535,
                                   .port_last = 0,
                                   .addresses = static_cast<uint32_t>(options.listen.size()),
@@ -90,7 +176,7 @@ void Preflight(const Options& options) {
     plan.port_last = std::max(plan.port_last, address.port_last);
   }
   const relay::port::MachineFacts facts = relay::port::PrepareMachine();
-  if (options.port != relay::PortKind::kUring) return;
+  if (!networks.uring) return;
   for (const std::string& warning : relay::port::Warnings(plan, facts))
     relay::log::Warn("{}", warning);
 }
@@ -110,9 +196,23 @@ void KeepKeysOutOfCores(std::string_view engine) {
   if (setrlimit(RLIMIT_CORE, &limit) != 0) relay::log::Warn("core dumps may hold SRTP keys");
 }
 
-int Serve(const Options& options) {
+// How packets get to their workers, so that nobody has to find out under load.
+void Describe(const Options& options, const Networks& networks, std::string_view srtp_engine,
+              Assembly& assembly) {
+  for (const auto& address : options.listen)
+    relay::log::Info("listen {}", relay::ListenText(address));
+  relay::log::Info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
+                   options.workers, options.workers, assembly.port(0)->name());
+  relay::log::Info("G.711 by {}", kernels::IsaName(options.isa));
+  relay::log::Info("SRTP engine {}", srtp_engine);
+  if (networks.xdp != nullptr) {
+    for (const std::string& line : networks.xdp->Report()) relay::log::Info("{}", line);
+  }
+  relay::log::Info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
+}
+
+int Serve(Options options) {
   relay::log::Start(options.log_level);
-  Preflight(options);
   const auto srtp_kind = static_cast<SrtpEngineKind>(options.srtp_engine);
   const std::string_view srtp_engine = SrtpEngineName(srtp_kind);
   if (srtp_engine.empty()) {
@@ -120,10 +220,19 @@ int Serve(const Options& options) {
     return 1;
   }
   KeepKeysOutOfCores(srtp_engine);
+  Networks networks;
+  if (absl::Status status = OpenNetworks(&options, &networks); !status.ok()) {
+    relay::log::Critical("cannot start: {}", std::string(status.message()));
+    return 1;
+  }
+  Preflight(options, networks);
   auto assembly = Assembly::Make({.addresses = options.listen,
                                   .door = {.path = options.socket_path, .group = options.group},
                                   .cpus = options.cpus,
                                   .isa = options.isa,
+                                  .port_of_address = networks.port_of_address,
+                                  .upkeeps = networks.upkeeps(),
+                                  .placement = networks.placement(),
                                   .sessions_max = options.sessions,
                                   .client_slots = options.client_slots,
                                   .journal_bytes_max = options.journal_bytes,
@@ -132,19 +241,13 @@ int Serve(const Options& options) {
                                   .srtp_engine = srtp_kind,
                                   .signal_fd = TakeSignals(),
                                   .keeper = relay::conductor::Keeper::FromEnvironment()},
-                                 options.workers, PortMaker(options));
+                                 options.workers, PortMaker(options, networks));
   const absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
   if (!status.ok()) {
     relay::log::Critical("cannot start: {}", std::string(status.message()));
     return 1;
   }
-  for (const auto& address : options.listen)
-    relay::log::Info("listen {}", relay::ListenText(address));
-  relay::log::Info("{} workers, port pair n belongs to worker n/2 mod 128 mod {}; port engine {}",
-                   options.workers, options.workers, (*assembly)->port(0)->name());
-  relay::log::Info("G.711 by {}", kernels::IsaName(options.isa));
-  relay::log::Info("SRTP engine {}", srtp_engine);
-  relay::log::Info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
+  Describe(options, networks, srtp_engine, **assembly);
   (*assembly)->RunConductor();
   (*assembly)->Stop();
   relay::log::Info("stopped");
@@ -165,6 +268,11 @@ int main(int count, char** arguments) {
     const relay::CommandLine line = relay::OptionsTable(&table);
     std::fputs((options->help ? line.Help() : line.Markdown()).c_str(), stdout);
     return 0;
+  }
+  if (!options->xdp_release.empty()) {
+    const absl::Status status = XdpNetwork::Release(options->xdp_release);
+    if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+    return status.ok() ? 0 : 1;
   }
   return Serve(*options);
 }

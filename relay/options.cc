@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -116,6 +117,39 @@ std::function<absl::Status(std::string_view)> ListenInto(std::vector<abi::LocalA
   };
 }
 
+std::function<absl::Status(std::string_view)> PortInto(std::vector<PortChoice>* ports) {
+  return [ports](std::string_view text) {
+    PortChoice choice;
+    if (text.substr(0, 4) == "xdp:") {
+      choice = {.kind = PortKind::kXdp, .device = std::string(text.substr(4))};
+      if (choice.device.empty() ||
+          choice.device.size() >= sizeof(abi::LocalAddress::interface_name)) {
+        return Wrong("needs a network device of 1 to 15 characters behind 'xdp:'");
+      }
+    } else if (text == "memory") {
+      choice.kind = PortKind::kMemory;
+    } else if (text != "uring") {
+      return Wrong("must be uring, xdp:DEVICE or memory");
+    }
+    if (std::find(ports->begin(), ports->end(), choice) != ports->end()) {
+      return Wrong("is given twice");
+    }
+    ports->push_back(choice);
+    return absl::OkStatus();
+  };
+}
+
+// The only device is the interface of all addresses that name none.
+void NameInterface(Options* options) {
+  if (options->ports.size() != 1 || options->ports[0].kind != PortKind::kXdp) return;
+  const std::string& device = options->ports[0].device;
+  for (abi::LocalAddress& address : options->listen) {
+    if (address.interface_name[0] == 0) {
+      std::memcpy(address.interface_name, device.data(), device.size());
+    }
+  }
+}
+
 // Numbers the interface names in the order of their appearance: what Endpoint::interface means.
 void NumberInterfaces(std::vector<abi::LocalAddress>* listen) {
   std::vector<std::string> names;
@@ -148,11 +182,53 @@ absl::Status Check(const Options& options) {
       }
     }
   }
+  const auto is_memory = [](const PortChoice& choice) { return choice.kind == PortKind::kMemory; };
+  if (options.ports.size() > 1 &&
+      std::any_of(options.ports.begin(), options.ports.end(), is_memory)) {
+    return Wrong("relay: --port memory: stands alone; leave the others away");
+  }
   if (!options.cpus.empty() && options.cpus.size() != options.workers) {
     return Wrong(absl::StrCat("relay: --cpus names ", options.cpus.size(), " CPUs for ",
                               options.workers, " --workers; name one for each"));
   }
   return absl::OkStatus();
+}
+
+// Where packets enter and leave.
+std::vector<OptionRow> PortRows(Options* o) {
+  return {
+      {"--port", "uring|xdp:DEVICE|memory", "uring",
+       "Where packets enter and leave: the kernel's sockets, AF_XDP on a network device, or "
+       "nowhere (memory, for trials). Several may be given: an address of --listen that names an "
+       "interface "
+       "of an xdp device is reached by it, any other by uring.",
+       true, PortInto(&o->ports)},
+      {"--xdp-mode", "auto|native|zero-copy|generic", "auto",
+       "auto takes the best that drivers can; native and zero-copy refuse to start with less; "
+       "generic takes the slowest, for drivers with faults.",
+       false,
+       OneOf<port::XdpMode>(&o->xdp_mode, {{"auto", port::XdpMode::kAuto},
+                                           {"native", port::XdpMode::kNative},
+                                           {"zero-copy", port::XdpMode::kZeroCopy},
+                                           {"generic", port::XdpMode::kGeneric}})},
+      {"--xdp-busy-poll", "MICROSECONDS", absl::StrCat(o->xdp_busy_poll_us),
+       "0: interrupts bring packets. Up to 1000: the worker drives the device's queue itself, so "
+       "long at a time.",
+       false, NumberInto(&o->xdp_busy_poll_us, 0, 1000)},
+      {"--xdp-release", "DEVICE", "",
+       "Takes the filter off a device that drops the relay's ports while no relay runs, and ends.",
+       false, TextInto(&o->xdp_release)},
+      {"--port-engine", "auto|uring|mmsg", "auto",
+       "How the uring port talks to the kernel; auto takes recvmmsg/sendmmsg where io_uring is "
+       "forbidden.",
+       false,
+       OneOf<PortEngine>(&o->port_engine, {{"auto", PortEngine::kAuto},
+                                           {"uring", PortEngine::kUring},
+                                           {"mmsg", PortEngine::kMmsg}})},
+      {"--isa", "auto|scalar|sse4|avx2|avx512vbmi", "auto",
+       "Instructions that transcode G.711; auto takes the best that the processor has.", false,
+       IsaInto(&o->isa)},
+  };
 }
 
 }  // namespace
@@ -172,20 +248,6 @@ CommandLine OptionsTable(Options* o) {
        NumberInto(&o->workers, 1, abi::kWorkersMax)},
       {"--cpus", "LIST", "", "CPUs of the workers in their order, like 2,3 or 4-7; one for each.",
        false, CpusInto(&o->cpus)},
-      {"--port", "uring|memory", "uring",
-       "Where packets enter and leave: the kernel's sockets, or nowhere (memory, for trials).",
-       false,
-       OneOf<PortKind>(&o->port, {{"uring", PortKind::kUring}, {"memory", PortKind::kMemory}})},
-      {"--port-engine", "auto|uring|mmsg", "auto",
-       "How the uring port talks to the kernel; auto takes recvmmsg/sendmmsg where io_uring is "
-       "forbidden.",
-       false,
-       OneOf<PortEngine>(&o->port_engine, {{"auto", PortEngine::kAuto},
-                                           {"uring", PortEngine::kUring},
-                                           {"mmsg", PortEngine::kMmsg}})},
-      {"--isa", "auto|scalar|sse4|avx2|avx512vbmi", "auto",
-       "Instructions that transcode G.711; auto takes the best that the processor has.", false,
-       IsaInto(&o->isa)},
       {"--sessions", "N", absl::StrCat(kSessionsDefault),
        absl::StrCat("Calls at a time, 1 to ", kSessionsMax,
                     "; all memory is taken at start, for two legs a call."),
@@ -226,6 +288,10 @@ CommandLine OptionsTable(Options* o) {
       {"--print-options-markdown", "", "", "Prints this list as in docs/options.md and ends.",
        false, Switch(&o->print_options_markdown)},
   };
+  std::vector<OptionRow> ports = PortRows(o);
+  const auto place = std::find_if(rows.begin(), rows.end(),
+                                  [](const OptionRow& row) { return row.name == "--sessions"; });
+  rows.insert(place, std::make_move_iterator(ports.begin()), std::make_move_iterator(ports.end()));
   return CommandLine("relay",
                      "Carries the media of calls. It does what its clients say on the "
                      "command ring and knows no SIP.",
@@ -236,6 +302,8 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> arguments) {
   Options options;
   if (absl::Status status = OptionsTable(&options).Parse(arguments); !status.ok()) return status;
   if (options.listen.empty()) options.listen.push_back(*ParseListen("127.0.0.1"));
+  if (options.ports.empty()) options.ports.emplace_back();
+  NameInterface(&options);
   NumberInterfaces(&options.listen);
   if (absl::Status status = Check(options); !status.ok()) return status;
   return options;

@@ -10,10 +10,19 @@
 #include "relay/abi/segment.h"
 #include "relay/command_line.h"
 #include "relay/limits.h"
+#include "relay/port/xdp_mode.h"
 
 namespace relay {
 
-enum class PortKind : uint8_t { kUring, kMemory };
+enum class PortKind : uint8_t { kUring, kMemory, kXdp };
+
+// One --port: what carries packets, and over which device of the machine.
+struct PortChoice {
+  PortKind kind = PortKind::kUring;
+  std::string device = {};  // kXdp
+
+  bool operator==(const PortChoice&) const = default;
+};
 enum class PortEngine : uint8_t { kAuto, kUring, kMmsg };
 enum class SrtpEngineChoice : uint8_t { kAuto, kBatch, kPortable, kLibsrtp2, kNone };
 
@@ -21,10 +30,13 @@ struct Options {
   std::vector<abi::LocalAddress> listen;  // empty on the command line = 127.0.0.1:10000-39999
   std::string socket_path = "/run/tandem/relay.sock";
   uint16_t workers = 1;
-  std::vector<uint16_t> cpus;  // of the workers in their order; empty = not pinned
-  PortKind port = PortKind::kUring;
+  std::vector<uint16_t> cpus;     // of the workers in their order; empty = not pinned
+  std::vector<PortChoice> ports;  // empty on the command line = uring
   PortEngine port_engine = PortEngine::kAuto;
   kernels::Isa isa = kernels::BestIsa();
+  port::XdpMode xdp_mode = port::XdpMode::kAuto;
+  uint32_t xdp_busy_poll_us = 0;
+  std::string xdp_release;  // take the guard off this device and end
   uint32_t sessions = kSessionsDefault;
   uint16_t client_slots = 1;
   uint32_t journal_bytes = 64u << 20;  // the most one client gets

@@ -47,31 +47,37 @@ namespace relay::abi {
   X(kSrtpTooOld, "srtp_too_old", "authentic, but too far behind to tell it from a replay")   \
   X(kSrtpSources, "srtp_sources", "more SSRCs under one key than a leg can remember")        \
   X(kSrtpIndexUsed, "srtp_index_used", "would use an index of our key a second time")        \
-  X(kUnresolved, "unresolved", "the next hop's link address is not known")
+  X(kHandOverFull, "hand_over_full", "the ring to the worker that owns the leg was full")
 
 // Everything else worth counting.
-#define RELAY_COUNTERS(X)                                                                   \
-  X(kReceivedPackets, "received_packets", "packets taken from all ports")                   \
-  X(kReceivedBytes, "received_bytes", "UDP payload bytes taken from all ports")             \
-  X(kSentPackets, "sent_packets", "packets given to all ports")                             \
-  X(kSentBytes, "sent_bytes", "UDP payload bytes given to all ports")                       \
-  X(kSendFailed, "send_failed", "packets that a port or the kernel refused to send")        \
-  X(kKernelDropped, "kernel_dropped", "packets the kernel or NIC dropped before the relay") \
-  X(kRtcpMade, "rtcp_made", "RTCP packets born in the relay")                               \
-  X(kCycles, "cycles", "turns of the worker's loop")                                        \
-  X(kIdleCycles, "idle_cycles", "turns that found nothing to do")                           \
-  X(kLegsOpened, "legs_opened", "legs taken over by this worker")                           \
-  X(kLegsClosed, "legs_closed", "legs given back by this worker")                           \
-  X(kSourcesLearned, "sources_learned", "latches that chose a source")                      \
-  X(kMediaTimeouts, "media_timeouts", "silences reported")                                  \
-  X(kSsrcChanges, "ssrc_changes", "far parties that changed their SSRC")                    \
-  X(kMailboxFull, "mailbox_full", "times the conductor had to wait for a worker")           \
-  X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")  \
-  X(kForkLost, "fork_lost", "copies for a later listener that found no free buffer")        \
-  X(kTranscoded, "transcoded", "packets turned from one G.711 law into the other")          \
-  X(kDigitsHeard, "digits_heard", "telephone events reported to the client")                \
-  X(kDigitsSent, "digits_sent", "telephone events made for the client")                     \
-  X(kDigitsLost, "digits_lost", "telephone events that found no room or no format")
+#define RELAY_COUNTERS(X)                                                                     \
+  X(kUnresolved, "unresolved", "packets dropped: their next hop's link address is not known") \
+  X(kReceivedPackets, "received_packets", "packets taken from all ports")                     \
+  X(kReceivedBytes, "received_bytes", "UDP payload bytes taken from all ports")               \
+  X(kSentPackets, "sent_packets", "packets given to all ports")                               \
+  X(kSentBytes, "sent_bytes", "UDP payload bytes given to all ports")                         \
+  X(kSendFailed, "send_failed", "packets that a port or the kernel refused to send")          \
+  X(kKernelDropped, "kernel_dropped", "packets the kernel or NIC dropped before the relay")   \
+  X(kRtcpMade, "rtcp_made", "RTCP packets born in the relay")                                 \
+  X(kCycles, "cycles", "turns of the worker's loop")                                          \
+  X(kIdleCycles, "idle_cycles", "turns that found nothing to do")                             \
+  X(kLegsOpened, "legs_opened", "legs taken over by this worker")                             \
+  X(kLegsClosed, "legs_closed", "legs given back by this worker")                             \
+  X(kSourcesLearned, "sources_learned", "latches that chose a source")                        \
+  X(kMediaTimeouts, "media_timeouts", "silences reported")                                    \
+  X(kSsrcChanges, "ssrc_changes", "far parties that changed their SSRC")                      \
+  X(kMailboxFull, "mailbox_full", "times the conductor had to wait for a worker")             \
+  X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")    \
+  X(kForkLost, "fork_lost", "copies for a later listener that found no free buffer")          \
+  X(kTranscoded, "transcoded", "packets turned from one G.711 law into the other")            \
+  X(kDigitsHeard, "digits_heard", "telephone events reported to the client")                  \
+  X(kDigitsSent, "digits_sent", "telephone events made for the client")                       \
+  X(kDigitsLost, "digits_lost", "telephone events that found no room or no format")           \
+  X(kHandedOver, "handed_over", "packets given to the worker that owns their leg")            \
+  X(kXdpZeroCopy, "xdp_zero_copy", "xdp queues opened without copies")                        \
+  X(kXdpCopy, "xdp_copy", "xdp queues opened in native mode, frames copied")                  \
+  X(kXdpGeneric, "xdp_generic", "xdp queues opened in generic mode")                          \
+  X(kXdpReattached, "xdp_reattached", "times the steering program was attached again")
 
 enum class Counter : uint16_t {
 #define X(id, name, sentence) id,

@@ -1,9 +1,12 @@
 #include "relay/conductor/assembly.h"
 
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <future>
@@ -30,14 +33,33 @@ int64_t WallOffset() {
   return static_cast<int64_t>(now) - static_cast<int64_t>(MonotonicNow());
 }
 
+// Of the calling thread: a worker needs none once it has its ports.
+void DropCapabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  syscall(SYS_capset, &header, none);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Assembly>> Assembly::Make(AssemblyConfig config, uint16_t workers,
                                                          const MakePort& make_port) {
+  const MakePorts make_ports = [&make_port](uint16_t, abi::CounterBlock* counters) {
+    absl::StatusOr<std::unique_ptr<port::Port>> port = make_port(counters);
+    if (!port.ok()) return absl::StatusOr<Ports>(port.status());
+    Ports ports;
+    ports.push_back(*std::move(port));
+    return absl::StatusOr<Ports>(std::move(ports));
+  };
+  return Make(std::move(config), workers, make_ports);
+}
+
+absl::StatusOr<std::unique_ptr<Assembly>> Assembly::Make(AssemblyConfig config, uint16_t workers,
+                                                         const MakePorts& make_ports) {
   std::unique_ptr<Assembly> assembly(new Assembly);
   assembly->config_ = std::move(config);
   absl::Status status = assembly->MakeMemory(workers);
-  if (status.ok()) status = assembly->MakeWorkers(workers, make_port);
+  if (status.ok()) status = assembly->MakeWorkers(workers, make_ports);
   if (status.ok()) status = assembly->MakeConductor();
   if (!status.ok()) return status;
   return assembly;
@@ -52,7 +74,7 @@ absl::Status Assembly::MakeMemory(uint16_t workers) {
   const uint32_t legs_max = legs_per_worker_ * workers;
   absl::StatusOr<StateSegment> state =
       StateSegment::Create({.addresses = config_.addresses,
-                            .placement = abi::EvenPlacement(abi::PlacementKind::kSockets, workers),
+                            .placement = abi::EvenPlacement(config_.placement, workers),
                             .workers = workers,
                             .client_slots = config_.client_slots,
                             .sessions_max = config_.sessions_max,
@@ -89,15 +111,19 @@ absl::Status Assembly::MakeKeyMemory(uint32_t legs_max) {
   return config_.keeper.Keep("srtp", srtp_fd_.get());
 }
 
-absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) {
+absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePorts& make_ports) {
   for (const abi::LocalAddress& address : config_.addresses) {
     ranges_.push_back({.first = address.port_first, .last = address.port_last});
   }
   for (uint16_t i = 0; i < workers; ++i) {
-    absl::StatusOr<std::unique_ptr<port::Port>> port = make_port(state_.counters(i));
-    if (!port.ok()) return port.status();
-    ports_.push_back(*std::move(port));
-    port_pointers_.push_back(ports_.back().get());
+    absl::StatusOr<Ports> ports = make_ports(i, state_.counters(i));
+    if (!ports.ok()) return ports.status();
+    ports_.push_back(*std::move(ports));
+    std::vector<port::Port*>& pointers = port_pointers_.emplace_back();
+    for (const auto& port : ports_.back()) pointers.push_back(port.get());
+  }
+  if (config_.placement == abi::PlacementKind::kHandOver && workers > 1) {
+    hand_over_ = std::make_unique<worker::HandOver>(workers, state_.header().placement);
   }
   for (uint16_t i = 0; i < workers; ++i) {
     const uint32_t first_leg = i * legs_per_worker_;
@@ -106,7 +132,7 @@ absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) 
     worker::WorkerConfig config;
     config.index = i;
     config.cpu = config_.cpus.empty() ? -1 : config_.cpus[i];
-    config.ports = {&port_pointers_[i], 1};
+    config.ports = port_pointers_[i];
     config.ranges = ranges_;
     config.legs = {legs_.At<session::Leg>(0) + first_leg, legs_per_worker_};
     if (srtp_fd_.valid()) {
@@ -117,11 +143,15 @@ absl::Status Assembly::MakeWorkers(uint16_t workers, const MakePort& make_port) 
     config.statistics = state_.statistics();
     config.orders = links_[i]->orders();
     config.reports = links_[i]->reports();
+    config.hand_over = hand_over_.get();
     config.report_fd = report_fd_.get();
     config.g711 = &kernels::G711For(config_.isa);
     config.seed = Random();
     config.wall_offset_ns = WallOffset();
     workers_.push_back(std::make_unique<worker::Worker>(config));
+    if (hand_over_ != nullptr) {
+      hand_over_->SetWake(i, [worker = workers_.back().get()] { worker->Wake(); });
+    }
     links_[i]->set_wake([worker = workers_.back().get()] { worker->Wake(); });
   }
   return absl::OkStatus();
@@ -134,6 +164,8 @@ absl::Status Assembly::MakeConductor() {
       std::make_unique<Conductor>(ConductorConfig{.state = &state_,
                                                   .keeper = &config_.keeper,
                                                   .workers = links_,
+                                                  .upkeeps = config_.upkeeps,
+                                                  .port_of_address = config_.port_of_address,
                                                   .report_fd = report_fd_.get(),
                                                   .signal_fd = config_.signal_fd,
                                                   .journal_bytes_max = config_.journal_bytes_max,
@@ -160,6 +192,7 @@ absl::Status Assembly::Start() {
     threads_.emplace_back([this, i, done = std::move(promise)]() mutable {
       pthread_setname_np(pthread_self(), ("worker-" + std::to_string(i)).c_str());
       const absl::Status status = workers_[i]->Attach();
+      DropCapabilities();
       done.set_value(status);
       if (status.ok()) workers_[i]->Run(stop_);
     });

@@ -27,6 +27,10 @@ struct AssemblyConfig {
   Door door;
   std::vector<uint16_t> cpus;  // one a worker, or none
   kernels::Isa isa = kernels::BestIsa();
+  // Which of a worker's ports a local address is reached by; empty = all by the first.
+  std::vector<uint8_t> port_of_address;
+  std::vector<port::Upkeep*> upkeeps;  // of the ports; they outlive the assembly
+  abi::PlacementKind placement = abi::PlacementKind::kSockets;
   uint32_t sessions_max = kSessionsDefault;
   uint16_t client_slots = 1;
   uint32_t journal_bytes_max = 0;
@@ -40,11 +44,17 @@ struct AssemblyConfig {
 
 class Assembly {
  public:
-  // One entry a worker; their counters are the state segment's, so they are made by a function
-  // that gets them.
+  // The ports of one worker, at most kPortsPerWorkerMax; their counters are the state segment's, so
+  // they are made by a function that gets them.
+  using Ports = std::vector<std::unique_ptr<port::Port>>;
+  using MakePorts =
+      std::function<absl::StatusOr<Ports>(uint16_t worker, abi::CounterBlock* counters)>;
+  // Where a worker has one.
   using MakePort =
       std::function<absl::StatusOr<std::unique_ptr<port::Port>>(abi::CounterBlock* counters)>;
 
+  static absl::StatusOr<std::unique_ptr<Assembly>> Make(AssemblyConfig config, uint16_t workers,
+                                                        const MakePorts& make_ports);
   static absl::StatusOr<std::unique_ptr<Assembly>> Make(AssemblyConfig config, uint16_t workers,
                                                         const MakePort& make_port);
   ~Assembly();  // Stop
@@ -66,13 +76,13 @@ class Assembly {
 
   Conductor& conductor() { return *conductor_; }
   const StateSegment& state() const { return state_; }
-  port::Port* port(size_t worker) { return ports_[worker].get(); }
+  port::Port* port(size_t worker) { return ports_[worker].front().get(); }
 
  private:
   Assembly() = default;
   absl::Status MakeMemory(uint16_t workers);
   absl::Status MakeKeyMemory(uint32_t legs_max);
-  absl::Status MakeWorkers(uint16_t workers, const MakePort& make_port);
+  absl::Status MakeWorkers(uint16_t workers, const MakePorts& make_ports);
   absl::Status MakeConductor();
 
   AssemblyConfig config_;
@@ -84,9 +94,10 @@ class Assembly {
   uint32_t legs_per_worker_ = 0;
   abi::Descriptor report_fd_;
   std::vector<session::PortRange> ranges_;
-  std::vector<std::unique_ptr<port::Port>> ports_;
-  std::vector<port::Port*> port_pointers_;  // what the workers' spans point into
+  std::vector<Ports> ports_;                             // by worker
+  std::vector<std::vector<port::Port*>> port_pointers_;  // what the workers' spans point into
   std::vector<std::unique_ptr<WorkerLink>> links_;
+  std::unique_ptr<worker::HandOver> hand_over_;  // null: packets come to their own workers
   std::vector<std::unique_ptr<worker::Worker>> workers_;
   std::unique_ptr<Conductor> conductor_;
   std::atomic<bool> stop_{false};

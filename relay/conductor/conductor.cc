@@ -50,15 +50,20 @@ Conductor::Conductor(const ConductorConfig& config, Greeter greeter)
       factory_({.state = config.state,
                 .directory = &directory_,
                 .workers = config.workers,
+                .port_of_address = config.port_of_address,
                 .latch_window_ms = config.latch_window_ms,
                 .srtp = config.srtp}) {}
 
 absl::Status Conductor::Start() {
   epoll_fd_ = abi::Descriptor(epoll_create1(EPOLL_CLOEXEC));
-  const bool watched =
+  bool watched =
       epoll_fd_.valid() && Watch(greeter_.listen_fd(), Source::kDoor, 0, EPOLLIN | EPOLLET) &&
       (config_.report_fd < 0 || Watch(config_.report_fd, Source::kReports, 0, EPOLLIN)) &&
       (config_.signal_fd < 0 || Watch(config_.signal_fd, Source::kSignal, 0, EPOLLIN));
+  for (const port::Upkeep* upkeep : config_.upkeeps) {
+    watched = watched && (upkeep->descriptor() < 0 ||
+                          Watch(upkeep->descriptor(), Source::kUpkeep, 0, EPOLLIN));
+  }
   return watched ? absl::OkStatus() : absl::ErrnoToStatus(errno, "conductor's epoll");
 }
 
@@ -67,6 +72,7 @@ bool Conductor::Turn(TimeNs now) {
   if (end_requested_.exchange(false, std::memory_order_acquire)) Terminate(now);
   Notice(now);
   greeter_.Expire(now);
+  Upkeep(now);
   TakeReports(now);
   EndOverdue(now);
   TakeCommands(now);
@@ -232,6 +238,15 @@ Finding Conductor::Execute(ClientSlot& slot, const abi::Command& command, TimeNs
       break;
   }
   return {.refusal = abi::Refusal::kUnknownKind};
+}
+
+// ---- ports ------------------------------------------------------------------------------------
+
+void Conductor::Upkeep(TimeNs now) {
+  for (port::Upkeep* upkeep : config_.upkeeps) {
+    upkeep->Turn(now, *config_.state->own_counters());
+    for (const std::string& sentence : upkeep->TakeNews()) log::Warn("{}", sentence);
+  }
 }
 
 // ---- time -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@
 #include "relay/conductor/session_directory.h"
 #include "relay/conductor/session_factory.h"
 #include "relay/conductor/worker_link.h"
+#include "relay/port/upkeep.h"
 
 namespace relay::conductor {
 
@@ -27,8 +28,10 @@ struct ConductorConfig {
   StateSegment* state = nullptr;
   Keeper* keeper = nullptr;
   std::span<const std::unique_ptr<WorkerLink>> workers;
-  int report_fd = -1;  // eventfd of the workers
-  int signal_fd = -1;  // signalfd of SIGTERM and SIGINT; -1 = none
+  std::span<port::Upkeep* const> upkeeps;    // of the ports
+  std::span<const uint8_t> port_of_address;  // as SessionFactory::Parts has it
+  int report_fd = -1;                        // eventfd of the workers
+  int signal_fd = -1;                        // signalfd of SIGTERM and SIGINT; -1 = none
   uint32_t journal_bytes_max = 0;
   uint32_t latch_window_ms = 0;
   uint32_t drain_timeout_s = 0;
@@ -55,7 +58,16 @@ class Conductor {
 
  private:
   enum class Stage : uint8_t { kServing, kDraining, kStopping, kStopped };
-  enum class Source : uint32_t { kDoor, kGuest, kClient, kCommands, kObserver, kReports, kSignal };
+  enum class Source : uint32_t {
+    kDoor,
+    kGuest,
+    kClient,
+    kCommands,
+    kObserver,
+    kReports,
+    kSignal,
+    kUpkeep
+  };
 
   bool Watch(int fd, Source source, uint32_t value, uint32_t events);
   void Unwatch(int fd);
@@ -74,6 +86,7 @@ class Conductor {
   void TakeCommands(TimeNs now);
   Finding Execute(ClientSlot& slot, const abi::Command& command, TimeNs now);
 
+  void Upkeep(TimeNs now);
   void EndOverdue(TimeNs now);
   void Advance(TimeNs now);  // draining and stopping
   void FlushAll(TimeNs now);

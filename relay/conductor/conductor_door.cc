@@ -65,6 +65,8 @@ void Conductor::Notice(TimeNs now) {
         [[maybe_unused]] const ssize_t n = read(config_.report_fd, &ignored, sizeof ignored);
         break;
       }
+      case Source::kUpkeep:  // its turn comes with every turn
+        break;
       case Source::kSignal:
         TakeSignal(now);
         break;

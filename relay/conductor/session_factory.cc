@@ -13,7 +13,6 @@ namespace {
 using abi::Refusal;
 using worker::OrderKind;
 
-constexpr uint8_t kPortIndex = 0;  // all local addresses are reached through the worker's one port
 static_assert(kNobody == port::kNoHandle && kNobody == session::kNoHandle);
 
 constexpr uint16_t kSessionField = offsetof(abi::Command, session);
@@ -142,7 +141,7 @@ session::LegSetup SessionFactory::SetupOf(const abi::LegCommand& body, const Ses
   setup.statistics = leg;
   setup.rtp_handle = control.rtp_handle;
   setup.rtcp_handle = control.rtcp_handle;
-  setup.port_index = kPortIndex;
+  setup.port_index = PortOf(plan.local);
   FillRandom(&setup.ssrc, sizeof setup.ssrc);
   std::memcpy(setup.cname, session.cname, sizeof setup.cname);
   return setup;
@@ -168,10 +167,11 @@ Finding SessionFactory::OpenLeg(const Asker& asker, const abi::Command& command,
   uint32_t index = directory.Find(asker.client_slot, command.session);
   if (Finding no = MayOpen(asker, command, index, worker); !no.ok()) return no;
   Handles handles;
-  if (Finding no = BindPair(body.plan, link.port(), &handles); !no.ok()) return no;
+  port::Port* const port = link.port(PortOf(body.plan.local));
+  if (Finding no = BindPair(body.plan, port, &handles); !no.ok()) return no;
 
   // Nothing can fail from here on.
-  Approach(body.plan, link.port());
+  Approach(body.plan, port);
   if (index == kNobody) {
     index = directory.Open({.client_slot = asker.client_slot,
                             .worker = worker,
@@ -226,15 +226,16 @@ Finding SessionFactory::UpdateLeg(const Asker& asker, const abi::Command& comman
     if (networks == nullptr) return Refuse(Refusal::kBadNetworkSet, OFFSET_IN_PLAN(network_set));
   }
   WorkerLink& link = LinkOf(found.session);
+  port::Port* const port = link.port(PortOf(control.local));
   // A leg opened for rtcp-mux has no socket above yet; one that has it keeps it.
   if (body.plan.rtcp_mux == 0 && control.rtcp_handle == kNobody) {
-    const absl::StatusOr<uint32_t> rtcp = BindOne(Above(control.local), link.port());
+    const absl::StatusOr<uint32_t> rtcp = BindOne(Above(control.local), port);
     if (!rtcp.ok()) {
       return Refuse(Refusal::kBindFailed, OFFSET_IN_PLAN(local), ErrnoOf(rtcp.status()));
     }
     control.rtcp_handle = *rtcp;
   }
-  Approach(body.plan, link.port());
+  Approach(body.plan, port);
   ++control.plan_version;
   if (control.networks != nullptr && control.networks != networks) {
     control.retired.push_back({control.plan_version, std::move(control.networks)});

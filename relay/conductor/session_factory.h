@@ -32,6 +32,8 @@ class SessionFactory {
     const StateSegment* state;
     SessionDirectory* directory;
     std::span<const std::unique_ptr<WorkerLink>> workers;
+    // Which of its worker's ports a local address is reached by; empty = all by the first.
+    std::span<const uint8_t> port_of_address;
     uint32_t latch_window_ms;  // for plans that leave it to the relay
     bool srtp;                 // workers have an engine for it
   };
@@ -84,6 +86,9 @@ class SessionFactory {
   void ApplyLength(uint32_t session, const abi::LegPlan& plan);
   void Arrow(uint32_t session, uint8_t speaker, uint8_t listener, bool on);
   void Close(uint32_t session, uint8_t number);
+  uint8_t PortOf(abi::LocalEndpoint local) const {
+    return parts_.port_of_address.empty() ? 0 : parts_.port_of_address[local.address];
+  }
   WorkerLink& LinkOf(uint32_t session) const {
     return *parts_.workers[parts_.directory->session(session).worker];
   }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -20,13 +21,15 @@ namespace relay::conductor {
 class WorkerLink {
  public:
   // Leg slots [first_leg, first_leg + legs) of the relay are this worker's, counted from 0 there.
-  WorkerLink(port::Port* port, uint32_t first_leg, uint32_t legs, abi::CounterBlock* counters)
-      : port_(port), first_leg_(first_leg), counters_(counters) {
+  // `ports` are the worker's, in its order, and outlive this.
+  WorkerLink(std::span<port::Port* const> ports, uint32_t first_leg, uint32_t legs,
+             abi::CounterBlock* counters)
+      : ports_(ports), first_leg_(first_leg), counters_(counters) {
     free_legs_.reserve(legs);
     for (uint32_t leg = legs; leg-- > 0;) free_legs_.push_back(leg);
   }
 
-  port::Port* port() const { return port_; }
+  port::Port* port(uint8_t index) const { return ports_[index]; }
   worker::Mailbox<worker::Order>* orders() { return &orders_; }
   worker::Mailbox<worker::Report>* reports() { return &reports_; }
   // Called after orders were posted; may be empty where somebody steps the worker by hand.
@@ -66,7 +69,7 @@ class WorkerLink {
   }
 
  private:
-  port::Port* const port_;
+  const std::span<port::Port* const> ports_;
   const uint32_t first_leg_;
   abi::CounterBlock* const counters_;  // the conductor's own
   std::function<void()> wake_;

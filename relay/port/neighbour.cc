@@ -108,7 +108,7 @@ void NextHops::Turn(TimeNs now, abi::CounterBlock&) {
   now_ = now;
   uint64_t woken = 0;
   [[maybe_unused]] const ssize_t read_bytes = read(wake_fd_.get(), &woken, sizeof(woken));
-  TakeNews();
+  HearNews();
   TakeQuestions();
   ResolvePending();
   turn_.fetch_add(1, std::memory_order_relaxed);
@@ -122,7 +122,7 @@ void NextHops::TakeQuestions() {
   }
 }
 
-void NextHops::TakeNews() {
+void NextHops::HearNews() {
   const bool whole = news_->Hear([this](const nlmsghdr& message) { TakeOne(message); });
   if (!whole) {  // some were lost: everything may be different
     links_changed_ = true;

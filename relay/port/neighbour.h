@@ -87,7 +87,7 @@ class NextHops final : public Upkeep {
   absl::Status Start();
 
   void TakeQuestions();
-  void TakeNews();
+  void HearNews();
   void TakeOne(const nlmsghdr& message);
   void NeighbourChanged(const nlmsghdr& message);
   void LinksChanged();

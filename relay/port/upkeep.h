@@ -2,6 +2,9 @@
 // attach again, links to watch.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "relay/abi/counters.h"
 #include "relay/clock.h"
 
@@ -16,6 +19,8 @@ class Upkeep {
   // Without waiting. At least every 100 ms, and at once when the descriptor is readable. `counters`
   // are the conductor's own: what the kernel or a NIC counted is added there.
   virtual void Turn(TimeNs now, abi::CounterBlock& counters) = 0;
+  // Since the last call: what people should read, one sentence each.
+  virtual std::vector<std::string> TakeNews() { return {}; }
 };
 
 }  // namespace relay::port

@@ -19,7 +19,7 @@ enum class Verdict : uint8_t {
 constexpr abi::Counter CounterOf(Verdict verdict) {
   return static_cast<abi::Counter>(static_cast<uint16_t>(verdict));
 }
-static_assert(CounterOf(Verdict::kUnresolved) == abi::Counter::kUnresolved);
+static_assert(CounterOf(Verdict::kHandOverFull) == abi::Counter::kHandOverFull);
 
 constexpr const char* NameOf(Verdict verdict) {
   return abi::kCounterTexts[static_cast<uint16_t>(verdict)].name;

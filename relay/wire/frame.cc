@@ -98,12 +98,13 @@ FrameVerdict ReadIpv4(Cursor& cursor, IpChecksum checksum, Frame* frame, size_t*
   const size_t total = Load16(ip + 2);
   if (total < header) return FrameVerdict::kBadTotalLength;
   if (cursor.left() < total) return FrameVerdict::kTruncated;
-  if (checksum == IpChecksum::kVerify && SumOf({ip, header}) != 0xffff) {
-    return FrameVerdict::kBadIpChecksum;
-  }
   // More fragments, or an offset; DF and the reserved bit do not matter.
   if ((Load16(ip + 6) & 0x3fff) != 0) return FrameVerdict::kFragmented;
   if (ip[9] != kProtocolUdp) return FrameVerdict::kNotUdp;
+  // After these two, so that a steering program that computes no checksum says the same of a frame.
+  if (checksum == IpChecksum::kVerify && SumOf({ip, header}) != 0xffff) {
+    return FrameVerdict::kBadIpChecksum;
+  }
   frame->dscp = ip[1] >> 2;
   frame->hop_limit = ip[8];
   frame->source.address = LoadIpv4(ip + 12);

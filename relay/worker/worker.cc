@@ -45,6 +45,8 @@ struct Worker::Impl {
 
   size_t TakeOrders(TimeNs now);
   size_t TakePackets(TimeNs now);
+  size_t KeepOwn(size_t count, uint8_t port_index);
+  size_t TakeHandedOver(TimeNs now);
   size_t PostReports(TimeNs now);
 
   State state;
@@ -108,15 +110,53 @@ size_t Worker::Impl::TakeOrders(TimeNs now) {
 
 size_t Worker::Impl::TakePackets(TimeNs now) {
   size_t taken = 0;
-  for (port::Port* port : state.ports()) {
-    const size_t count = port->Receive(packets, now);
-    if (count == 0) continue;
-    pipeline.Process({packets.data(), count}, now);
+  for (uint8_t index = 0; index < state.port_count; ++index) {
+    const size_t received = state.port_list[index]->Receive(packets, now);
+    if (received == 0) continue;
+    const size_t count = state.config.hand_over == nullptr ? received : KeepOwn(received, index);
+    if (count != 0) pipeline.Process({packets.data(), count}, now);
     // Before the next port is read: its burst may be answered by this one's buffers.
     state.departures.Flush();
-    taken += count;
+    taken += received;
   }
+  if (state.config.hand_over != nullptr) taken += TakeHandedOver(now);
   return taken;
+}
+
+// Gives the others' packets away; the worker's own close up to the front of the burst.
+size_t Worker::Impl::KeepOwn(size_t count, uint8_t port_index) {
+  HandOver& hand_over = *state.config.hand_over;
+  std::array<port::Packet, kBurstMax> leaving;
+  size_t own = 0;
+  size_t gone = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint16_t owner = hand_over.OwnerOf(packets[i]);
+    if (owner == state.config.index) {
+      packets[own++] = packets[i];
+      continue;
+    }
+    if (hand_over.Give(state.config.index, owner, port_index, packets[i])) {
+      state.counters->Add(abi::Counter::kHandedOver);
+    } else {
+      state.counters->Add(abi::Counter::kReceivedPackets);
+      state.counters->Add(abi::Counter::kReceivedBytes, packets[i].length);
+      state.counters->Add(abi::Counter::kHandOverFull);
+    }
+    leaving[gone++] = packets[i];
+  }
+  hand_over.Publish(state.config.index);
+  if (gone != 0) leaving[0].owner->Release({leaving.data(), gone});
+  return own;
+}
+
+size_t Worker::Impl::TakeHandedOver(TimeNs now) {
+  uint8_t port_index = 0;
+  const size_t count =
+      state.config.hand_over->Take(state.config.index, state.ports(), packets, &port_index);
+  if (count == 0) return 0;
+  pipeline.Process({packets.data(), count}, now);
+  state.departures.Flush();
+  return count;
 }
 
 size_t Worker::Impl::PostReports(TimeNs now) {
@@ -136,7 +176,11 @@ void Worker::Run(const std::atomic<bool>& stop) {
     if (RunOnce(MonotonicNow()) != 0) {
       idle = 0;
     } else if (++idle >= kIdleCyclesMax) {
+      HandOver* const hand_over = impl_->state.config.hand_over;
+      const uint16_t own = impl_->state.config.index;
+      if (hand_over != nullptr && !hand_over->MaySleep(own)) continue;
       ports.front()->Wait(sleep);
+      if (hand_over != nullptr) hand_over->Woken(own);
     }
   }
 }

@@ -19,6 +19,7 @@
 #include "relay/session/session_table.h"
 #include "relay/session/srtp.h"
 #include "relay/stage/srtp_engine.h"
+#include "relay/worker/hand_over.h"
 #include "relay/worker/mailbox.h"
 
 namespace relay::worker {
@@ -38,7 +39,8 @@ struct WorkerConfig {
   abi::LegStatisticsSlot* statistics = nullptr;  // LegSetup::statistics counts from here
   Mailbox<Order>* orders = nullptr;
   Mailbox<Report>* reports = nullptr;
-  int report_fd = -1;  // eventfd, signalled after a cycle that posted reports; -1 = none
+  HandOver* hand_over = nullptr;  // among the workers; null: each packet comes to its own
+  int report_fd = -1;             // eventfd, signalled after a cycle that posted reports; -1 = none
 
   // The variant that transcodes; chosen once for all workers.
   const kernels::G711* g711 = &kernels::G711For(kernels::BestIsa());

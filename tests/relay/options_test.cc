@@ -21,7 +21,7 @@ TEST(OptionsTest, TheDefaults) {
   EXPECT_EQ(options.listen[0].address, abi::Address::Ipv4(127, 0, 0, 1));
   EXPECT_EQ(options.listen[0].port_first, 10000);
   EXPECT_EQ(options.listen[0].port_last, 39999);
-  EXPECT_EQ(options.port, PortKind::kUring);
+  EXPECT_EQ(options.ports, std::vector<PortChoice>{{.kind = PortKind::kUring}});
   EXPECT_EQ(options.workers, 1);
 }
 
@@ -68,7 +68,23 @@ TEST(OptionsTest, EachSlotNeedsAPortPair) {
 
 TEST(OptionsTest, ChoicesAreNamedInTheError) {
   EXPECT_EQ(ErrorOf({"--port", "dpdk"}),
-            "relay: argument 2 (--port): 'dpdk' is none of uring, memory");
+            "relay: argument 2 (--port): 'dpdk' must be uring, xdp:DEVICE or memory");
+  EXPECT_EQ(ErrorOf({"--xdp-mode", "best"}),
+            "relay: argument 2 (--xdp-mode): 'best' is none of auto, native, zero-copy, generic");
+}
+
+TEST(OptionsTest, PortsOfSeveralKinds) {
+  const char* const both[] = {"--port", "xdp:eth0", "--port", "uring", "--listen", "192.0.2.1"};
+  const Options several = ParseOptions(both).value();
+  EXPECT_EQ(several.ports,
+            (std::vector<PortChoice>{{.kind = PortKind::kXdp, .device = "eth0"}, {}}));
+  EXPECT_STREQ(several.listen[0].interface_name, "");
+  // The only device needs no second naming.
+  const char* const one[] = {"--port", "xdp:eth0", "--listen", "192.0.2.1"};
+  EXPECT_STREQ(ParseOptions(one).value().listen[0].interface_name, "eth0");
+  EXPECT_NE(ErrorOf({"--port", "xdp:"}), "");
+  EXPECT_NE(ErrorOf({"--port", "uring", "--port", "uring"}), "");
+  EXPECT_NE(ErrorOf({"--port", "uring", "--port", "memory"}), "");
 }
 
 // docs/options.md holds what the program prints.

@@ -1,15 +1,11 @@
 #include "tests/relay/port/far_side.h"
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <map>
 
 #include "relay/port/memory.h"
-#include "relay/port/socket.h"
 #include "relay/port/uring.h"
+#include "tests/relay/port/far_sockets.h"
 
 namespace relay::port {
 namespace {
@@ -67,86 +63,33 @@ class MemoryFarSide final : public FarSide {
 
 class SocketFarSide final : public FarSide {
  public:
-  SocketFarSide(uint32_t buffers, UringOptions::EngineChoice engine, bool ipv4) : ipv4_(ipv4) {
+  SocketFarSide(uint32_t buffers, UringOptions::EngineChoice engine, bool ipv4)
+      : sockets_(ipv4 ? abi::Address::Ipv4(127, 0, 16, 1) : kLoopback6) {
     absl::StatusOr<std::unique_ptr<UringPort>> port = UringPort::Make(
         {.engine = engine, .buffers = buffers, .receive_window = 64, .counters = &counters_});
     if (!port.ok()) std::abort();
     port_ = *std::move(port);
   }
-  ~SocketFarSide() override {
-    for (const auto& [port, descriptor] : sockets_) close(descriptor);
-  }
 
   Port& port() override { return *port_; }
   abi::CounterBlock& counters() override { return counters_; }
-  abi::Endpoint own_address() const override {
-    return {.address = ipv4_ ? abi::Address::Ipv4(127, 0, 16, 1) : kLoopback6};
-  }
+  abi::Endpoint own_address() const override { return {.address = sockets_.address()}; }
   uint32_t buffers_free() const override { return port_->buffers_free(); }
   uint32_t bound() const override { return port_->bound(); }
 
-  abi::Endpoint Open() override {
-    SocketAddress address;
-    socklen_t length = WriteSocketAddress(own_address(), &address);
-    const int descriptor = socket(address.any.sa_family, SOCK_DGRAM, 0);
-    const int one = 1;
-    if (bind(descriptor, &address.any, length) != 0 ||
-        getsockname(descriptor, &address.any, &length) != 0 ||
-        setsockopt(descriptor, ipv4_ ? IPPROTO_IP : IPPROTO_IPV6,
-                   ipv4_ ? IP_RECVTOS : IPV6_RECVTCLASS, &one, sizeof(one)) != 0) {
-      std::abort();
-    }
-    abi::Endpoint endpoint = own_address();
-    endpoint.port = ntohs(ipv4_ ? address.ipv4.sin_port : address.ipv6.sin6_port);
-    sockets_[endpoint.port] = descriptor;
-    return endpoint;
-  }
-
+  abi::Endpoint Open() override { return sockets_.Open(); }
   void Say(const abi::Endpoint& from, uint16_t to_port, std::vector<uint8_t> payload,
            uint8_t dscp) override {
     abi::Endpoint to = own_address();
     to.port = to_port;
-    SocketAddress address;
-    const socklen_t length = WriteSocketAddress(to, &address);
-    const int descriptor = sockets_.at(from.port);
-    const int mark = dscp << 2;
-    setsockopt(descriptor, ipv4_ ? IPPROTO_IP : IPPROTO_IPV6, ipv4_ ? IP_TOS : IPV6_TCLASS, &mark,
-               sizeof(mark));
-    if (sendto(descriptor, payload.data(), payload.size(), 0, &address.any, length) !=
-        static_cast<ssize_t>(payload.size())) {
-      std::abort();
-    }
+    sockets_.Say(from, to, payload, dscp);
   }
-
-  std::optional<Heard> Hear(const abi::Endpoint& at) override {
-    pollfd ready{.fd = sockets_.at(at.port), .events = POLLIN, .revents = 0};
-    if (poll(&ready, 1, 1000) != 1) return std::nullopt;
-    std::vector<uint8_t> payload(kBufferSize);
-    SocketAddress address;
-    alignas(cmsghdr) uint8_t control[kControlLength];
-    iovec vector{.iov_base = payload.data(), .iov_len = payload.size()};
-    msghdr message{};
-    message.msg_name = &address;
-    message.msg_namelen = sizeof(address);
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    const ssize_t length = recvmsg(ready.fd, &message, 0);
-    if (length < 0) return std::nullopt;
-    payload.resize(static_cast<size_t>(length));
-    Heard heard{.payload = std::move(payload), .from = own_address(), .dscp = 0};
-    heard.from.port = ntohs(ipv4_ ? address.ipv4.sin_port : address.ipv6.sin6_port);
-    const cmsghdr* told = CMSG_FIRSTHDR(&message);
-    if (told != nullptr) heard.dscp = static_cast<uint8_t>(*CMSG_DATA(told) >> 2);
-    return heard;
-  }
+  std::optional<Heard> Hear(const abi::Endpoint& at) override { return sockets_.Hear(at); }
 
  private:
-  const bool ipv4_;
   abi::CounterBlock counters_{};
   std::unique_ptr<UringPort> port_;
-  std::map<uint16_t, int> sockets_;
+  FarSockets sockets_;
 };
 
 template <MemoryOptions::Carries carries>

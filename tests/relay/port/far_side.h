@@ -25,6 +25,8 @@ class FarSide {
   virtual Port& port() = 0;
   virtual abi::CounterBlock& counters() = 0;
   virtual abi::Endpoint own_address() const = 0;  // what local address 0 stands for
+  // What one unfragmented datagram holds.
+  virtual size_t payload_max() const { return kPayloadMax; }
   virtual uint32_t buffers_free() const = 0;
   virtual uint32_t bound() const = 0;
 
@@ -41,6 +43,8 @@ struct PortTraits {
   const char* name;
   bool kernel_sockets;  // a taken port is refused for other processes too; errors come late
   std::unique_ptr<FarSide> (*make)(uint32_t buffers);
+  uint32_t window = 64;           // of buffers that may be held for arrivals
+  bool loses_when_empty = false;  // a raw port has no queue behind its buffers; it counts
 };
 
 extern const std::vector<PortTraits> kPortKinds;

@@ -49,16 +49,17 @@ class Office(unittest.TestCase):
     relay_more = ()
     trunk_more = {}
     with_sipctl = True
+    prefix = ()  # what relay and sipctl are started by: `ip netns exec ...`
 
     def setUp(self):
         self.folder = tandem.scratch()
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.addCleanup(self.show_logs)
         self.relay = self.sipctl = None
-        self.relay = self.begin(tandem.Relay(self.folder, self.in_between(),
+        self.relay = self.begin(tandem.Relay(self.folder, self.in_between(), self.prefix,
                                              more=self.relay_more))
         if self.with_sipctl:
-            self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config()))
+            self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config(), self.prefix))
 
     def begin(self, thing):
         self.addCleanup(thing.stop)

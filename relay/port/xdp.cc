@@ -1,0 +1,295 @@
+#include "relay/port/xdp.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "relay/port/link.h"
+#include "relay/port/netlink.h"
+#include "relay/port/xdp_port.h"
+#include "relay/port/xdp_preflight.h"
+#include "relay/port/xdp_steering.h"
+
+namespace relay::port {
+namespace {
+
+constexpr TimeNs kCountEvery = kSecond / 10;  // some 20 us
+constexpr TimeNs kCheckEvery = kSecond;
+
+std::string InterfaceName(const abi::LocalAddress& address) {
+  return {address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name))};
+}
+
+// Index of the device that the address is reached by; devices.size() when it is none of them.
+size_t DeviceOf(const std::vector<std::string>& devices, const std::vector<Link>& links,
+                const abi::LocalAddress& address) {
+  const Link* link = FindLink(links, InterfaceName(address));
+  if (link == nullptr) return devices.size();
+  const Link* below = FindLink(links, link->device());
+  if (below == nullptr) return devices.size();
+  return static_cast<size_t>(std::find(devices.begin(), devices.end(), below->name) -
+                             devices.begin());
+}
+
+absl::StatusOr<std::vector<Link>> LinksNow() {
+  absl::StatusOr<Netlink> netlink = Netlink::Open({});
+  if (!netlink.ok()) return netlink.status();
+  return ReadLinks(*netlink);
+}
+
+// Which counter a frame moves that the steering program has passed to the kernel.
+constexpr std::array<abi::Counter, STEER_VERDICTS> kPassedAs = [] {
+  std::array<abi::Counter, STEER_VERDICTS> counters{};
+  size_t i = 0;
+#define X(id, counter, sentence) counters[i++] = abi::Counter::counter;
+  RELAY_FRAME_VERDICTS(X)
+#undef X
+  counters[i++] = abi::Counter::kNotOurs;  // STEER_ELSEWHERE
+  return counters;
+}();
+static_assert(static_cast<int>(wire::FrameVerdict::kFragmented) == STEER_FRAGMENT);
+static_assert(static_cast<int>(wire::FrameVerdict::kBadUdpLength) + 1 == STEER_ELSEWHERE);
+
+}  // namespace
+
+struct XdpNetwork::Parts {
+  struct Device {
+    std::string name;
+    int index = 0;  // the kernel's
+    DeviceFacts facts;
+    std::unique_ptr<XdpSteering> steering;
+    XdpSteering::Verdicts passed{};  // counted so far
+    bool attached = true;
+    bool up = true;
+  };
+  struct Seen {
+    XdpPort* port;
+    uint64_t dropped = 0;  // counted so far
+  };
+
+  explicit Parts(const XdpOptions& given) : options(given) {}
+  absl::Status OpenDevice(const std::string& name, const std::vector<Link>& links);
+  void Check(Device& device, const std::vector<Link>& links, abi::CounterBlock& counters);
+  bool native() const {
+    return std::all_of(devices.begin(), devices.end(),
+                       [](const Device& device) { return device.steering->native(); });
+  }
+
+  const XdpOptions options;
+  std::vector<Device> devices;
+  std::vector<XdpInterface> interfaces;
+  std::vector<Seen> ports;
+  std::function<void(uint16_t, const abi::Address&)> approach;
+  std::vector<std::string> news;
+  TimeNs next_count_ns = 0;
+  TimeNs next_check_ns = 0;
+};
+
+XdpNetwork::XdpNetwork(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+XdpNetwork::~XdpNetwork() = default;
+
+absl::StatusOr<std::vector<bool>> XdpNetwork::Place(const std::vector<std::string>& devices,
+                                                    std::span<abi::LocalAddress> addresses) {
+  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  if (!links.ok()) return links.status();
+  for (const std::string& device : devices) {
+    if (FindLink(*links, device) == nullptr) {
+      return absl::NotFoundError(absl::StrCat("--port xdp:", device,
+                                              ": there is no Ethernet device of that name; "
+                                              "`ip -brief link` lists those that are"));
+    }
+  }
+  std::vector<bool> ours;
+  for (abi::LocalAddress& address : addresses) {
+    ours.push_back(DeviceOf(devices, *links, address) < devices.size());
+    const Link* link = FindLink(*links, InterfaceName(address));
+    if (ours.back()) address.vlan = link->vlan;
+  }
+  return ours;
+}
+
+absl::StatusOr<std::unique_ptr<XdpNetwork>> XdpNetwork::Open(const XdpOptions& options) {
+  auto parts = std::make_unique<Parts>(options);
+  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  if (!links.ok()) return links.status();
+  for (const std::string& name : options.devices) {
+    if (absl::Status status = parts->OpenDevice(name, *links); !status.ok()) return status;
+  }
+  for (const abi::LocalAddress& address : options.addresses) {
+    const size_t device = DeviceOf(options.devices, *links, address);
+    if (device == options.devices.size()) continue;
+    parts->interfaces.push_back({.device = static_cast<uint16_t>(device),
+                                 .vlan = address.vlan,
+                                 .interface = address.interface,
+                                 .mac = FindLink(*links, InterfaceName(address))->mac});
+  }
+  return std::unique_ptr<XdpNetwork>(new XdpNetwork(std::move(parts)));
+}
+
+absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
+                                           const std::vector<Link>& links) {
+  const Link* link = FindLink(links, name);
+  if (link == nullptr) return absl::NotFoundError(absl::StrCat("there is no device ", name));
+  XdpPlan plan{.workers = options.workers,
+               .port_first = 65535,
+               .memory_bytes = uint64_t{options.buffers} * kBufferSize};
+  std::vector<abi::LocalAddress> own;
+  for (const abi::LocalAddress& address : options.addresses) {
+    const size_t device = DeviceOf(options.devices, links, address);
+    if (device == options.devices.size() || options.devices[device] != name) continue;
+    own.push_back(address);
+    plan.port_first = std::min(plan.port_first, address.port_first);
+    plan.port_last = std::max(plan.port_last, address.port_last);
+    plan.vlan |= address.vlan != 0;
+  }
+  Device device{.name = name, .index = link->index};
+  device.facts = ReadDevice(name, link->mtu, link->up);
+  if (absl::Status no = Obstacle(plan, device.facts, PrepareMachine()); !no.ok()) return no;
+  for (std::string& sentence : Warnings(plan, device.facts)) news.push_back(std::move(sentence));
+  auto steering = XdpSteering::Load(link->index, name, own);
+  if (!steering.ok()) return steering.status();
+  device.steering = *std::move(steering);
+  device.up = link->up;
+  // The guard first: from here on nobody answers for the range but the relay.
+  if (absl::Status status = device.steering->PutGuard(); !status.ok()) return status;
+  const bool generic_only = options.mode == XdpMode::kGeneric;
+  const bool generic_allowed = generic_only || options.mode == XdpMode::kAuto;
+  if (absl::Status status = device.steering->Attach(generic_only, generic_allowed); !status.ok()) {
+    return status;
+  }
+  devices.push_back(std::move(device));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Port>> XdpNetwork::MakePort(uint16_t worker,
+                                                           abi::CounterBlock* counters,
+                                                           HopReader* hops, Approaching approach) {
+  XdpPortOptions made{
+      .interfaces = parts_->interfaces,
+      .addresses = parts_->options.addresses,
+      .approach = std::move(approach),
+      .native = parts_->native(),
+      .try_zero_copy = parts_->native() && parts_->options.mode != XdpMode::kGeneric,
+      .need_zero_copy = parts_->options.mode == XdpMode::kZeroCopy,
+      .legs_elsewhere = parts_->options.workers > 1,
+      .busy_poll_us = parts_->options.busy_poll_us,
+      .buffers = parts_->options.buffers,
+      .counters = counters,
+      .hops = hops};
+  made.name = "xdp";
+  for (uint16_t egress = 0; egress < parts_->devices.size(); ++egress) {
+    const Parts::Device& device = parts_->devices[egress];
+    const uint32_t queues = std::min<uint32_t>(device.facts.queues, STEER_QUEUES_MAX);
+    for (uint32_t queue = worker; queue < queues; queue += parts_->options.workers) {
+      made.queues.push_back({.device = device.name, .queue = queue, .egress = egress});
+    }
+  }
+  made.steer = [parts = parts_.get()](const XdpQueue& queue, int socket) {
+    return parts->devices[queue.egress].steering->AddSocket(queue.queue, socket);
+  };
+  auto port = std::make_unique<XdpPort>(std::move(made));
+  parts_->ports.push_back({.port = port.get()});
+  return port;
+}
+
+absl::Status XdpNetwork::Release(const std::string& device) {
+  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  if (!links.ok()) return links.status();
+  const Link* link = FindLink(*links, device);
+  if (link == nullptr) return absl::NotFoundError(absl::StrCat("there is no device ", device));
+  return XdpSteering::TakeGuardAway(link->index);
+}
+
+abi::PlacementKind XdpNetwork::placement_kind() const {
+  return parts_->options.workers == 1 ? abi::PlacementKind::kFlowRules
+                                      : abi::PlacementKind::kHandOver;
+}
+
+std::vector<std::string> XdpNetwork::Report() const {
+  std::vector<std::string> lines;
+  const bool zero_copy = !parts_->ports.empty() && parts_->ports.front().port->zero_copy();
+  for (const Parts::Device& device : parts_->devices) {
+    std::string map;
+    for (uint32_t queue = 0; queue < device.facts.queues; ++queue) {
+      absl::StrAppend(&map, queue == 0 ? "" : ", ", "queue ", queue, " to worker ",
+                      queue % parts_->options.workers);
+    }
+    lines.push_back(absl::StrCat("xdp ", device.name, ": ",
+                                 device.steering->native() ? "native" : "generic", ", ",
+                                 zero_copy ? "zero-copy" : "copy", "; ", map));
+  }
+  return lines;
+}
+
+// ---- upkeep -------------------------------------------------------------------------------------
+
+void XdpNetwork::Turn(TimeNs now, abi::CounterBlock& counters) {
+  if (now < parts_->next_count_ns) return;
+  parts_->next_count_ns = now + kCountEvery;
+  for (Parts::Seen& seen : parts_->ports) {
+    const uint64_t dropped = seen.port->KernelDropped();
+    counters.Add(abi::Counter::kKernelDropped, dropped - std::exchange(seen.dropped, dropped));
+  }
+  for (Parts::Device& device : parts_->devices) {
+    const XdpSteering::Verdicts passed = device.steering->Passed();
+    for (size_t i = 0; i < passed.size(); ++i) {
+      counters.Add(kPassedAs[i], passed[i] - device.passed[i]);
+    }
+    device.passed = passed;
+  }
+  if (now < parts_->next_check_ns) return;
+  parts_->next_check_ns = now + kCheckEvery;
+  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  if (!links.ok()) return;
+  for (Parts::Device& device : parts_->devices) parts_->Check(device, *links, counters);
+}
+
+void XdpNetwork::Parts::Check(Device& device, const std::vector<Link>& links,
+                              abi::CounterBlock& counters) {
+  const Link* link = FindLink(links, device.index);
+  const bool up = link != nullptr && link->up;
+  if (up != device.up) {
+    device.up = up;
+    if (up) {
+      news.push_back(absl::StrCat(device.name, " is up again; its calls go on"));
+    } else if (link != nullptr) {
+      news.push_back(absl::StrCat(device.name,
+                                  " has lost its link; its calls wait for it, check "
+                                  "cable, switch, or `ip link set ",
+                                  device.name, " up`"));
+    } else {
+      news.push_back(absl::StrCat(device.name,
+                                  " was removed; its calls cannot be carried on until "
+                                  "the device is back and the relay is restarted"));
+    }
+  }
+  if (link == nullptr || device.steering->attached()) return;
+  const bool generic_only = options.mode == XdpMode::kGeneric;
+  const bool generic_allowed = generic_only || options.mode == XdpMode::kAuto;
+  const absl::Status again = device.steering->Attach(generic_only, generic_allowed);
+  if (again.ok()) {
+    counters.Add(abi::Counter::kXdpReattached);
+    news.push_back(absl::StrCat("somebody took the steering program off ", device.name,
+                                "; it is attached again"));
+  } else if (device.attached) {
+    news.push_back(absl::StrCat("somebody took the steering program off ", device.name,
+                                ", and its calls are not heard: ", again.message()));
+  }
+  device.attached = again.ok();
+}
+
+std::vector<std::string> XdpNetwork::TakeNews() {
+  return std::exchange(parts_->news, {});
+}
+
+uint32_t XdpNetwork::BuffersFree(Port& port) {
+  return static_cast<XdpPort&>(port).BuffersFree();
+}
+
+uint32_t XdpNetwork::Bound(const Port& port) {
+  return static_cast<const XdpPort&>(port).bound();
+}
+
+}  // namespace relay::port

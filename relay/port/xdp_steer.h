@@ -1,0 +1,41 @@
+/* What the steering program and the relay say to each other. Read by C (the program) and by C++. */
+#pragma once
+
+#include <linux/types.h>
+
+enum {
+  STEER_ADDRESSES_MAX = 256,
+  STEER_QUEUES_MAX = 256,
+};
+
+/* An IPv4 address as ::ffff:a.b.c.d, in network byte order. */
+struct steer_address {
+  __u32 address[4];
+  __u16 vlan;
+  __u16 zero;
+};
+
+struct steer_range {
+  __u16 first;
+  __u16 last;
+};
+
+/* The verdicts of relay/wire/frame.h that a program without checksums can give, in their order,
+   and one more. */
+enum {
+  STEER_UDP,
+  STEER_TRUNCATED,
+  STEER_TWO_TAGS,
+  STEER_NOT_IP,
+  STEER_BAD_VERSION,
+  STEER_BAD_HEADER_LENGTH,
+  STEER_BAD_TOTAL_LENGTH,
+  STEER_BAD_IP_CHECKSUM, /* never: left to the relay */
+  STEER_FRAGMENT,
+  STEER_EXTENSION_HEADER,
+  STEER_MAPPED_ADDRESS,
+  STEER_NOT_UDP,
+  STEER_BAD_UDP_LENGTH,
+  STEER_ELSEWHERE, /* good UDP, but not to us */
+  STEER_VERDICTS,
+};

@@ -1,0 +1,188 @@
+#include "relay/port/xdp_steering.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "relay/port/xdp_steer.skel.h"
+
+namespace relay::port {
+namespace {
+
+// The guard's place among the device's filters: fixed, so that the next start finds and replaces
+// it.
+constexpr uint32_t kGuardHandle = 1;
+constexpr uint32_t kGuardPriority = 30104;
+
+// The last complaint of libbpf, which is where the verifier's sentence is.
+std::string& Complaint() {
+  thread_local std::string text;
+  return text;
+}
+
+[[gnu::format(printf, 2, 0)]] int NoteComplaint(libbpf_print_level level, const char* format,
+                                                va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  char line[512];
+  std::vsnprintf(line, sizeof(line), format, arguments);
+  Complaint().assign(line, strcspn(line, "\n"));
+  return 0;
+}
+
+// libbpf's options say by their first field how much of them the caller knows.
+template <typename Options>
+Options Sized() {
+  Options options{};
+  options.sz = sizeof(options);
+  return options;
+}
+
+absl::Status Refused(int error, const std::string& what) {
+  std::string text = what;
+  if (error == EPERM || error == EACCES) {
+    absl::StrAppend(&text,
+                    "; it needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW: start as root, or by "
+                    "systemd with AmbientCapabilities= of these");
+  } else if (!Complaint().empty()) {
+    absl::StrAppend(&text, " (", Complaint(), ")");
+  }
+  return absl::ErrnoToStatus(error, text);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(
+    int device, std::string name, std::span<const abi::LocalAddress> addresses) {
+  libbpf_set_print(NoteComplaint);
+  Complaint().clear();
+  std::unique_ptr<XdpSteering> steering(new XdpSteering(device, std::move(name)));
+  errno = 0;
+  steering->programs_ = xdp_steer__open_and_load();
+  if (steering->programs_ == nullptr) {
+    return Refused(errno,
+                   absl::StrCat("the steering program of ", steering->name_, " cannot be loaded"));
+  }
+  if (absl::Status status = steering->SetAddresses(addresses); !status.ok()) return status;
+  return steering;
+}
+
+XdpSteering::~XdpSteering() {
+  if (link_ >= 0) close(link_);
+  if (programs_ != nullptr) xdp_steer__destroy(programs_);
+}
+
+absl::Status XdpSteering::SetAddresses(std::span<const abi::LocalAddress> addresses) {
+  const int map = bpf_map__fd(programs_->maps.addresses);
+  for (const abi::LocalAddress& address : addresses) {
+    steer_address key{};
+    std::memcpy(key.address, address.address.bytes.data(), sizeof(key.address));
+    key.vlan = address.vlan;
+    // The relay's ports of one address may come in several ranges: what lies between is passed by
+    // nobody to anybody, so the kernel does not miss it.
+    steer_range range{.first = address.port_first, .last = address.port_last};
+    steer_range before{};
+    if (bpf_map_lookup_elem(map, &key, &before) == 0) {
+      range.first = std::min(range.first, before.first);
+      range.last = std::max(range.last, before.last);
+    }
+    if (bpf_map_update_elem(map, &key, &range, BPF_ANY) != 0) {
+      return absl::ErrnoToStatus(errno, "addresses of the steering program");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status XdpSteering::Attach(bool generic_only, bool generic_allowed) {
+  if (link_ >= 0) close(std::exchange(link_, -1));
+  const int program = bpf_program__fd(programs_->progs.steer);
+  int error = EOPNOTSUPP;
+  for (const bool native : {true, false}) {
+    if (native ? generic_only : !generic_allowed) continue;
+    bpf_link_create_opts options = Sized<bpf_link_create_opts>();
+    options.flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+    link_ = bpf_link_create(program, device_, BPF_XDP, &options);
+    if (link_ >= 0) {
+      native_ = native;
+      return absl::OkStatus();
+    }
+    error = -link_;
+    if (error == EBUSY || error == EEXIST) {
+      return absl::AlreadyExistsError(absl::StrCat(name_,
+                                                   " has another XDP program (`ip link show ",
+                                                   name_, "` names it); take it off: `ip link set ",
+                                                   name_, " xdp off`, or stop what put it there"));
+    }
+  }
+  if (!generic_allowed) {
+    return absl::ErrnoToStatus(error,
+                               absl::StrCat("the driver of ", name_,
+                                            " takes no XDP program (MTU above 3498? too few "
+                                            "queues?), and --xdp-mode forbids the generic mode"));
+  }
+  return Refused(error, absl::StrCat("no XDP program can be attached to ", name_));
+}
+
+bool XdpSteering::attached() const {
+  if (link_ < 0) return false;
+  bpf_link_info information{};
+  uint32_t length = sizeof(information);
+  return bpf_obj_get_info_by_fd(link_, &information, &length) == 0 &&
+         information.xdp.ifindex == static_cast<uint32_t>(device_);
+}
+
+absl::Status XdpSteering::PutGuard() {
+  bpf_tc_hook hook = Sized<bpf_tc_hook>();
+  hook.ifindex = device_;
+  hook.attach_point = BPF_TC_INGRESS;
+  const int made = bpf_tc_hook_create(&hook);
+  if (made != 0 && made != -EEXIST) return Refused(-made, absl::StrCat("tc hook of ", name_));
+  bpf_tc_opts options = Sized<bpf_tc_opts>();
+  options.handle = kGuardHandle;
+  options.priority = kGuardPriority;
+  options.prog_fd = bpf_program__fd(programs_->progs.guard);
+  options.flags = BPF_TC_F_REPLACE;
+  const int put = bpf_tc_attach(&hook, &options);
+  return put == 0 ? absl::OkStatus() : Refused(-put, absl::StrCat("tc filter of ", name_));
+}
+
+absl::Status XdpSteering::TakeGuardAway(int device) {
+  libbpf_set_print(NoteComplaint);
+  bpf_tc_hook hook = Sized<bpf_tc_hook>();
+  hook.ifindex = device;
+  hook.attach_point = BPF_TC_INGRESS;
+  bpf_tc_opts options = Sized<bpf_tc_opts>();
+  options.handle = kGuardHandle;
+  options.priority = kGuardPriority;
+  const int gone = bpf_tc_detach(&hook, &options);
+  if (gone == 0 || gone == -ENOENT || gone == -EINVAL) return absl::OkStatus();
+  return absl::ErrnoToStatus(-gone, "tc filter");
+}
+
+absl::Status XdpSteering::AddSocket(uint32_t queue, int socket) {
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.sockets), &queue, &socket, BPF_ANY) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, absl::StrCat("queue ", queue, " of ", name_));
+}
+
+XdpSteering::Verdicts XdpSteering::Passed() const {
+  Verdicts sums{};
+  std::vector<uint64_t> each(static_cast<size_t>(libbpf_num_possible_cpus()));
+  const int map = bpf_map__fd(programs_->maps.verdicts);
+  for (uint32_t verdict = 0; verdict < STEER_VERDICTS; ++verdict) {
+    if (bpf_map_lookup_elem(map, &verdict, each.data()) != 0) continue;
+    for (uint64_t count : each) sums[verdict] += count;
+  }
+  return sums;
+}
+
+}  // namespace relay::port

@@ -1,0 +1,74 @@
+// The memory of one worker's frames: a memfd, shared with the kernel by all of the worker's
+// sockets. Frame numbers never leave the worker.
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "relay/abi/mapping.h"
+#include "relay/limits.h"
+
+namespace relay::port {
+
+class XdpUmem {
+ public:
+  // What the kernel leaves free before a frame (XDP_PACKET_HEADROOM): more than kHeadroom, whatever
+  // headers there were.
+  static constexpr uint32_t kFrameHeadroom = 256;
+  static constexpr uint32_t kFrameSize = kBufferSize;  // an aligned chunk: a power of two
+  static_assert(kFrameHeadroom + 14 + 4 + 40 + 8 + kPayloadMax + kTailroom <= kFrameSize);
+
+  static absl::StatusOr<XdpUmem> Make(uint32_t frames) {
+    XdpUmem umem;
+    umem.fd_ = abi::Descriptor(memfd_create("tandem-umem", MFD_CLOEXEC));
+    const size_t size = size_t{frames} * kFrameSize;
+    if (!umem.fd_.valid() || ftruncate(umem.fd_.get(), static_cast<off_t>(size)) != 0 ||
+        !umem.mapping_.Map(umem.fd_.get(), size, PROT_READ | PROT_WRITE)) {
+      return absl::ErrnoToStatus(errno, "memory for frames");
+    }
+    umem.lent_.assign(frames, 0);
+    umem.free_.resize(frames);
+    // Frame 0 is on top, so that a quiet port stays within few pages.
+    for (uint32_t i = 0; i < frames; ++i) umem.free_[i] = frames - 1 - i;
+    umem.free_count_ = frames;
+    return umem;
+  }
+
+  uint8_t* At(uint64_t offset) { return mapping_.At<uint8_t>(0) + offset; }
+  void* memory() { return At(0); }
+  uint64_t size() const { return lent_.size() * uint64_t{kFrameSize}; }
+  uint32_t free() const { return free_count_; }
+
+  // Last in, first out: the frame given back last is the one still in the cache.
+  bool Take(uint32_t* frame) {
+    if (free_count_ == 0) return false;
+    *frame = free_[--free_count_];
+    lent_[*frame] = 1;
+    return true;
+  }
+  void Give(uint32_t frame) {
+    assert(frame < lent_.size() && lent_[frame] != 0 && "a frame is given back exactly once");
+    lent_[frame] = 0;
+    free_[free_count_++] = frame;
+  }
+  static constexpr uint32_t FrameOf(uint64_t offset) {
+    return static_cast<uint32_t>(offset / kFrameSize);
+  }
+  static constexpr uint64_t OffsetOf(uint32_t frame) { return uint64_t{frame} * kFrameSize; }
+
+ private:
+  abi::Descriptor fd_;
+  abi::Mapping mapping_;
+  std::vector<uint32_t> free_;  // the first free_count_ entries
+  std::vector<uint8_t> lent_;
+  uint32_t free_count_ = 0;
+};
+
+}  // namespace relay::port
