@@ -1,6 +1,5 @@
 // relay: options -> shared memory and ports -> workers -> conductor, and back in that order.
 #include <signal.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -16,11 +15,9 @@
 #include "relay/address_text.h"
 #include "relay/conductor/assembly.h"
 #include "relay/log.h"
+#include "relay/networks.h"
 #include "relay/options.h"
-#include "relay/port/memory.h"
-#include "relay/port/neighbour.h"
 #include "relay/port/preflight.h"
-#include "relay/port/uring.h"
 #include "relay/port/xdp.h"
 
 namespace {
@@ -33,128 +30,6 @@ static_assert(static_cast<SrtpEngineKind>(relay::SrtpEngineChoice::kNone) == Srt
 static_assert(static_cast<SrtpEngineKind>(relay::SrtpEngineChoice::kBatch) ==
               SrtpEngineKind::kBatch);
 
-// Sockets of a worker: RTP and RTCP of two legs for its share of the calls.
-uint32_t SocketsOf(const Options& options) {
-  return options.sessions * 4 / options.workers + 4;
-}
-
-// Names by the index that the options gave them (relay/options.cc).
-std::vector<std::string> InterfacesOf(const Options& options) {
-  std::vector<std::string> names;
-  for (const relay::abi::LocalAddress& address : options.listen) {
-    if (address.interface >= names.size()) names.resize(address.interface + 1u);
-    names[address.interface].assign(
-        address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name)));
-  }
-  return names;
-}
-
-using relay::port::NextHops;
-using relay::port::Port;
-using relay::port::XdpNetwork;
-
-absl::StatusOr<std::unique_ptr<Port>> MakeUring(const Options& options,
-                                                relay::abi::CounterBlock* counters) {
-  using Engine = relay::port::UringOptions::EngineChoice;
-  constexpr Engine kEngines[] = {Engine::kAuto, Engine::kUring, Engine::kMmsg};
-  auto port =
-      relay::port::UringPort::Make({.engine = kEngines[static_cast<int>(options.port_engine)],
-                                    .sockets_max = SocketsOf(options),
-                                    .receive_buffer_bytes = options.receive_buffer,
-                                    .interfaces = InterfacesOf(options),
-                                    .counters = counters});
-  if (!port.ok()) return port.status();
-  if (!(*port)->why_not_uring().empty()) {
-    relay::log::Warn("io_uring is not used: {}", (*port)->why_not_uring());
-  }
-  return *std::move(port);
-}
-
-// All that ports share, over all workers: outlives the assembly.
-struct Networks {
-  std::unique_ptr<XdpNetwork> xdp;  // null: no --port xdp
-  std::unique_ptr<NextHops> hops;
-  std::vector<uint8_t> port_of_address;
-  bool uring = false;
-  bool memory = false;
-
-  std::vector<relay::port::Upkeep*> upkeeps() const {
-    if (xdp == nullptr) return {};
-    return {hops.get(), xdp.get()};
-  }
-  relay::abi::PlacementKind placement() const {
-    return xdp != nullptr ? xdp->placement_kind() : relay::abi::PlacementKind::kSockets;
-  }
-};
-
-// Opens the devices and says which port each local address belongs to. xdp is a worker's first port
-// where there is one: it is the one that a worker sleeps in.
-absl::Status OpenNetworks(Options* options, Networks* networks) {
-  std::vector<std::string> devices;
-  for (const relay::PortChoice& choice : options->ports) {
-    networks->uring |= choice.kind == relay::PortKind::kUring;
-    networks->memory |= choice.kind == relay::PortKind::kMemory;
-    if (choice.kind == relay::PortKind::kXdp) devices.push_back(choice.device);
-  }
-  networks->port_of_address.assign(options->listen.size(), 0);
-  if (devices.empty()) return absl::OkStatus();
-  const absl::StatusOr<std::vector<bool>> placed = XdpNetwork::Place(devices, options->listen);
-  if (!placed.ok()) return placed.status();
-  for (size_t i = 0; i < options->listen.size(); ++i) {
-    if ((*placed)[i]) continue;
-    if (!networks->uring) {
-      return absl::InvalidArgumentError(
-          "--listen " + relay::ListenText(options->listen[i]) +
-          " is reached by no --port; name its device behind '@', or give --port uring too");
-    }
-    networks->port_of_address[i] = 1;
-  }
-  uint64_t seed = 0;
-  while (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
-  }
-  auto hops = NextHops::Open({.devices = devices,
-                              .addresses = options->listen,
-                              .workers = options->workers,
-                              .seed = seed});
-  if (!hops.ok()) return hops.status();
-  networks->hops = *std::move(hops);
-  auto xdp = XdpNetwork::Open({.devices = devices,
-                               .addresses = options->listen,
-                               .workers = options->workers,
-                               .mode = options->xdp_mode,
-                               .busy_poll_us = options->xdp_busy_poll_us});
-  if (!xdp.ok()) return xdp.status();
-  networks->xdp = *std::move(xdp);
-  return absl::OkStatus();
-}
-
-Assembly::MakePorts PortMaker(const Options& options, Networks& networks) {
-  return [&options, &networks](
-             uint16_t worker,
-             relay::abi::CounterBlock* counters) -> absl::StatusOr<Assembly::Ports> {
-    Assembly::Ports ports;
-    if (networks.xdp != nullptr) {
-      const auto approach = [hops = networks.hops.get()](uint16_t local,
-                                                         const relay::abi::Address& remote) {
-        hops->Approach(local, remote);
-      };
-      auto port = networks.xdp->MakePort(worker, counters, networks.hops->reader(worker), approach);
-      if (!port.ok()) return port.status();
-      ports.push_back(*std::move(port));
-    }
-    if (networks.uring) {
-      auto port = MakeUring(options, counters);
-      if (!port.ok()) return port.status();
-      ports.push_back(*std::move(port));
-    }
-    if (networks.memory) {
-      ports.push_back(std::make_unique<relay::port::MemoryPort>(
-          relay::port::MemoryOptions{.handles_max = SocketsOf(options), .counters = counters}));
-    }
-    return ports;
-  };
-}
-
 // SIGTERM and SIGINT become readable; no thread is ever interrupted by them.
 int TakeSignals() {
   sigset_t signals;
@@ -166,7 +41,7 @@ int TakeSignals() {
 }
 
 // Raises what may be raised, and says what the machine lacks before anybody misses it.
-void Preflight(const Options& options, const Networks& networks) {
+void Preflight(const Options& options, const relay::Networks& networks) {
   relay::port::PreflightPlan plan{.port_first = 65535,
                                   .port_last = 0,
                                   .addresses = static_cast<uint32_t>(options.listen.size()),
@@ -176,7 +51,7 @@ void Preflight(const Options& options, const Networks& networks) {
     plan.port_last = std::max(plan.port_last, address.port_last);
   }
   const relay::port::MachineFacts facts = relay::port::PrepareMachine();
-  if (!networks.uring) return;
+  if (!networks.has_sockets()) return;
   for (const std::string& warning : relay::port::Warnings(plan, facts))
     relay::log::Warn("{}", warning);
 }
@@ -197,7 +72,7 @@ void KeepKeysOutOfCores(std::string_view engine) {
 }
 
 // How packets get to their workers, so that nobody has to find out under load.
-void Describe(const Options& options, const Networks& networks, std::string_view srtp_engine,
+void Describe(const Options& options, const relay::Networks& networks, std::string_view srtp_engine,
               Assembly& assembly) {
   for (const auto& address : options.listen)
     relay::log::Info("listen {}", relay::ListenText(address));
@@ -205,9 +80,7 @@ void Describe(const Options& options, const Networks& networks, std::string_view
                    options.workers, options.workers, assembly.port(0)->name());
   relay::log::Info("G.711 by {}", kernels::IsaName(options.isa));
   relay::log::Info("SRTP engine {}", srtp_engine);
-  if (networks.xdp != nullptr) {
-    for (const std::string& line : networks.xdp->Report()) relay::log::Info("{}", line);
-  }
+  for (const std::string& line : networks.Report()) relay::log::Info("{}", line);
   relay::log::Info("{}, attach at {}", relay::OptionsText(options), options.socket_path);
 }
 
@@ -220,8 +93,9 @@ int Serve(Options options) {
     return 1;
   }
   KeepKeysOutOfCores(srtp_engine);
-  Networks networks;
-  if (absl::Status status = OpenNetworks(&options, &networks); !status.ok()) {
+  const int signal_fd = TakeSignals();  // before a port starts threads of its own
+  relay::Networks networks;
+  if (absl::Status status = networks.Open(&options); !status.ok()) {
     relay::log::Critical("cannot start: {}", std::string(status.message()));
     return 1;
   }
@@ -230,7 +104,7 @@ int Serve(Options options) {
                                   .door = {.path = options.socket_path, .group = options.group},
                                   .cpus = options.cpus,
                                   .isa = options.isa,
-                                  .port_of_address = networks.port_of_address,
+                                  .port_of_address = networks.port_of_address(),
                                   .upkeeps = networks.upkeeps(),
                                   .placement = networks.placement(),
                                   .sessions_max = options.sessions,
@@ -239,9 +113,9 @@ int Serve(Options options) {
                                   .latch_window_ms = options.latch_window_ms,
                                   .drain_timeout_s = options.drain_timeout_s,
                                   .srtp_engine = srtp_kind,
-                                  .signal_fd = TakeSignals(),
+                                  .signal_fd = signal_fd,
                                   .keeper = relay::conductor::Keeper::FromEnvironment()},
-                                 options.workers, PortMaker(options, networks));
+                                 options.workers, networks.PortMaker(options));
   const absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
   if (!status.ok()) {
     relay::log::Critical("cannot start: {}", std::string(status.message()));
@@ -270,7 +144,7 @@ int main(int count, char** arguments) {
     return 0;
   }
   if (!options->xdp_release.empty()) {
-    const absl::Status status = XdpNetwork::Release(options->xdp_release);
+    const absl::Status status = relay::port::XdpNetwork::Release(options->xdp_release);
     if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     return status.ok() ? 0 : 1;
   }

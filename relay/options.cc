@@ -126,10 +126,12 @@ std::function<absl::Status(std::string_view)> PortInto(std::vector<PortChoice>* 
           choice.device.size() >= sizeof(abi::LocalAddress::interface_name)) {
         return Wrong("needs a network device of 1 to 15 characters behind 'xdp:'");
       }
+    } else if (text.substr(0, 5) == "dpdk:" && text.size() > 5) {
+      choice = {.kind = PortKind::kDpdk, .device = std::string(text.substr(5))};
     } else if (text == "memory") {
       choice.kind = PortKind::kMemory;
     } else if (text != "uring") {
-      return Wrong("must be uring, xdp:DEVICE or memory");
+      return Wrong("must be uring, xdp:DEVICE, dpdk:DEVICE or memory");
     }
     if (std::find(ports->begin(), ports->end(), choice) != ports->end()) {
       return Wrong("is given twice");
@@ -139,20 +141,29 @@ std::function<absl::Status(std::string_view)> PortInto(std::vector<PortChoice>* 
   };
 }
 
+bool IsRaw(const PortChoice& choice) {
+  return choice.kind == PortKind::kXdp || choice.kind == PortKind::kDpdk;
+}
+
 // The only device is the interface of all addresses that name none.
 void NameInterface(Options* options) {
-  if (options->ports.size() != 1 || options->ports[0].kind != PortKind::kXdp) return;
-  const std::string& device = options->ports[0].device;
+  if (options->ports.size() != 1 || !IsRaw(options->ports[0])) return;
+  const std::string name = InterfaceOf(options->ports[0]);
   for (abi::LocalAddress& address : options->listen) {
     if (address.interface_name[0] == 0) {
-      std::memcpy(address.interface_name, device.data(), device.size());
+      name.copy(address.interface_name, sizeof(address.interface_name) - 1);
     }
   }
 }
 
-// Numbers the interface names in the order of their appearance: what Endpoint::interface means.
-void NumberInterfaces(std::vector<abi::LocalAddress>* listen) {
+// Numbers the interface names: what Endpoint::interface means. dpdk devices come first, in their
+// order, then the others as they appear.
+void NumberInterfaces(const std::vector<PortChoice>& ports,
+                      std::vector<abi::LocalAddress>* listen) {
   std::vector<std::string> names;
+  for (const PortChoice& choice : ports) {
+    if (choice.kind == PortKind::kDpdk) names.push_back(InterfaceOf(choice));
+  }
   for (abi::LocalAddress& address : *listen) {
     const std::string name(address.interface_name,
                            strnlen(address.interface_name, sizeof address.interface_name));
@@ -160,6 +171,23 @@ void NumberInterfaces(std::vector<abi::LocalAddress>* listen) {
     address.interface = static_cast<uint16_t>(found - names.begin());
     if (found == names.end()) names.push_back(name);
   }
+}
+
+absl::Status CheckPorts(const Options& options) {
+  const auto any = [&options](PortKind kind) {
+    return std::any_of(options.ports.begin(), options.ports.end(),
+                       [kind](const PortChoice& choice) { return choice.kind == kind; });
+  };
+  if (options.ports.size() > 1 && any(PortKind::kMemory)) {
+    return Wrong("relay: --port memory: stands alone; leave the others away");
+  }
+  if (any(PortKind::kXdp) && any(PortKind::kDpdk)) {
+    return Wrong("relay: --port xdp:... and dpdk:... are for two relays; give this one either");
+  }
+  if (!options.eal.empty() && !any(PortKind::kDpdk)) {
+    return Wrong("relay: --eal is for --port dpdk:...; leave it away");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Check(const Options& options) {
@@ -182,27 +210,25 @@ absl::Status Check(const Options& options) {
       }
     }
   }
-  const auto is_memory = [](const PortChoice& choice) { return choice.kind == PortKind::kMemory; };
-  if (options.ports.size() > 1 &&
-      std::any_of(options.ports.begin(), options.ports.end(), is_memory)) {
-    return Wrong("relay: --port memory: stands alone; leave the others away");
-  }
   if (!options.cpus.empty() && options.cpus.size() != options.workers) {
     return Wrong(absl::StrCat("relay: --cpus names ", options.cpus.size(), " CPUs for ",
                               options.workers, " --workers; name one for each"));
   }
-  return absl::OkStatus();
+  return CheckPorts(options);
 }
 
 // Where packets enter and leave.
 std::vector<OptionRow> PortRows(Options* o) {
   return {
-      {"--port", "uring|xdp:DEVICE|memory", "uring",
-       "Where packets enter and leave: the kernel's sockets, AF_XDP on a network device, or "
-       "nowhere (memory, for trials). Several may be given: an address of --listen that names an "
-       "interface "
-       "of an xdp device is reached by it, any other by uring.",
+      {"--port", "uring|xdp:DEVICE|dpdk:DEVICE[@INTERFACE|@MAC]|memory", "uring",
+       "Where packets enter and leave: the kernel's sockets, AF_XDP on a network device, a DPDK "
+       "device as EAL calls it, or nowhere (memory, for trials). Several may be given: an address "
+       "of --listen that names an interface of an xdp or dpdk device is reached by it, any other "
+       "by uring. INTERFACE is the kernel's device that stands for the dpdk device, made as a TAP "
+       "when it does not exist; MAC is the only next hop where there is none.",
        true, PortInto(&o->ports)},
+      {"--eal", "WORDS", "", "Further words for DPDK's EAL, like \"--no-huge --no-shconf\".", false,
+       TextInto(&o->eal)},
       {"--xdp-mode", "auto|native|zero-copy|generic", "auto",
        "auto takes the best that drivers can; native and zero-copy refuse to start with less; "
        "generic takes the slowest, for drivers with faults.",
@@ -304,9 +330,19 @@ absl::StatusOr<Options> ParseOptions(std::span<const char* const> arguments) {
   if (options.listen.empty()) options.listen.push_back(*ParseListen("127.0.0.1"));
   if (options.ports.empty()) options.ports.emplace_back();
   NameInterface(&options);
-  NumberInterfaces(&options.listen);
+  NumberInterfaces(options.ports, &options.listen);
   if (absl::Status status = Check(options); !status.ok()) return status;
   return options;
+}
+
+std::string InterfaceOf(const PortChoice& choice) {
+  if (choice.kind != PortKind::kDpdk) return choice.device;
+  const size_t at = choice.device.rfind('@');
+  const std::string behind = at == std::string::npos ? "" : choice.device.substr(at + 1);
+  const bool is_mac = behind.find(':') != std::string::npos;
+  if (!behind.empty() && !is_mac) return behind;
+  return choice.device.substr(0, std::min(choice.device.find(','), at))
+      .substr(0, sizeof(abi::LocalAddress::interface_name) - 1);
 }
 
 absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text) {

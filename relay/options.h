@@ -14,12 +14,13 @@
 
 namespace relay {
 
-enum class PortKind : uint8_t { kUring, kMemory, kXdp };
+enum class PortKind : uint8_t { kUring, kMemory, kXdp, kDpdk };
 
 // One --port: what carries packets, and over which device of the machine.
 struct PortChoice {
   PortKind kind = PortKind::kUring;
-  std::string device = {};  // kXdp
+  // kXdp: the kernel's device. kDpdk: DEVICE[@INTERFACE|@MAC], as EAL calls it.
+  std::string device = {};
 
   bool operator==(const PortChoice&) const = default;
 };
@@ -36,6 +37,7 @@ struct Options {
   kernels::Isa isa = kernels::BestIsa();
   port::XdpMode xdp_mode = port::XdpMode::kAuto;
   uint32_t xdp_busy_poll_us = 0;
+  std::string eal;          // further words for DPDK
   std::string xdp_release;  // take the guard off this device and end
   uint32_t sessions = kSessionsDefault;
   uint16_t client_slots = 1;
@@ -55,6 +57,10 @@ CommandLine OptionsTable(Options* options);
 
 // Parses and checks what concerns several options at once.
 absl::StatusOr<Options> ParseOptions(std::span<const char* const> arguments);
+
+// What --listen calls the device of an xdp or dpdk port behind '@': the kernel's interface that
+// stands for it, else its own name without arguments.
+std::string InterfaceOf(const PortChoice& choice);
 
 // ADDRESS[@interface][:first-last], IPv6 addresses in brackets. The interface's index is left 0.
 absl::StatusOr<abi::LocalAddress> ParseListen(std::string_view text);

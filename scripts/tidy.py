@@ -46,7 +46,7 @@ ARROWS = {
                    "sipctl/media", "sipctl/call", "sipctl/http"],
 }
 # Files that put the rooms together. Of the other process they still see relay/abi alone.
-BORDERLESS = re.compile(r"^(relay|sipctl)/(main|options|loop|run)[a-z_]*\.(h|cc)$")
+BORDERLESS = re.compile(r"^(relay|sipctl)/(main|options|networks|loop|run)[a-z_]*\.(h|cc)$")
 # And these no room may see.
 TOPMOST = re.compile(r"^(relay|sipctl)/(main|run)[a-z_]*\.h$")
 
@@ -61,7 +61,7 @@ FENCES = [
     (r"yaml-cpp/.*", r"sipctl/trunk/config[a-z_]*\.(h|cc)$",
      "YAML is read by sipctl/trunk/config alone"),
     (r"spdlog/.*", r"(relay/log\.cc|sipctl/.*)$", "use relay/log.h"),
-    (r"relay/log\.h", r"(relay/(conductor|port)/.*|relay/(main|log)\.cc|tests/.*)$",
+    (r"relay/log\.h", r"(relay/(conductor|port)/.*|relay/(main|networks|log)\.cc|tests/.*)$",
      "nothing on a packet's way logs"),
     (r"nlohmann/.*", r"(relay/tools|sipctl|bench|tests)/.*$",
      "nothing on a packet's way makes JSON"),
@@ -105,6 +105,7 @@ BANNED = [
 # Sources without a mirrored test, each with the test that covers it instead.
 UNMIRRORED = {
     "relay/main.cc": "tests/system starts the program",
+    "relay/networks.cc": "tests/system/xdp_test.py and dpdk_call_test.py start a relay on each",
     "relay/tools/relaystat.cc": "tests/system reads its output",
     "relay/port/hop_reader.cc": "tests/relay/port/neighbour_test.cc reads by it",
     "relay/port/link.cc": "tests/relay/port/neighbour_test.cc, at its end",

@@ -77,7 +77,9 @@ namespace relay::abi {
   X(kXdpZeroCopy, "xdp_zero_copy", "xdp queues opened without copies")                        \
   X(kXdpCopy, "xdp_copy", "xdp queues opened in native mode, frames copied")                  \
   X(kXdpGeneric, "xdp_generic", "xdp queues opened in generic mode")                          \
-  X(kXdpReattached, "xdp_reattached", "times the steering program was attached again")
+  X(kXdpReattached, "xdp_reattached", "times the steering program was attached again")        \
+  X(kToKernel, "to_kernel", "frames that were not ours, given to the kernel")                 \
+  X(kFromKernel, "from_kernel", "frames of the kernel that left by a device of ours")
 
 enum class Counter : uint16_t {
 #define X(id, name, sentence) id,

@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint32_t kRing = 2048;  // descriptors of each ring: 40 ms at 50,000 packets/s
 constexpr int kBusyPollBudget = 64;
+constexpr TimeNs kQueueFreed = 2 * kSecond;
 
 // Since Linux 5.11; Debian 12's headers have them under other guards.
 constexpr int kPreferBusyPoll = 69;
@@ -60,13 +61,13 @@ absl::Status XdpPort::AttachThread() {
   umem_ = *std::move(umem);
   // Touched first by this thread, so that the pages lie on its NUMA node.
   for (uint64_t at = 0; at < umem_.size(); at += 4096) *umem_.At(at) = 0;
-  absl::Status status = absl::UnavailableError("");
-  if (options_.try_zero_copy) status = OpenAll(true);
-  if (!status.ok() && options_.need_zero_copy) {
-    return absl::Status(status.code(),
-                        absl::StrCat(status.message(), "; --xdp-mode zero-copy forbids to copy"));
+  absl::Status status = OpenBest();
+  // A queue whose last socket was closed a moment ago: the kernel takes it down in the background.
+  const TimeNs deadline = MonotonicNow() + kQueueFreed;
+  while (absl::IsFailedPrecondition(status) && MonotonicNow() < deadline) {
+    poll(nullptr, 0, 10);
+    status = OpenBest();
   }
-  if (!status.ok()) status = OpenAll(false);
   if (!status.ok()) return status;
   for (const auto& lane : lanes_) {
     status.Update(options_.steer(lane->queue, lane->descriptor));
@@ -75,6 +76,17 @@ absl::Status XdpPort::AttachThread() {
                                    : abi::Counter::kXdpCopy);
   }
   return status;
+}
+
+absl::Status XdpPort::OpenBest() {
+  absl::Status status = absl::UnavailableError("");
+  if (options_.try_zero_copy) status = OpenAll(true);
+  if (status.ok() || absl::IsFailedPrecondition(status)) return status;
+  if (options_.need_zero_copy) {
+    return absl::Status(status.code(),
+                        absl::StrCat(status.message(), "; --xdp-mode zero-copy forbids to copy"));
+  }
+  return OpenAll(false);
 }
 
 absl::Status XdpPort::OpenAll(bool zero_copy) {
@@ -126,10 +138,10 @@ absl::Status XdpPort::Open(Lane& lane, bool zero_copy, bool first) {
                                              &lane.leaving, &lane.fill, &lane.sent, &config);
   const std::string which = absl::StrCat("queue ", lane.queue.queue, " of ", lane.queue.device);
   if (made == -EBUSY) {
-    return absl::ErrnoToStatus(
-        EBUSY, absl::StrCat(which,
-                            " has another AF_XDP socket; another relay or program runs on "
-                            "this device: stop it, or give this one another device"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(which,
+                     " has another AF_XDP socket; another relay or program runs on "
+                     "this device: stop it, or give this one another device"));
   }
   if (made != 0) {
     lane.socket = nullptr;

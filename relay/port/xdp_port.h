@@ -78,6 +78,7 @@ class XdpPort final : public Port {
  private:
   struct Lane;  // one socket with its four rings
 
+  absl::Status OpenBest();
   absl::Status OpenAll(bool zero_copy);
   absl::Status Open(Lane& lane, bool zero_copy, bool first);
   void CloseAll();

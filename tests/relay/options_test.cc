@@ -68,7 +68,7 @@ TEST(OptionsTest, EachSlotNeedsAPortPair) {
 
 TEST(OptionsTest, ChoicesAreNamedInTheError) {
   EXPECT_EQ(ErrorOf({"--port", "dpdk"}),
-            "relay: argument 2 (--port): 'dpdk' must be uring, xdp:DEVICE or memory");
+            "relay: argument 2 (--port): 'dpdk' must be uring, xdp:DEVICE, dpdk:DEVICE or memory");
   EXPECT_EQ(ErrorOf({"--xdp-mode", "best"}),
             "relay: argument 2 (--xdp-mode): 'best' is none of auto, native, zero-copy, generic");
 }
@@ -85,6 +85,26 @@ TEST(OptionsTest, PortsOfSeveralKinds) {
   EXPECT_NE(ErrorOf({"--port", "xdp:"}), "");
   EXPECT_NE(ErrorOf({"--port", "uring", "--port", "uring"}), "");
   EXPECT_NE(ErrorOf({"--port", "uring", "--port", "memory"}), "");
+}
+
+TEST(OptionsTest, DpdkDevicesAreInterfacesInTheirOrder) {
+  const char* const two[] = {"--port",   "dpdk:0000:01:00.0@wan0",
+                             "--port",   "dpdk:net_memif0,role=server@02:00:00:00:00:02",
+                             "--port",   "uring",
+                             "--eal",    "--no-huge",
+                             "--listen", "192.0.2.1",
+                             "--listen", "192.0.2.2@net_memif0",
+                             "--listen", "192.0.2.3@wan0"};
+  const Options options = ParseOptions(two).value();
+  EXPECT_EQ(options.eal, "--no-huge");
+  EXPECT_EQ(options.listen[0].interface, 2);
+  EXPECT_EQ(options.listen[1].interface, 1);
+  EXPECT_EQ(options.listen[2].interface, 0);
+  const char* const one[] = {"--port", "dpdk:net_memif0,role=server@02:00:00:00:00:02"};
+  EXPECT_STREQ(ParseOptions(one).value().listen[0].interface_name, "net_memif0");
+  EXPECT_NE(ErrorOf({"--port", "dpdk:"}), "");
+  EXPECT_NE(ErrorOf({"--port", "dpdk:net_null0", "--port", "xdp:eth0"}), "");
+  EXPECT_NE(ErrorOf({"--eal", "--no-huge"}), "");
 }
 
 // docs/options.md holds what the program prints.

@@ -32,18 +32,22 @@ RelayHarness::RelayHarness(const HarnessOptions& options) {
   config.journal_bytes_max = options.journal_bytes_max;
   config.drain_timeout_s = options.drain_timeout_s;
   config.srtp_engine = options.srtp_engine;
-  auto assembly = relay::conductor::Assembly::Make(
-      std::move(config), options.workers, [](relay::abi::CounterBlock* counters) {
-        return absl::StatusOr<std::unique_ptr<relay::port::Port>>(
-            std::make_unique<relay::port::MemoryPort>(
-                relay::port::MemoryOptions{.buffers = 256, .counters = counters}));
-      });
+  relay::conductor::Assembly::MakePort make_port = options.make_port;
+  if (!make_port) {
+    make_port = [](relay::abi::CounterBlock* counters) {
+      return absl::StatusOr<std::unique_ptr<relay::port::Port>>(
+          std::make_unique<relay::port::MemoryPort>(
+              relay::port::MemoryOptions{.buffers = 256, .counters = counters}));
+    };
+  }
+  auto assembly = relay::conductor::Assembly::Make(std::move(config), options.workers, make_port);
   if (!assembly.ok()) {
     ADD_FAILURE() << assembly.status();
     abort();
   }
   assembly_ = *std::move(assembly);
-  EXPECT_TRUE(assembly_->Attach().ok());
+  const absl::Status attached = assembly_->Attach();
+  EXPECT_TRUE(attached.ok()) << attached;
 }
 
 bool RelayHarness::Step(int turns) {

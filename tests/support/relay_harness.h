@@ -21,6 +21,8 @@ struct HarnessOptions {
   uint32_t journal_bytes_max = 1 << 20;
   relay::stage::SrtpEngineKind srtp_engine = relay::stage::SrtpEngineKind::kAuto;
   std::vector<std::string> listen = {"192.0.2.1:10000-10255", "[2001:db8::1]:10000-10255"};
+  // Instead of memory ports; then port() is of no use.
+  relay::conductor::Assembly::MakePort make_port = {};
 };
 
 class RelayHarness {

@@ -13,7 +13,7 @@ namespace {
 
 TEST(LayoutTest, VersionAndHash) {
   EXPECT_EQ(kLayoutVersion, 4u);
-  EXPECT_EQ(LayoutHash(), 410940498u);
+  EXPECT_EQ(LayoutHash(), 1872065912u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
 

@@ -3,6 +3,7 @@
 import glob
 import os
 import subprocess
+import time
 
 PROGRAMS = {"relay", "sipctl", "relaystat", "loadgen", "sipp", "baresip", "rtpengine"}
 
@@ -44,8 +45,21 @@ def _firewall():
     return {f"nft {line}" for line in out.splitlines() if "tandem" in line}
 
 
+def _programs():
+    """XDP and tc programs of a relay. The kernel frees them a moment after their process."""
+    deadline = time.monotonic() + 5
+    while True:
+        out = subprocess.run(["bpftool", "prog", "list"], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, check=False).stdout.decode()
+        left = {line.split()[3] for line in out.splitlines()
+                if len(line.split()) > 3 and line.split()[3] in ("steer", "guard")}
+        if not left or time.monotonic() > deadline:
+            return {f"BPF program {name}" for name in left}
+        time.sleep(0.1)
+
+
 def snapshot():
-    found = _namespaces() | _processes() | _sockets() | _hugepages() | _firewall()
+    found = _namespaces() | _processes() | _sockets() | _hugepages() | _firewall() | _programs()
     found |= {f"file {p}" for p in glob.glob("/dev/shm/*")}
     found |= {f"interface {i}" for i in os.listdir("/sys/class/net")}
     found |= {f"folder {p}" for p in glob.glob("/tmp/tandem-*")}

@@ -47,6 +47,7 @@ class Office(unittest.TestCase):
 
     transport = "udp"
     relay_more = ()
+    relay_prefix = ()  # of its command: the namespace it lives in
     trunk_more = {}
     with_sipctl = True
     prefix = ()  # what relay and sipctl are started by: `ip netns exec ...`
@@ -56,7 +57,8 @@ class Office(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.addCleanup(self.show_logs)
         self.relay = self.sipctl = None
-        self.relay = self.begin(tandem.Relay(self.folder, self.in_between(), self.prefix,
+        self.relay = self.begin(tandem.Relay(self.folder, self.in_between(),
+                                             self.relay_prefix or self.prefix,
                                              more=self.relay_more))
         if self.with_sipctl:
             self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config(), self.prefix))

@@ -1,0 +1,128 @@
+#include "relay/port/dpdk.h"
+
+#include <rte_mbuf.h>
+#include <rte_memory.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "relay/abi/mapping.h"
+#include "relay/port/dpdk_device.h"
+#include "relay/port/dpdk_eal.h"
+#include "relay/port/dpdk_port.h"
+
+namespace relay::port {
+namespace {
+
+// An mbuf as the pipeline wants it: headroom before the headers, tailroom behind the longest frame.
+constexpr uint16_t kDataRoom = RTE_PKTMBUF_HEADROOM + kBufferSize;
+// Buffers of a pool that one thread keeps for itself; the next bursts come from the cache.
+constexpr unsigned kPoolCache = 128;
+
+}  // namespace
+
+struct Dpdk::Parts {
+  ~Parts() {
+    devices.clear();  // before the buffers that their rings hold
+    for (rte_mempool* pool : pools) rte_mempool_free(pool);
+  }
+
+  DpdkOptions options;
+  std::vector<rte_mempool*> pools;  // by worker
+  std::vector<std::unique_ptr<DpdkDevice>> devices;
+  std::vector<std::string> news;
+  abi::Descriptor epoll;
+};
+
+Dpdk::Dpdk(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Dpdk::~Dpdk() = default;
+
+absl::StatusOr<std::unique_ptr<Dpdk>> Dpdk::Open(const DpdkOptions& options) {
+  const uint16_t workers = options.placement.workers;
+  // What the rings of a worker's queues hold, one way.
+  const uint32_t buffers = options.buffers + static_cast<uint32_t>(options.devices.size()) * 2 *
+                                                 DpdkDevice::kDescriptors;
+  std::vector<std::string> names;
+  for (const DpdkDeviceOptions& device : options.devices) names.push_back(device.device);
+  const uint64_t bytes = uint64_t{workers} * buffers * (kDataRoom + 256);
+  if (absl::Status status = StartEal(EalArguments(options.eal, names, bytes)); !status.ok()) {
+    return status;
+  }
+  auto parts = std::make_unique<Parts>();
+  parts->options = options;
+  // Names of pools are EAL's, and one process may have more than one of us.
+  static std::atomic<unsigned> serial{0};
+  for (uint16_t worker = 0; worker < workers; ++worker) {
+    const std::string name = absl::StrCat("relay-", serial.fetch_add(1));
+    ForgetComplaints();
+    rte_mempool* pool =
+        rte_pktmbuf_pool_create(name.c_str(), buffers, kPoolCache, 0, kDataRoom, SOCKET_ID_ANY);
+    if (pool == nullptr) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "DPDK has no memory for ", buffers, " buffers of worker ", worker, ": it needs ",
+          (bytes >> 20) + 64, " MiB in all; reserve more hugepages, or with --no-huge give -m ",
+          (bytes >> 20) + 64, LastComplaint()));
+    }
+    parts->pools.push_back(pool);
+  }
+  parts->epoll = abi::Descriptor(epoll_create1(EPOLL_CLOEXEC));
+  for (uint16_t i = 0; i < options.devices.size(); ++i) {
+    absl::StatusOr<std::unique_ptr<DpdkDevice>> device =
+        DpdkDevice::Open({.device = options.devices[i],
+                          .index = i,
+                          .addresses = parts->options.addresses,
+                          .placement = options.placement,
+                          .pools = parts->pools});
+    if (!device.ok()) return device.status();
+    if (ExceptionPath* exceptions = (*device)->exceptions()) {
+      epoll_event event{.events = EPOLLIN, .data = {.u32 = i}};
+      epoll_ctl(parts->epoll.get(), EPOLL_CTL_ADD, exceptions->descriptor(), &event);
+    }
+    parts->news.insert(parts->news.end(), (*device)->notices().begin(), (*device)->notices().end());
+    parts->devices.push_back(*std::move(device));
+  }
+  return std::unique_ptr<Dpdk>(new Dpdk(std::move(parts)));
+}
+
+std::vector<std::string> Dpdk::kernel_devices() const {
+  std::vector<std::string> names;
+  for (const auto& device : parts_->devices) names.push_back(device->options().interface);
+  return names;
+}
+
+abi::PlacementKind Dpdk::placement_kind() const {
+  abi::PlacementKind kind = abi::PlacementKind::kNone;
+  for (const auto& device : parts_->devices) kind = std::max(kind, device->placement_kind());
+  return kind;
+}
+
+absl::StatusOr<std::unique_ptr<Port>> Dpdk::MakePort(uint16_t worker, abi::CounterBlock* counters,
+                                                     HopReader* hops, Approaching approach) {
+  return std::make_unique<DpdkPort>(worker, parts_->devices, parts_->options.addresses,
+                                    parts_->pools[worker], hops, std::move(approach), counters);
+}
+
+int Dpdk::descriptor() const {
+  return parts_->epoll.get();
+}
+
+void Dpdk::Turn(TimeNs now, abi::CounterBlock& counters) {
+  for (const auto& device : parts_->devices) device->Turn(now, counters, &parts_->news);
+}
+
+std::vector<std::string> Dpdk::TakeNews() {
+  return std::exchange(parts_->news, {});
+}
+
+uint32_t Dpdk::BuffersFree(const Port& port) {
+  return static_cast<const DpdkPort&>(port).buffers_free();
+}
+
+uint32_t Dpdk::Bound(const Port& port) {
+  return static_cast<const DpdkPort&>(port).bound();
+}
+
+}  // namespace relay::port

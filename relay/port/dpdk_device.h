@@ -1,0 +1,93 @@
+// One Ethernet device under DPDK: taken, set up with a queue pair a worker, watched, given back.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "relay/port/dpdk.h"
+#include "relay/port/exception_path.h"
+
+struct rte_mempool;
+
+namespace relay::port {
+
+// What the driver does in the NIC, and therefore nobody here.
+struct DpdkOffloads {
+  bool udp_checksum = false;  // written on the way out
+  bool vlan_insert = false;
+};
+
+struct DpdkDevicePlan {
+  DpdkDeviceOptions device;
+  uint16_t index = 0;  // interface index of the local addresses behind it
+  std::span<const abi::LocalAddress> addresses;
+  abi::Placement placement;
+  std::span<rte_mempool* const> pools;  // by worker: what its queue receives into
+};
+
+class DpdkDevice {
+ public:
+  // Conductor thread. EAL has been started.
+  static absl::StatusOr<std::unique_ptr<DpdkDevice>> Open(const DpdkDevicePlan& plan);
+  ~DpdkDevice();
+  DpdkDevice(const DpdkDevice&) = delete;
+  DpdkDevice& operator=(const DpdkDevice&) = delete;
+
+  // ---- any thread, constant ----
+
+  uint16_t port_id() const { return port_id_; }
+  const wire::MacAddress& mac() const { return mac_; }
+  const DpdkOffloads& offloads() const { return offloads_; }
+  const DpdkDeviceOptions& options() const { return options_; }
+  abi::PlacementKind placement_kind() const { return placement_kind_; }
+  ExceptionPath* exceptions() const { return exceptions_.get(); }
+  // False after the device was pulled out: it must not be touched any more.
+  bool present() const { return present_.load(std::memory_order_relaxed); }
+
+  // ---- conductor thread ----
+
+  // Adds what the NIC lost since the last call; tells of a link that came or went.
+  void Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::string>* news);
+  const std::vector<std::string>& notices() const { return notices_; }
+
+  static constexpr uint16_t kDescriptors = 1024;
+
+ private:
+  struct Facts;
+  struct Lost {
+    uint64_t missed = 0;
+    uint64_t starved = 0;
+    uint64_t failed = 0;
+  };
+
+  explicit DpdkDevice(const DpdkDevicePlan& plan) : options_(plan.device), index_(plan.index) {}
+  absl::Status Take();
+  absl::Status SetUp(const DpdkDevicePlan& plan);
+  absl::Status SetUpQueues(const DpdkDevicePlan& plan, const Facts& facts);
+  absl::Status Steer(const DpdkDevicePlan& plan);
+  bool SteerByRules(const DpdkDevicePlan& plan);
+  absl::Status OpenExceptions(uint16_t workers);
+  std::string Name() const;
+
+  const DpdkDeviceOptions options_;
+  const uint16_t index_;
+  uint16_t port_id_ = 0xffff;
+  bool started_ = false;
+  bool isolated_ = false;
+  wire::MacAddress mac_{};
+  DpdkOffloads offloads_;
+  abi::PlacementKind placement_kind_ = abi::PlacementKind::kNone;
+  std::unique_ptr<ExceptionPath> exceptions_;
+  std::atomic<bool> present_{true};
+  std::vector<std::string> notices_;
+  Lost lost_;
+  bool link_up_ = false;
+  TimeNs opened_ns_ = 0;
+  TimeNs next_count_ns_ = 0;
+};
+
+}  // namespace relay::port

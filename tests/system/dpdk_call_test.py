@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""Calls through a device that DPDK has taken from the kernel.
+
+The relay's host is a namespace whose only cable belongs to DPDK (net_af_xdp: the kernel sees no
+frame of it). What is not media - ARP, SIP - reaches the kernel by the TAP that the relay makes, and
+the kernel answers the same way; next hops of the media are the kernel's neighbours on that TAP.
+"""
+
+import os
+import socket
+import subprocess
+
+from rig import laboratory, office, rtp, tandem
+from rig.process import wait_until
+
+HOST, CABLE = f"dpdk-{os.getpid()}", "cable0"
+office.TANDEM, office.CARRIER, office.PBX = "10.78.0.1", "10.78.0.2", "10.78.0.3"
+DEVICE = f"dpdk:net_af_xdp0,iface={CABLE}@media0"
+
+
+def relay_on(device, prefix=(), eal="--no-huge --no-shconf"):
+    """A relay that is not expected to start: what it says."""
+    command = [*prefix, tandem.program("relay"), "--socket", "/nowhere/relay.sock",
+               "--listen", f"{office.TANDEM}:10000-10999", "--port", device]
+    if eal:
+        command += ["--eal", eal]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30,
+                          check=False, text=True)
+    return done.returncode, done.stdout
+
+
+class OnDpdk(office.Office):
+    with_sipctl = False  # its address exists when the relay has made the TAP
+    relay_more = ("--port", DEVICE, "--eal", "--no-huge --no-shconf")
+
+    def setUp(self):
+        self.host = laboratory.Namespace(HOST)
+        self.addCleanup(self.host.remove)
+        laboratory.run(["ip", "link", "add", CABLE, "type", "veth",
+                        "peer", "name", CABLE, "netns", HOST])
+        for address in (office.CARRIER, office.PBX):
+            laboratory.run(["ip", "address", "add", f"{address}/24", "dev", CABLE])
+        # A frame as a wire brings it: checksums complete.
+        laboratory.run(["ethtool", "-K", CABLE, "tx", "off"])
+        laboratory.run(["ip", "link", "set", CABLE, "up"])
+        self.host.run(["ip", "link", "set", CABLE, "up"])
+        self.host.run(["sysctl", "-qw", "net.ipv4.ip_local_reserved_ports=10000-10999"])
+        self.relay_prefix = self.host.prefix
+        super().setUp()
+        # The kernel's end of the relay's device: who else is on this host speaks through it.
+        self.host.run(["ip", "address", "add", f"{office.TANDEM}/24", "dev", "media0"])
+        self.sipctl = self.begin(tandem.Sipctl(self.folder, self.config(), self.host.prefix))
+
+    def test_a_call_with_audio_both_ways(self):
+        carrier, pbx = self.carrier_calls()
+        at_carrier, at_pbx = self.voices()
+        to_carrier, to_pbx = carrier.media(), pbx.media()
+        rtp.converse(at_carrier, at_pbx, to_carrier, to_pbx, packets=50)
+        for party, other in ((at_carrier, at_pbx), (at_pbx, at_carrier)):
+            self.assertEqual(other.missing(0, party.sent - 1), [], f"lost from {party.name}")
+            self.assertEqual(other.twice, 0)
+            self.assertEqual(other.strange, 0)
+        self.assertEqual(at_carrier.sources, {to_carrier})
+        carrier.expect_success()
+        pbx.expect_success()
+        self.expect_no_calls()
+        log = self.relay.log_text
+        self.assertIn("driver net_af_xdp", log)
+        self.assertIn("what is not ours goes to the kernel by media0", log)
+        self.assertIn("link is up", log)
+
+    def test_the_rest_of_the_host_is_reached(self):
+        def refused():
+            with socket.socket() as s:
+                s.settimeout(1)
+                try:
+                    s.connect((office.TANDEM, 9))
+                except ConnectionRefusedError:
+                    return True
+                except OSError:
+                    return False
+        wait_until(refused, 10, "the answer of the host's kernel through the TAP")
+
+
+class Faults(office.Office):
+    with_sipctl = False
+
+    def setUp(self):
+        pass
+
+    def test_a_device_that_is_not_there(self):
+        status, said = relay_on("dpdk:net_af_packet0,iface=nosuch0@02:00:00:00:00:02")
+        self.assertEqual(status, 1)
+        self.assertIn("dpdk:net_af_packet0 cannot be opened", said)
+        self.assertIn("No such device", said)
+
+    def test_no_privilege(self):
+        status, said = relay_on("dpdk:net_af_packet0,iface=lo@02:00:00:00:00:02",
+                                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+        self.assertEqual(status, 1)
+        self.assertIn("no permission: start as root, or with CAP_NET_RAW", said)
+
+    def test_ports_that_the_kernel_may_take(self):
+        subprocess.run(["sysctl", "-qw", "net.ipv4.ip_local_reserved_ports=",
+                        "net.ipv4.ip_local_port_range=10500 60999"], check=True)
+        status, said = relay_on("dpdk:net_af_packet0,iface=lo@lo")
+        self.assertEqual(status, 1)
+        self.assertIn("sysctl -w net.ipv4.ip_local_reserved_ports=10000-10999", said)
+
+    def test_no_hugepages(self):
+        with open("/proc/meminfo", encoding="ascii") as info:
+            free = [line for line in info if line.startswith("HugePages_Free")][0].split()[1]
+        status, said = relay_on("dpdk:net_null0@02:00:00:00:00:02", eal="")
+        self.assertEqual(status, 1)
+        # With hugepages it gets as far as its socket.
+        self.assertIn("no hugepage is free" if free == "0" else "/nowhere/relay.sock", said)
+
+    def test_words_that_eal_does_not_know(self):
+        status, said = relay_on("dpdk:net_null0@02:00:00:00:00:02", eal="--no-huge --what-is-this")
+        self.assertEqual(status, 1)
+        self.assertIn("look at --eal", said)
+
+
+if __name__ == "__main__":
+    office.main()
