@@ -82,6 +82,9 @@ class Call {
 
   // ---- events of the media ----
   void OnSettled(relay::abi::Refusal refusal);
+  // The relay is dead, and its keys with it; another one is there.
+  void OnRelayLost();
+  void OfferNewKeys();
   void OnMediaTimeout(uint8_t leg);
   // The party of a leg pressed a key.
   void OnDigit(uint8_t leg, uint8_t event, uint32_t duration_ms);
@@ -171,6 +174,7 @@ class Call {
   struct Reoffer {
     Leg* from = nullptr;  // waits for its answer; null: nobody waits, we bring the other in line
     int attempts = 0;
+    bool key = false;  // it must have the new key that is offered
   };
   std::optional<Reoffer> reoffer_;
 

@@ -144,6 +144,7 @@ void Call::OnReinviteAnswered(Leg* leg, const sip::Message& response, const sip:
     if (reoffer && reoffer->attempts == 0) Agree(leg);
   }
   Record();
+  OfferNewKeys();
 }
 
 void Call::OnReinviteRefused(Leg* leg, const sip::Message& response) {
@@ -164,12 +165,19 @@ void Call::OnReinviteRefused(Leg* leg, const sip::Message& response) {
   }
   if (!reoffer_) {
     OnRefreshRefused(leg, again);
+    OfferNewKeys();
     return;
   }
   const std::optional<Reoffer> reoffer = std::exchange(reoffer_, std::nullopt);
-  if (!reoffer || reoffer->from == nullptr) return;
-  reoffer->from->offer_answer.Reject();
-  reoffer->from->Refuse(NearStatus(status), {});
+  if (reoffer->from != nullptr) {
+    reoffer->from->offer_answer.Reject();
+    reoffer->from->Refuse(NearStatus(status), {});
+  } else if (reoffer->key) {
+    Finish({.text = std::string("the ") + NameOf(leg) + " refuses the new key that it must have",
+            .reason = SipReason(status, sip::DefaultReason(status))});
+    return;
+  }
+  OfferNewKeys();
 }
 
 void Call::RetryLater(Leg* leg) {
@@ -180,6 +188,7 @@ void Call::RetryLater(Leg* leg) {
     } else {
       reoffer_.reset();
       Agree(leg);
+      OfferNewKeys();
     }
   });
 }

@@ -212,6 +212,7 @@ void Call::OnAck(Leg* leg, const sip::Message& ack) {
   if (leg->received == nullptr) return;
   const bool expects_answer = leg->received->offer_in_2xx;
   leg->Acknowledged();
+  OfferNewKeys();
   if (phase_ == Phase::kEnded) {
     leg->SendWaitingBye();
     context_->ended.push_back(number_);

@@ -223,6 +223,7 @@ void CallTable::OnSessionEnded(media::SessionId session, relay::abi::EndReason r
 }
 
 void CallTable::OnRelayLost() {
+  for (auto& [number, call] : calls_) call->OnRelayLost();
   if (context_->journal_memory.empty()) context_->journal->Close();
   context_->log->OnNotice("the relay is gone; waiting for another one");
 }
@@ -241,6 +242,7 @@ void CallTable::OnRelayBack(bool resumed, std::span<uint8_t> memory) {
     context_->journal->Format(memory, cookie);
     for (auto& [number, call] : calls_) call->RecordAgain();
   }
+  for (auto& [number, call] : calls_) call->OfferNewKeys();
   for (media::SessionId session : context_->relay->Foreign()) {
     context_->relay->CloseForeign(session);
   }

@@ -291,6 +291,17 @@ absl::Status Leg::SettleMedia(const sip::Message& response, std::string_view tag
   return absl::InvalidArgumentError(result.detail);
 }
 
+void Leg::SpendKeys() {
+  offer_answer.SpendKey();
+  if (sent == nullptr) return;
+  for (Preview& preview : sent->previews) preview.offer_answer.SpendKey();
+}
+
+bool Leg::NeedsKey() const {
+  const auto& plan = offer_answer.plan();
+  return plan && plan->crypto && plan->crypto->send.length == 0;
+}
+
 void Leg::OnRefused() {
   offer_answer.Reject();
   DropSent();

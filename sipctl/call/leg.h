@@ -120,6 +120,11 @@ class Leg {
 
   // ---- both ----
 
+  // What was sent under our SRTP keys is not known any more; see OfferAnswer::SpendKey.
+  void SpendKeys();
+  // Nothing can be sent to it before it has been told another key.
+  bool NeedsKey() const;
+
   // Once; later ones do nothing. Waits for the ACK when our 2xx has none yet (RFC 3261 section 15).
   void Bye(std::string_view reason);
   // The peer said BYE, or does not know the dialog any more.

@@ -27,6 +27,13 @@ std::string HostPortOf(const std::string& host, uint16_t port) {
                                              : Concat("[", host, "]:", port);
 }
 
+std::string EncryptionOf(const sdp::MediaPolicy& media) {
+  if (media.srtp == sdp::Srtp::kOff) return "RTP without SRTP";
+  const std::string suites =
+      Concat(" with keys in SDP (RFC 4568): ", Join(media.suites_offered, ", ", sdp::SuiteName));
+  return Concat(media.srtp == sdp::Srtp::kRequired ? "SRTP" : "RTP, or SRTP", suites);
+}
+
 void PrintOurs(const trunk::Config& config, const trunk::Trunk& trunk, std::ostream& out) {
   const trunk::Listener& listener = config.listeners[trunk.listener];
   const std::string_view transport = trunk::TransportName(listener.transport);
@@ -37,7 +44,8 @@ void PrintOurs(const trunk::Config& config, const trunk::Trunk& trunk, std::ostr
       << "  our calls come from: " << listener.advertise_host << " over " << transport << '\n'
       << "  send calls for us to: " << HostPortOf(listener.advertise_host, listener.advertise_port)
       << ";transport=" << transport << '\n'
-      << "  our media: " << Join(trunk.addresses, ", ", MediaOf) << " over UDP, RTP without SRTP\n"
+      << "  our media: " << Join(trunk.addresses, ", ", MediaOf) << " over UDP, "
+      << EncryptionOf(trunk.media) << '\n'
       << "  codecs: " << Join(trunk.media.codecs, ", ", sdp::CodecName) << '\n'
       << "  calls at a time: " << trunk.calls_max << ", new calls a minute: "
       << (trunk.calls_per_minute == 0 ? "no limit" : std::to_string(trunk.calls_per_minute))

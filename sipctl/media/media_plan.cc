@@ -237,7 +237,7 @@ std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& agreed) {
   };
   std::optional<SrtpKeys> keys(std::in_place);
   keys->suite = static_cast<relay::abi::SrtpSuite>(crypto.suite);
-  keys->send_key_count = 1;
+  keys->send_key_count = crypto.send.length != 0;
   keys->receive_key_count = static_cast<uint8_t>(crypto.receive.size());
   keys->send_roc = relay::abi::SrtpRoc::kRunsOn;
   // Some peers begin at 0 with a new key, against RFC 3711 section 3.3.1 (trap T-13).

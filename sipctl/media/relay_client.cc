@@ -99,6 +99,8 @@ void RelayClient::OnLost() {
       leg.told = false;
       leg.told_listeners = 0;
       leg.changed = leg.plan != nullptr;
+      // The dead relay has sent under it, and nobody knows how far it came.
+      if (leg.keys != nullptr) leg.keys->SpendSendKey();
     }
   }
   std::sort(closed.begin(), closed.end());

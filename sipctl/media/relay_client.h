@@ -38,6 +38,10 @@ struct SrtpKeys : relay::abi::SrtpPlan {
   SrtpKeys() : relay::abi::SrtpPlan{} {}
   SrtpKeys(const SrtpKeys&) = default;
   SrtpKeys& operator=(const SrtpKeys&) = default;
+  void SpendSendKey() {
+    send_key_count = 0;
+    explicit_bzero(&send, sizeof send);
+  }
   ~SrtpKeys() { explicit_bzero(static_cast<relay::abi::SrtpPlan*>(this), sizeof(SrtpPlan)); }
 };
 

@@ -81,7 +81,7 @@ Keying NewKeying(Suite suite, RandomBytes random);
 // What the two directions of one leg use.
 struct MediaCrypto {
   Suite suite = Suite::kAesCm128HmacSha1_80;
-  Keying send;
+  Keying send;  // length 0: none that may be used now
   std::vector<Keying> receive;
 
   bool operator==(const MediaCrypto&) const = default;

@@ -210,6 +210,7 @@ absl::StatusOr<Description> OfferAnswer::MakeOffer(const LocalMedia& local) {
   offer_media_ = Trim(local, formats, local.direction);
   offer_formats_ = std::move(formats);
   offer_crypto_ = std::move(crypto);
+  offer_spent_ = false;
   plan_before_ = plan_;
   state_ = State::kLocalOffer;
   return offer_;
@@ -286,12 +287,12 @@ Result OfferAnswer::ReceiveAnswer(const Description& answer, Binding binding) {
     return {Outcome::kNothingShared, "the answer chose no speech codec of our offer"};
   }
   plan.crypto = Agreed(offer_crypto_, remote.crypto);
+  std::optional<CryptoLine> own_crypto = OwnCrypto(remote, &plan);
   if (binding == Binding::kPreview) {
     plan_ = std::move(plan);
     return Result{};
   }
-  own_crypto_.reset();
-  if (plan.crypto) own_crypto_ = {remote.crypto->tag, plan.crypto->suite, {plan.crypto->send}};
+  own_crypto_ = std::move(own_crypto);
   Description local = std::move(offer_);
   Settle(std::move(local), offer_media_, std::move(remote), std::move(plan));
   return Result{};

@@ -138,6 +138,11 @@ class OfferAnswer {
   // The open offer was refused or withdrawn; the session is what it was before it.
   void Reject();
 
+  // The keys that were sent under must not be used again: none is in the plan until an exchange
+  // that begins after this has brought the peer a new one (MakeOffer(*local_media()) does). Nothing
+  // happens to plain media.
+  void SpendKey();
+
   State state() const { return state_; }
   const MediaPolicy& policy() const { return policy_; }
   // What is agreed, or previewed; nothing before the first answer.
@@ -180,6 +185,7 @@ class OfferAnswer {
   std::vector<CryptoLine> CryptoToOffer() const;
   std::vector<CryptoLine> CryptoToAnswer() const;
   Keying OwnKey(Suite suite) const;
+  std::optional<CryptoLine> OwnCrypto(const Remote& remote, MediaPlan* plan) const;
   static std::optional<MediaCrypto> Agreed(const std::vector<CryptoLine>& ours,
                                            const std::optional<CryptoLine>& theirs);
 
@@ -207,6 +213,7 @@ class OfferAnswer {
   LocalMedia offer_media_;
   std::vector<Format> offer_formats_;
   std::vector<CryptoLine> offer_crypto_;
+  bool offer_spent_ = false;  // its keys may have been sent under, and must not be again
   std::optional<MediaPlan> plan_before_;  // to go back to when a previewed offer is rejected
 };
 

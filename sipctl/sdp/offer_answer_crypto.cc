@@ -75,6 +75,27 @@ Keying OfferAnswer::OwnKey(Suite suite) const {
   return NewKeying(suite, policy_.random);
 }
 
+void OfferAnswer::SpendKey() {
+  if (own_crypto_) own_crypto_->keys = {NewKeying(own_crypto_->suite, policy_.random)};
+  for (std::optional<MediaPlan>* plan : {&plan_, &plan_before_}) {
+    if (*plan && (*plan)->crypto) (*plan)->crypto->send = Keying{};
+  }
+  // Its answer may be on its way, and its keys may be in use already under a preview of it.
+  offer_spent_ = state_ == State::kLocalOffer;
+}
+
+// What stands for us behind an answer to our offer: its key, or if that is spent, a new one that
+// the peer has not been told yet.
+std::optional<CryptoLine> OfferAnswer::OwnCrypto(const Remote& remote, MediaPlan* plan) const {
+  if (!plan->crypto) return std::nullopt;
+  CryptoLine own{remote.crypto->tag, plan->crypto->suite, {plan->crypto->send}};
+  if (offer_spent_) {
+    own.keys = {NewKeying(own.suite, policy_.random)};
+    plan->crypto->send = Keying{};
+  }
+  return own;
+}
+
 std::optional<MediaCrypto> OfferAnswer::Agreed(const std::vector<CryptoLine>& ours,
                                                const std::optional<CryptoLine>& theirs) {
   if (!theirs) return std::nullopt;

@@ -27,6 +27,21 @@ void ReadCodecs(Reader& reader, const YAML::Node& node, std::vector<sdp::Codec>*
   codecs->insert(codecs->begin(), speech.begin(), speech.end());
 }
 
+void ReadSuites(Reader& reader, const YAML::Node& node, sdp::MediaPolicy* media) {
+  std::vector<std::string> names;
+  for (const sdp::Suite suite : sdp::kAllSuites) names.emplace_back(sdp::SuiteName(suite));
+  std::vector<sdp::Suite> suites;
+  for (const YAML::Node& item : reader.Items(node, "list of suites")) {
+    const std::optional<size_t> choice = reader.Choice(item, names);
+    if (!choice.has_value()) continue;
+    const sdp::Suite suite = sdp::kAllSuites[*choice];
+    if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
+  }
+  if (suites.empty()) return;
+  media->suites_offered = suites;
+  media->suites_accepted = suites;
+}
+
 void SetExtra(std::vector<sdp::Codec>* codecs, sdp::Codec codec, bool wanted) {
   std::erase(*codecs, codec);
   if (wanted) codecs->push_back(codec);
@@ -220,6 +235,22 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
       "says so too. One codec end to end is always offered first."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Bool(node), &draft->trunk.media.transcode);
+     }},
+    {{"srtp", "off, optional or required", "off",
+      "Whether media is encrypted with keys in SDP (RFC 4568). required: RTP/SAVP, and no call "
+      "without a key. optional: offers of ours are RTP/AVP with a key (RFC 8643), the peer may "
+      "leave it; an offer of either kind is taken. Sensible where SIP itself is encrypted."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto choice = reader.Choice(node, {"off", "optional", "required"})) {
+         draft->trunk.media.srtp = static_cast<sdp::Srtp>(*choice);
+       }
+     }},
+    {{"srtp_suites", "list of suites", "offered: [AES_CM_128_HMAC_SHA1_80]; accepted: all",
+      "Suites that are offered, best first, and accepted: AES_CM_128_HMAC_SHA1_80, "
+      "AES_CM_128_HMAC_SHA1_32, AES_256_CM_HMAC_SHA1_80, AES_256_CM_HMAC_SHA1_32, "
+      "AEAD_AES_128_GCM, AEAD_AES_256_GCM."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       ReadSuites(reader, node, &draft->trunk.media);
      }},
     {{"telephone_event", "96 to 127, or off", "101",
       "Payload type of DTMF (RFC 4733) in our offers; an offer's own number is kept."},

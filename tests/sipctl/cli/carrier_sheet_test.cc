@@ -1,6 +1,9 @@
 #include "sipctl/cli/carrier_sheet.h"
 
+#include <fstream>
+#include <iterator>
 #include <sstream>
+#include <string>
 
 #include "gtest/gtest.h"
 
@@ -25,6 +28,28 @@ TEST(CarrierSheet, HoldsWhatTheCarrierAsksForAndWhatItMustConfirm) {
             "  its media: 14.194.10.247/32, 61.246.82.75/32, 182.76.143.61/32, 122.15.8.184/32, "
             "18.142.150.245/32, 122.248.223.73/32 on UDP 10000-40000\n"
             "  profile exotel of 2026-11-21\n");
+}
+
+TEST(CarrierSheet, SaysHowMediaIsEncrypted) {
+  std::ifstream in(CARRIER_CONFIG);
+  const std::string before{std::istreambuf_iterator<char>(in), {}};
+  const std::string name = "  - name: carrier\n";
+  ASSERT_NE(before.find(name), std::string::npos);
+  const struct {
+    const char* srtp;
+    const char* says;
+  } kRows[] = {{"required", " over UDP, SRTP with keys in SDP (RFC 4568): AEAD_AES_128_GCM\n"},
+               {"optional", " over UDP, RTP, or SRTP with keys in SDP (RFC 4568): AEAD_AES_128_"}};
+  for (const auto& row : kRows) {
+    std::string config = before;
+    config.insert(config.find(name) + name.size(),
+                  std::string("    srtp: ") + row.srtp + "\n    srtp_suites: [AEAD_AES_128_GCM]\n");
+    const std::string path = testing::TempDir() + "carrier_sheet_srtp.yaml";
+    std::ofstream(path) << config;
+    std::ostringstream out, err;
+    EXPECT_EQ(RunCarrierSheet({"carrier", path}, out, err), 0) << err.str();
+    EXPECT_NE(out.str().find(row.says), std::string::npos) << out.str();
+  }
 }
 
 TEST(CarrierSheet, SaysWhatIsNotConfigured) {

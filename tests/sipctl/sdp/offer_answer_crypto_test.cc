@@ -201,6 +201,52 @@ TEST(OfferAnswerCrypto, ARefusedOfferLeavesTheKeys) {
   EXPECT_EQ(*leg.plan(), agreed);
 }
 
+// Whatever was on its way when a key was spent: it is never in a plan again, nor in a description
+// that is made from then on.
+TEST(OfferAnswerCrypto, ASpentKeyDoesNotComeBack) {
+  OfferAnswer leg(With(Srtp::kRequired), 1);
+  ASSERT_TRUE(leg.ReceiveOffer(Audio("audio 4000 RTP/SAVP 8", {kSha80})).ok());
+  const std::string spent = KeyIn(*leg.MakeAnswer(Local()));
+  leg.SpendKey();
+  EXPECT_EQ(leg.plan()->crypto->send.length, 0);
+  EXPECT_EQ(TextOf(leg.plan()->crypto->receive[0]), kTheirs) << "we still hear";
+  const Description offer = *leg.MakeOffer(*leg.local_media());
+  const std::string next = KeyIn(offer);
+  EXPECT_NE(next, spent);
+
+  leg.Reject();
+  EXPECT_EQ(leg.plan()->crypto->send.length, 0) << "refused, and still spent";
+  EXPECT_EQ(KeyIn(*leg.MakeOffer(*leg.local_media())), next) << "never used";
+  ASSERT_TRUE(leg.ReceiveAnswer(Audio("audio 4000 RTP/SAVP 8", {kSha80}), Binding::kFinal).ok());
+  EXPECT_EQ(TextOf(leg.plan()->crypto->send), next);
+}
+
+TEST(OfferAnswerCrypto, TheKeyOfAnOpenOfferIsSpentAsWell) {
+  for (const Binding binding : {Binding::kPreview, Binding::kFinal}) {
+    OfferAnswer leg(With(Srtp::kRequired), 1);
+    const std::string offered = KeyIn(*leg.MakeOffer(Local()));
+    const Description answer = Audio("audio 4000 RTP/SAVP 8", {kSha80});
+    if (binding == Binding::kPreview) {
+      ASSERT_TRUE(leg.ReceiveAnswer(answer, Binding::kPreview).ok());
+      EXPECT_EQ(TextOf(leg.plan()->crypto->send), offered);
+    }
+    leg.SpendKey();
+    ASSERT_TRUE(leg.ReceiveAnswer(answer, Binding::kPreview).ok());
+    EXPECT_EQ(leg.plan()->crypto->send.length, 0);
+    ASSERT_TRUE(leg.ReceiveAnswer(answer, Binding::kFinal).ok());
+    EXPECT_EQ(leg.plan()->crypto->send.length, 0);
+    const std::string next = KeyIn(*leg.MakeOffer(*leg.local_media()));
+    EXPECT_NE(next, offered);
+    ASSERT_TRUE(leg.ReceiveAnswer(answer, Binding::kFinal).ok());
+    EXPECT_EQ(TextOf(leg.plan()->crypto->send), next);
+  }
+  OfferAnswer plain(With(Srtp::kOff), 1);
+  ASSERT_TRUE(plain.MakeOffer(Local()).ok());
+  plain.SpendKey();
+  ASSERT_TRUE(plain.ReceiveAnswer(Audio("audio 4000 RTP/AVP 8", {}), Binding::kFinal).ok());
+  EXPECT_FALSE(plain.plan()->crypto.has_value());
+}
+
 // The keys of one leg never reach the other: A is encrypted, B is not.
 TEST(OfferAnswerCrypto, EachLegHasItsOwnProtection) {
   OfferAnswer a(With(Srtp::kRequired), 1);

@@ -1,5 +1,5 @@
-"""baresip as a telephone: answers by itself or dials, plays a file, records what it hears, hangs up
-at the end of its file, and says how many packets it sent and received."""
+"""baresip as a telephone: answers by itself or dials, plays a file, hangs up at its end, and says
+how many packets it sent and received. `more`: lines of its configuration."""
 
 import os
 import re
@@ -22,21 +22,21 @@ jitter_buffer_delay 0-1
 module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
-{modules}module_tmp account.so
+{more}module_tmp account.so
 module_app menu.so
 """
 
 
 class Baresip(Program):
     def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
-                 name=None, modules=(), account=""):
+                 name=None, more=(), account=""):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "config"), "w", encoding="utf-8") as out:
             out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard,
                                     interface=interface,
-                                    modules="".join(f"module {m}\n" for m in modules)))
+                                    more="".join(line + "\n" for line in more)))
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
             out.write(f"<sip:{user}@{address}:{port};transport=udp>;regint=0;answermode=auto;"
                       f"audio_codecs=pcma{';' + account if account else ''}\n")

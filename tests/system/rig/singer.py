@@ -14,6 +14,14 @@ ENCODE = {"PCMU": audioop.lin2ulaw, "PCMA": audioop.lin2alaw}
 DECODE = {"PCMU": audioop.ulaw2lin, "PCMA": audioop.alaw2lin}
 
 
+def share_of(hertz, samples):
+    """How much of the samples' power is at this frequency, 0 to 1."""
+    phase = [2 * math.pi * hertz * i / RATE for i in range(len(samples))]
+    re = sum(s * math.cos(p) for s, p in zip(samples, phase))
+    im = sum(s * math.sin(p) for s, p in zip(samples, phase))
+    return 2 * (re * re + im * im) / (len(samples) * sum(s * s for s in samples))
+
+
 class Singer(rtp.Party):
     """`peak` is the tone's height of 32767; events go out under `event_type`."""
 
@@ -68,11 +76,5 @@ class Singer(rtp.Party):
         """(level in dB of full scale, share of it that is at `hertz`) of what came in `law`."""
         speech = b"".join(p[4] for p in self.of_type(PAYLOAD_TYPES[law])[5:])
         samples = [s[0] for s in struct.iter_unpack("=h", DECODE[law](speech, 2))]
-
-        def share(hertz):
-            phase = [2 * math.pi * hertz * i / RATE for i in range(len(samples))]
-            re = sum(s * math.cos(p) for s, p in zip(samples, phase))
-            im = sum(s * math.sin(p) for s, p in zip(samples, phase))
-            return 2 * (re * re + im * im) / (len(samples) * sum(s * s for s in samples))
         power = sum(s * s for s in samples) / len(samples)
-        return 10 * math.log10(power / 32768 ** 2), share
+        return 10 * math.log10(power / 32768 ** 2), lambda hertz: share_of(hertz, samples)

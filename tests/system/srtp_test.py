@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""SRTP on one side and plain RTP on the other: keys in SDP, both directions, refreshed and changed
+in mid-call. The encrypted far party is libsrtp2 under SIPp, and baresip."""
+
+import base64
+import glob
+import json
+import os
+import re
+import struct
+import subprocess
+import wave
+
+from rig import laboratory, office, secure, singer, sipp
+from rig.baresip import Baresip
+from rig.office import (CARRIER, CARRIER_RTP, CARRIER_SIP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, PBX,
+                        PBX_RTP, SIP_PORT, TANDEM)
+from rig.process import wait_until
+
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+
+
+def new_key():
+    return base64.b64encode(os.urandom(30)).decode()
+
+
+def record_of(test):
+    def found():
+        records = re.findall(r"\{\"call\":.*\}", test.sipctl.log_text)
+        return json.loads(records[-1]) if records else None
+    return wait_until(found, 10, "the call's record")
+
+
+class Keys(office.Office):
+    trunk_more = {"pbx": {"srtp": "required"}}
+
+    def secured(self, scenario, key, again=(), invited_again=False):
+        """A scenario of the rig with RTP/SAVP and this key; `again`: keys of re-INVITEs, a second
+        apart, before the end of the call; `invited_again`: it gets one and answers it."""
+        with open(os.path.join(sipp.SCENARIOS, scenario + ".xml"), encoding="utf-8") as text:
+            text = text.read()
+        crypto = f"a=crypto:1 {SUITE} inline:{key}\na=ptime:20"
+        text = text.replace("RTP/AVP", "RTP/SAVP").replace("a=ptime:20", crypto)
+        invite = re.search(r"  <send retrans=\"500\"><!\[CDATA\[\nINVITE.*?</send>\n", text, re.S)
+        ack = re.search(r"  <send><!\[CDATA\[\nACK.*?</send>\n", text, re.S)
+        blocks = []
+        for number, other in enumerate(again, start=2):
+            block = invite.group(0).replace(key, other)
+            block = block.replace("CSeq: 1 INV", f"CSeq: {number} INV")
+            block = block.replace("INVITE sip:[service]@[remote_ip]:[remote_port]",
+                                  "INVITE [next_url]")
+            block = block.replace("To: <sip:[service]@[remote_ip]:[remote_port]>",
+                                  "To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]")
+            block = block.replace("Max-Forwards", "[routes]\nMax-Forwards")
+            block = block.replace("o=- 20 1 IN", f"o=- 20 {number} IN")
+            blocks.append("  <pause milliseconds=\"1000\"/>\n" + block +
+                          "  <recv response=\"100\" optional=\"true\"/>\n"
+                          "  <recv response=\"200\" rrs=\"true\"/>\n" +
+                          ack.group(0).replace("CSeq: 1 ACK", f"CSeq: {number} ACK"))
+        text = text.replace("  <pause/>\n", "".join(blocks) + "  <pause/>\n")
+        text = text.replace("CSeq: 2 BYE", f"CSeq: {len(again) + 2} BYE")
+        if invited_again:
+            answer = re.search(r"  <send retrans=\"500\">.*?<recv request=\"ACK\"/>\n", text, re.S)
+            block = "  <recv request=\"INVITE\"/>\n" + answer.group(0).replace(
+                "[last_To:];tag=[pid]s[call_number]", "[last_To:]").replace("o=- 20 1", "o=- 20 2")
+            text = text.replace(answer.group(0), answer.group(0) + block)
+        path = os.path.join(self.folder, scenario + "_secured")
+        with open(path + ".xml", "w", encoding="utf-8") as out:
+            out.write(text)
+        return path
+
+    def key_in(self, program, index=-1):
+        bodies = wait_until(lambda: program.received(r"^a=crypto:"), 5, "a key for the telephone")
+        found = re.search(r"^a=crypto:1 (\S+) inline:(\S+)", bodies[index], re.M)
+        self.assertEqual(found.group(1), SUITE)
+        return found.group(2)
+
+    def parties(self, key):
+        a = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
+        b = secure.SecureSinger(PBX, PBX_RTP, "pbx", "PCMA", hertz=620, send_key=key)
+        self.addCleanup(a.close)
+        self.addCleanup(b.close)
+        return a, b
+
+    def expect_both_hear(self, a, b, packets=50):
+        heard_a, heard_b = len(a.of_type(8)), len(b.of_type(8))
+        a.expect_packets(heard_a + packets, 8)
+        b.expect_packets(heard_b + packets, 8)
+
+    def expect_tones(self, a, b):
+        for listener, speaker in ((a, b), (b, a)):
+            _, share = listener.tone("PCMA")
+            self.assertGreater(share(speaker.hertz), 0.99)
+        self.assertEqual(a.strange, 0)
+        self.assertEqual(b.not_authentic, 0)
+
+    def expect_record(self, encrypted):
+        record = record_of(self)
+        suites = [leg["srtp"] for leg in record["legs"]]
+        self.assertEqual(suites, [SUITE if i == encrypted else "" for i in range(2)])
+        self.assertNotIn("inline", self.sipctl.log_text)
+
+    def test_carrier_calls_the_encrypted_telephone(self):
+        key = new_key()
+        pbx = self.side(self.secured("uas", key), "pbx", more=["-d", 3000], name="pbx")
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 3000], name="carrier")
+        a, b = self.parties(key)
+        to_b = pbx.media()
+        b.expect_key(self.key_in(pbx))
+        a.talk(carrier.media())
+        b.talk(to_b)
+        self.expect_both_hear(a, b)
+        a.hush()
+        b.hush()
+        carrier.expect_success()
+        pbx.expect_success()
+        self.expect_no_calls()
+        self.expect_tones(a, b)
+        self.assertFalse(carrier.received(r"^a=crypto"), "no key crosses")
+        self.expect_record(encrypted=1)
+
+    def test_the_telephone_calls_refreshes_and_changes_its_key(self):
+        first, second = new_key(), new_key()
+        carrier = self.side("uas", "carrier", more=["-d", 1000], name="carrier")
+        pbx = self.side(self.secured("uac", first, again=[first, second]), "pbx",
+                        (TANDEM, SIP_PORT), service=NUMBER_AT_CARRIER, more=["-d", 1500],
+                        name="pbx")
+        a, b = self.parties(first)
+        to_b = pbx.media()
+        ours = self.key_in(pbx)
+        b.expect_key(ours)
+        a.talk(carrier.media())
+        b.talk(to_b)
+        self.expect_both_hear(a, b, 20)
+        wait_until(lambda: len(pbx.received(r"^a=crypto:")) >= 3, 10, "the third answer")
+        b.change_send_key(second)
+        self.expect_both_hear(a, b, 40)
+        a.hush()
+        b.hush()
+        pbx.expect_success()
+        carrier.expect_success()
+        self.expect_no_calls()
+        for index in (1, 2):
+            self.assertEqual(self.key_in(pbx, index), ours, "our key stays what it was")
+        self.expect_tones(a, b)
+        self.expect_record(encrypted=0)
+
+    def test_after_the_relay_has_died_the_key_is_another(self):
+        key = new_key()
+        pbx = self.side(self.secured("uas", key, invited_again=True), "pbx", name="pbx")
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 8000], name="carrier")
+        a, b = self.parties(key)
+        to_b = pbx.media()
+        first = self.key_in(pbx)
+        b.expect_key(first)
+        a.talk(carrier.media())
+        b.talk(to_b)
+        self.expect_both_hear(a, b, 20)
+        self.relay.program.kill()
+        self.relay.start()
+        wait_until(lambda: len(pbx.received(r"^a=crypto:")) >= 2, 10, "a re-INVITE with a key")
+        second = self.key_in(pbx)
+        self.assertNotEqual(second, first)
+        b.not_authentic = 0
+        b.hearing = []  # the first key would not be missed
+        b.expect_key(second)
+        self.expect_both_hear(a, b)
+        self.assertEqual(b.not_authentic, 0, "nothing is sent under the key of the dead relay")
+        carrier.expect_success()
+        pbx.expect_success()
+        self.expect_no_calls()
+
+    def test_a_telephone_without_keys_gets_no_call(self):
+        self.side("uas", "pbx", name="pbx")
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            name="carrier")
+        self.assertNotEqual(carrier.wait(10), 0)
+        self.assertTrue(carrier.received(r"^SIP/2.0 502"))
+        self.expect_no_calls()
+
+
+TO_PBX, TELEPHONE = "192.0.2.10", "192.0.2.30"
+
+
+class WithBaresip(office.Office):
+    """The telephone is a host of its own, as baresip leaves its source address to the kernel."""
+
+    def setUp(self):
+        self.desk = laboratory.Namespace(f"tandem-srtp-{os.getpid()}")
+        self.addCleanup(self.desk.stop)
+        self.cable = self.desk.join(TO_PBX, TELEPHONE)
+        super().setUp()
+        self.song = os.path.join(self.folder, "song.wav")
+        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
+                        "sine", "620", "gain", "-10"], check=True)
+
+    def in_between(self):
+        return [f"{TANDEM}:10000-10999", f"{TO_PBX}:10000-10999"]
+
+    def config(self):
+        config = office.office_config(self.folder)
+        config["listeners"].append({"name": "desk", "transport": "udp",
+                                    "bind": f"{TO_PBX}:{SIP_PORT}"})
+        config["trunks"][1].update({
+            "sources": [f"{TELEPHONE}/32"], "destination": f"{TELEPHONE}:{SIP_PORT}",
+            "media_networks": [f"{TELEPHONE}/32"], "media_addresses": [{"local": TO_PBX}],
+            "listener": "desk", "srtp": "required"})
+        return config
+
+    def telephone(self, dial=None):
+        return self.begin(Baresip(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
+                                  "", self.cable, prefix=self.desk.prefix, dial=dial,
+                                  more=["module srtp.so", "module sndfile.so",
+                                        f"snd_path {self.folder}"],
+                                  account="mediaenc=srtp-mand"))
+
+    def expect_song(self, carrier, voice, telephone):
+        voice.talk(carrier.media())
+        voice.expect_packets(100, 8)
+        voice.hush()
+        carrier.expect_success()
+        wait_until(telephone.packets, 10, "packet counts of baresip")
+        telephone.stop()
+        self.expect_no_calls()
+        _, share = voice.tone("PCMA")
+        self.assertGreater(share(620), 0.99)
+        heard = glob.glob(os.path.join(self.folder, "dump-*-dec.wav"))
+        with wave.open(heard[0]) as recorded:
+            samples = recorded.readframes(recorded.getnframes())
+        samples = [sample[0] for sample in struct.iter_unpack("=h", samples)]
+        loud = samples[800:]  # its first packets may come while the voice has not begun
+        self.assertGreater(len(loud), singer.RATE, "baresip heard more than a second")
+        self.assertGreater(singer.share_of(1004, loud), 0.95)
+        self.assertEqual(record_of(self)["legs"][self.encrypted]["srtp"], SUITE)
+
+    def voice(self):
+        voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
+        self.addCleanup(voice.close)
+        return voice
+
+    def test_carrier_calls_baresip(self):
+        self.encrypted = 1
+        telephone = self.telephone()
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 3000])
+        self.expect_song(carrier, self.voice(), telephone)
+
+    def test_baresip_calls_the_carrier(self):
+        self.encrypted = 0
+        carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
+        telephone = self.telephone(dial=f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}")
+        self.expect_song(carrier, self.voice(), telephone)
+
+
+if __name__ == "__main__":
+    office.main()
