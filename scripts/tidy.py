@@ -115,6 +115,9 @@ UNMIRRORED = {
     "relay/port/xdp_steering.cc": "tests/system/xdp_test.py takes it off, kills it, refuses it",
     "sipctl/main.cc": "tests/system starts the program",
     "sipctl/cli/run.cc": "tests/system starts the program",
+    "sipctl/cli/server.cc": "tests/system starts the program",
+    "sipctl/cli/server_reload.cc": "tests/system starts the program",
+    "sipctl/cli/server_start.cc": "tests/system starts the program",
     "sipctl/media/unix_connector.cc": "tests/system joins a real relay",
 }
 

@@ -149,6 +149,7 @@ void Call::Refresh(Leg* leg) {
 }
 
 void Call::OnUpdated(Leg* leg, const sip::Message& response, const sip::Flow& flow) {
+  if (leg->UpdateAgain(response)) return;
   leg->OnUpdated(response, flow);
   if (response.status < 300) return;
   if (response.status == 408 || response.status == 481) {

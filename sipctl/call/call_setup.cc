@@ -12,6 +12,8 @@ namespace sipctl::call {
 namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
+// Silence of one address while there is another one, where the trunk says nothing.
+constexpr TimeMs kAddressMs = 5 * kSecondMs;
 
 }  // namespace
 
@@ -47,10 +49,19 @@ void Call::InviteFar() {
 
 // A peer that is dead, or whose answers are lost: the caller need not wait for 64*T1.
 void Call::WatchForResponse() {
-  const auto delay = static_cast<TimeMs>(far_.trunk().response_timeout_ns / kNsPerMs);
+  context_->timers->Cancel(&response_timer_);
+  auto delay = static_cast<TimeMs>(far_.trunk().response_timeout_ns / kNsPerMs);
+  if (delay == 0 && far_.HasNextAddress()) delay = kAddressMs;
   if (delay == 0) return;
   response_timer_ = context_->timers->After(delay, [this] {
     response_timer_ = 0;
+    const bool another = far_.HasNextAddress();
+    far_.GiveUpAddress();
+    if (another) {
+      Record();
+      WatchForResponse();
+      return;
+    }
     Finish({.status = 504,
             .text = absl::StrCat(far_.trunk().name, " does not answer"),
             .reason = SipReason(408, "no answer")});
@@ -66,6 +77,11 @@ void Call::OnResponse(Leg* leg, const sip::Message& response, const sip::Flow& f
   if (leg->sent == nullptr) return;
   if (leg == &far_) context_->timers->Cancel(&response_timer_);
   const bool first = leg->sent->forks != nullptr;
+  if (response.status >= 300 && phase_ != Phase::kEnded && leg->TryAgain(response, origin)) {
+    Record();
+    if (first) WatchForResponse();
+    return;
+  }
   if (response.status < 200) {
     if (first) OnProvisional(response, flow);
   } else if (response.status < 300) {
@@ -85,6 +101,7 @@ void Call::OnResponse(Leg* leg, const sip::Message& response, const sip::Flow& f
 // behind the far side: it is answered from the first that brings media, and for the others the
 // relay alone is changed.
 void Call::OnProvisional(const sip::Message& response, const sip::Flow& flow) {
+  far_.Heard(response.status);
   if (response.status == 100) return;
   const Preview* preview = far_.OnProvisional(response, flow);
   // 199 says that one fork is over (RFC 6228): nothing that the caller would know of.

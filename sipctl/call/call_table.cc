@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "sipctl/call/admission.h"
+#include "sipctl/call/health.h"
+#include "sipctl/call/leg.h"
 #include "sipctl/call/status.h"
 
 namespace sipctl::call {
@@ -134,7 +136,7 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
   const trunk::Decision decision = router_->Find(
       {.source = *source, .number = number, .address = media::FromAbi(flow.remote.address)});
   if (!decision.trunk) return Refuse(id, invite, decision.status);
-  if (!context_->destinations[*decision.trunk]) {
+  if (context_->destinations->All(*decision.trunk).empty()) {
     return Refuse(id, invite, 503, SipReason(503, "the destination has no address"));
   }
   if (!context_->relay->ready()) {
@@ -180,6 +182,9 @@ void CallTable::OnResponse(sip::TransactionId id, sip::Message response, const s
                            sip::ResponseOrigin origin) {
   if (const Found found = ByTransaction(id)) {
     found.call->OnResponse(found.leg, response, flow, origin);
+  } else if (OnFarewellAnswered(context_, id, response) ||
+             (context_->health != nullptr && context_->health->OnResponse(id, response, origin))) {
+    // Nobody's call.
   } else if (response.method == sip::Method::kInvite && response.status / 100 == 2) {
     HangUpStray(context_, id, response, flow);
   }

@@ -12,10 +12,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "sipctl/call/cdr.h"
+#include "sipctl/call/destinations.h"
 #include "sipctl/media/journal.h"
 #include "sipctl/media/media_plan.h"
 #include "sipctl/media/relay_client.h"
 #include "sipctl/sip/dialog.h"
+#include "sipctl/sip/digest.h"
 #include "sipctl/sip/token.h"
 #include "sipctl/sip/transaction.h"
 #include "sipctl/timers.h"
@@ -42,6 +44,16 @@ struct Settings {
   int64_t unix_offset_ms = 0;  // wall clock less the monotonic one, for call records alone
 };
 
+class HealthWatch;
+
+// A BYE to a trunk that may ask who we are; its call may be forgotten by then.
+struct Farewell {
+  sip::Message bye;
+  sip::Flow flow;
+  std::shared_ptr<const sip::Credentials> credentials;
+  sip::DigestClient digest;
+};
+
 // Nothing is owned but the indexes; all must outlive the calls.
 struct Context {
   Timers* timers = nullptr;
@@ -55,18 +67,25 @@ struct Context {
   std::span<uint8_t> journal_memory;
   std::shared_ptr<const trunk::Config> config;
   media::MediaTable media;
-  // Where each trunk's calls go, resolved; nothing where it has no destination or none was found.
-  std::vector<std::optional<sip::SocketAddress>> destinations;
+  Destinations* destinations = nullptr;
+  HealthWatch* health = nullptr;  // null: nobody is asked with OPTIONS
+  // Who we are for each trunk; null where it has no login. The passwords are here alone.
+  std::vector<std::shared_ptr<const sip::Credentials>> credentials;
   Settings settings;
   sip::Tokens tokens{sip::TokenKey{}};
 
   absl::flat_hash_map<sip::TransactionId, Owner> by_transaction;
   absl::flat_hash_map<std::string, Owner> by_local_tag;
+  absl::flat_hash_map<sip::TransactionId, std::unique_ptr<Farewell>> farewells;
 
   // Calls that may have become done; their owner looks at them after each event.
   std::vector<CallNumber> ended;
 
   const trunk::Trunk& trunk(size_t index) const { return config->trunks[index]; }
+  // Null: the trunk has no login.
+  std::shared_ptr<const sip::Credentials> credentials_of(size_t trunk) const {
+    return trunk < credentials.size() ? credentials[trunk] : nullptr;
+  }
 };
 
 }  // namespace sipctl::call

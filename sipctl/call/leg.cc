@@ -67,6 +67,7 @@ void Leg::DropSent() {
 
 sip::TransactionId Leg::Send(sip::Message request, const sip::Flow& flow) {
   AddProduct(*context_, &request);
+  Authorize(&request);
   return context_->transactions->Send(std::move(request), SendingBy(*context_, flow));
 }
 
@@ -90,6 +91,7 @@ absl::Status Leg::Receive(sip::TransactionId id, const sip::Message& invite,
   auto made = sip::Dialog::FromRequest(invite, tag, ContactOf(*context_, flow.listener), flow);
   if (!made.ok()) return made.status();
   dialog = *std::move(made);
+  NextFlow(*context_, trunk_, *dialog);  // a name in it is looked up now
   Own(tag);
   ReceiveAgain(id, invite);
   if (std::any_of(invite.require.begin(), invite.require.end(),
@@ -187,21 +189,14 @@ void Leg::Refuse(int status, std::string_view reason, uint32_t retry_after_s) {
 // ---- as the calling side -----------------------------------------------------------------------
 
 void Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
-  sip::Message invite = MakeFirstInvite(context_, first);
-  session.Ask(&invite);
-  SetSdp(sdp::Write(offer), &invite);
-  Own(std::string(invite.from.tag()));
-  SendInvite(std::move(invite));
-}
-
-void Leg::SendInvite(sip::Message invite) {
+  credentials_ = context_->credentials_of(trunk_);
   sent = std::make_unique<SentInvite>();
-  sent->cseq = invite.cseq.number;
-  sent->offer = invite.body;
-  sent->forks = std::make_unique<sip::Forks>(invite);
-  sent->id = context_->transactions->Send(std::move(invite),
-                                          SendingBy(*context_, FirstFlow(*context_, trunk_)));
-  context_->by_transaction[sent->id] = owner_;
+  sent->offer = sdp::Write(offer);
+  sent->trial = std::make_unique<Trial>();
+  sent->trial->first = first;
+  sent->trial->left = context_->destinations->Order(trunk_);
+  std::reverse(sent->trial->left.begin(), sent->trial->left.end());
+  TryNext();
 }
 
 void Leg::Reinvite(const sdp::Description& offer) {
@@ -209,10 +204,9 @@ void Leg::Reinvite(const sdp::Description& offer) {
   AddAllow(&invite);
   session.Ask(&invite);
   SetSdp(sdp::Write(offer), &invite);
+  AddProduct(*context_, &invite);
   sent = std::make_unique<SentInvite>();
-  sent->cseq = invite.cseq.number;
-  sent->id = Send(std::move(invite), NextFlow(*context_, trunk_, *dialog));
-  context_->by_transaction[sent->id] = owner_;
+  SendInvite(std::move(invite), NextFlow(*context_, trunk_, *dialog));
 }
 
 const Preview* Leg::OnProvisional(const sip::Message& response, const sip::Flow& flow) {
@@ -260,6 +254,7 @@ absl::Status Leg::OnAnswered(const sip::Message& response, const sip::Flow& flow
   } else {
     dialog->AcceptResponse(response, flow);
   }
+  digest_.Served();
   const sip::TransactionId id = sent->id;
   context_->transactions->Acknowledge(id, dialog->MakeAck(sent->cseq),
                                       NextFlow(*context_, trunk_, *dialog));
@@ -337,8 +332,8 @@ void Leg::Forget() {
 void Leg::SendWaitingBye() {
   if (!std::exchange(bye_waits_, false) || !confirmed()) return;
   Forget();
-  context_->transactions->Send(MakeBye(*context_, &*dialog, bye_reason_),
-                               NextFlow(*context_, trunk_, *dialog));
+  SendBye(context_, MakeBye(*context_, &*dialog, bye_reason_), NextFlow(*context_, trunk_, *dialog),
+          credentials_, digest_);
 }
 
 void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message& response,

@@ -44,14 +44,25 @@ struct Preview {
   bool reliable = false;  // it is the answer; what stands in the 2xx is ignored (RFC 3261 13.2.1)
 };
 
+// A first INVITE that is on its way to one address after the other, until something rings.
+struct Trial {
+  FirstInvite first;
+  std::vector<Attempt> left;  // the next one at the back
+  Attempt now;
+  bool rang = false;  // a provisional answer above 100: from here on it is the callee's word
+};
+
 // An INVITE of ours without a final answer.
 struct SentInvite {
   sip::TransactionId id = 0;
   uint32_t cseq = 0;
+  // As it was sent, where the trunk may ask who we are.
+  std::unique_ptr<sip::Message> invite;
   // The first INVITE of the dialog only:
+  std::unique_ptr<Trial> trial;
   std::unique_ptr<sip::Forks> forks;
   std::vector<Preview> previews;  // the newest at the end
-  std::string offer;              // its body, to be sent again after a 422
+  std::string offer;              // its body, to be sent again: elsewhere, or after a 422
 };
 
 // What a leg's timers have to say to its call.
@@ -101,10 +112,21 @@ class Leg {
   void Invite(const FirstInvite& first, const sdp::Description& offer);
   // After a 422: the same INVITE, asking for a longer session. False when that would not help.
   bool InviteAgain(const sip::Message& refusal);
+  // Any provisional answer of the first INVITE, 100 too.
+  void Heard(int status);
+  // Whether the trunk has an address that this INVITE has not been sent to.
+  bool HasNextAddress() const;
+  // The address in use has said nothing for too long.
+  void GiveUpAddress();
+  // A refusal of our INVITE, or none in time: goes on with the trunk's next address, or says who we
+  // are. False: that was the answer.
+  bool TryAgain(const sip::Message& response, sip::ResponseOrigin origin);
   void Reinvite(const sdp::Description& offer);
   // A refresh of the session that leaves the media alone; answered by OnUpdated.
   void Update();
   void OnUpdated(const sip::Message& response, const sip::Flow& flow);
+  // After a 401 or 407: the same UPDATE again, with who we are. False: that was the answer.
+  bool UpdateAgain(const sip::Message& refusal);
   // A provisional answer of the first INVITE. Returns the early dialog's preview when it carried
   // an answer of use.
   // The newest of early dialog `tag`; null: none brought an answer.
@@ -157,7 +179,10 @@ class Leg {
   sip::Message MakeResponse(int status);
   void Dress(sip::Message* response) const;
   void Send2xx(sip::Message response);
-  void SendInvite(sip::Message invite);
+  void SendInvite(sip::Message invite, const sip::Flow& flow);
+  void TryNext();
+  bool Authenticate(const sip::Message& response);
+  void Authorize(sip::Message* request);
   void NotePeer(const sip::Message& message);
   void DropUpdate();
   void DropReceived();
@@ -171,6 +196,9 @@ class Leg {
   size_t trunk_;
   std::string local_tag_;
   LegAlarms alarms_;
+  // Who we are, where we called; null elsewhere: who calls us has no business asking.
+  std::shared_ptr<const sip::Credentials> credentials_;
+  sip::DigestClient digest_;
   bool over_ = false;  // BYE sent or received
   bool bye_waits_ = false;
   std::string bye_reason_;
@@ -180,6 +208,12 @@ class Leg {
 // hangs that dialog up.
 void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message& response,
                  const sip::Flow& flow);
+
+// Sends a BYE; with `credentials` the trunk may ask who we are, even after the call is forgotten.
+void SendBye(Context* context, sip::Message bye, const sip::Flow& flow,
+             std::shared_ptr<const sip::Credentials> credentials, const sip::DigestClient& digest);
+// Whether the transaction was such a BYE.
+bool OnFarewellAnswered(Context* context, sip::TransactionId id, const sip::Message& response);
 
 // The BYE of a dialog. `flow` is where it goes.
 sip::Message MakeBye(const Context& context, sip::Dialog* dialog, std::string_view reason);

@@ -60,9 +60,8 @@ bool Leg::InviteAgain(const sip::Message& refusal) {
     return field.name == "Session-Expires" || field.name == "Min-SE";
   });
   session.Ask(&invite);
-  SetSdp(std::move(sent->offer), &invite);
-  DropSent();
-  SendInvite(std::move(invite));
+  SetSdp(sent->offer, &invite);
+  SendInvite(std::move(invite), FirstFlow(*context_, trunk_, sent->trial->now.target));
   return true;
 }
 

@@ -11,18 +11,6 @@ namespace {
 
 constexpr uint64_t kNsPerS = 1'000'000'000;
 
-sip::Protocol ProtocolOf(trunk::Transport transport) {
-  switch (transport) {
-    case trunk::Transport::kUdp:
-      return sip::Protocol::kUdp;
-    case trunk::Transport::kTcp:
-      return sip::Protocol::kTcp;
-    case trunk::Transport::kTls:
-      return sip::Protocol::kTls;
-  }
-  return sip::Protocol::kUdp;
-}
-
 void AddTransport(sip::Protocol protocol, sip::Uri* uri) {
   if (protocol == sip::Protocol::kTcp) sip::Set(&uri->parameters, "transport", "tcp");
   if (protocol == sip::Protocol::kTls) sip::Set(&uri->parameters, "transport", "tls");
@@ -32,17 +20,29 @@ uint16_t DefaultPort(sip::Protocol protocol) {
   return protocol == sip::Protocol::kTls ? 5061 : 5060;
 }
 
-// Whose TLS a flow of this trunk is.
-uint16_t PeerOf(size_t trunk) {
-  return static_cast<uint16_t>(trunk + 1);
-}
-
 bool IsOfTrunk(const trunk::Trunk& trunk, const sdp::IpAddress& address) {
   return std::any_of(trunk.sources.begin(), trunk.sources.end(),
                      [&](const sdp::IpNetwork& network) { return network.Contains(address); });
 }
 
+// Of the addresses behind a name the one that the peer was heard from, else the first of the trunk.
+std::optional<sip::SocketAddress> Choose(const trunk::Trunk& trunk, const sip::Flow& flow,
+                                         const std::vector<sip::Target>& targets) {
+  std::optional<sip::SocketAddress> chosen;
+  for (const sip::Target& target : targets) {
+    if (target.address.address == flow.remote.address) return target.address;
+    if (!chosen && IsOfTrunk(trunk, media::FromAbi(target.address.address))) {
+      chosen = target.address;
+    }
+  }
+  return chosen;
+}
+
 }  // namespace
+
+uint16_t PeerOf(size_t trunk) {
+  return static_cast<uint16_t>(trunk + 1);
+}
 
 sip::NameAddr ContactOf(const Context& context, uint16_t listener) {
   const sip::Advertised& advertised = context.transport->advertised(listener);
@@ -60,18 +60,21 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   const sip::Advertised& advertised = context->transport->advertised(listener);
   sip::Message invite;
   invite.method = sip::Method::kInvite;
-  invite.request_uri.user = first.number;
-  invite.request_uri.host = trunk.destination->host;
-  if (trunk.destination->port != trunk::DefaultPort(trunk.destination->transport))
-    invite.request_uri.port = trunk.destination->port;
-  AddTransport(ProtocolOf(trunk.destination->transport), &invite.request_uri);
+  const trunk::Destination& destination = trunk.destinations[first.destination];
+  const std::string& number = destination.user.empty() ? first.number : destination.user;
+  invite.request_uri.user = number;
+  invite.request_uri.host = destination.host;
+  if (!destination.by_srv && destination.port != trunk::DefaultPort(destination.transport)) {
+    invite.request_uri.port = destination.port;
+  }
+  AddTransport(ProtocolOf(destination.transport), &invite.request_uri);
 
   invite.from.display_name = first.display_name;
   invite.from.uri.user = first.caller.empty() ? "anonymous" : first.caller;
   invite.from.uri.host = trunk.from_domain.empty() ? advertised.host : trunk.from_domain;
   invite.from.set_tag(absl::StrCat(context->settings.shard, context->tokens.NextText()));
-  invite.to.uri.user = first.number;
-  invite.to.uri.host = trunk.destination->host;
+  invite.to.uri.user = number;
+  invite.to.uri.host = destination.host;
   invite.call_id =
       absl::StrCat(context->settings.shard, context->tokens.NextText(), context->tokens.NextText());
   invite.cseq = {1, sip::Method::kInvite};
@@ -90,12 +93,11 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   return invite;
 }
 
-sip::Flow FirstFlow(const Context& context, size_t trunk) {
-  const trunk::Trunk& configured = context.trunk(trunk);
-  return {.protocol = ProtocolOf(configured.destination->transport),
-          .listener = static_cast<uint16_t>(configured.listener),
+sip::Flow FirstFlow(const Context& context, size_t trunk, const sip::Target& target) {
+  return {.protocol = target.protocol,
+          .listener = static_cast<uint16_t>(context.trunk(trunk).listener),
           .connection = 0,
-          .remote = *context.destinations[trunk],
+          .remote = target.address,
           .peer = PeerOf(trunk)};
 }
 
@@ -104,7 +106,14 @@ sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dial
   flow.peer = PeerOf(trunk);
   const sip::Uri& hop = dialog.NextHop();
   const auto address = sdp::ParseIpAddress(hop.host);
-  if (!address || !IsOfTrunk(context.trunk(trunk), *address)) return flow;
+  if (!address) {
+    const auto known = Choose(context.trunk(trunk), flow,
+                              context.destinations->Behind(
+                                  {.host = hop.host, .port = hop.port, .protocol = flow.protocol}));
+    if (known) flow.remote = *known;
+    return flow;
+  }
+  if (!IsOfTrunk(context.trunk(trunk), *address)) return flow;
   // The transport stays the one of the trunk, whatever a Contact says: its connection lives, and
   // the listener belongs to it (traps T-01, T-02).
   flow.remote = {.address = media::ToAbi(*address),

@@ -23,6 +23,7 @@ inline constexpr std::string_view kSupported[] = {"100rel", "timer"};
 
 struct FirstInvite {
   size_t trunk = 0;
+  size_t destination = 0;    // of the trunk's; its host stands in the request URI
   std::string number;        // of the callee, as the trunk shall see it
   std::string caller;        // user part of From; empty = anonymous
   std::string display_name;  // may be empty
@@ -37,11 +38,14 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& invite);
 sip::NameAddr ContactOf(const Context& context, uint16_t listener);
 
 // Where the next request of a dialog goes: its first Route or the peer's Contact where that is an
-// address of the trunk, else back along the road by which the peer was last heard. So no message
-// of a peer can make us send to a stranger, and a private address in a Contact does no harm.
+// address of the trunk, or a name that leads to one; else back along the road by which the peer was
+// last heard. So no message of a peer can make us send to a stranger, and a private address in a
+// Contact does no harm. A name that was never asked for is looked up meanwhile.
 sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog);
-// The same for the first request to a trunk; its destination must be known.
-sip::Flow FirstFlow(const Context& context, size_t trunk);
+// The same for the first request to a trunk.
+sip::Flow FirstFlow(const Context& context, size_t trunk, const sip::Target& target);
+// 1 + trunk: whose TLS a flow of this trunk is (sip::Flow::peer).
+uint16_t PeerOf(size_t trunk);
 // That flow, and what is taken instead where the request is too long for UDP (RFC 3261 section
 // 18.1.1): the same remote address from our TCP listener at the same address, if we have one.
 sip::Sending SendingBy(const Context& context, const sip::Flow& flow);

@@ -83,8 +83,11 @@ void Recovery::SendBye(sip::Dialog dialog, uint32_t mark) {
     return;
   }
   dialog.flow.connection = 0;  // ended with the process
-  const sip::Flow flow = NextFlow(*context_, static_cast<size_t>(trunk - trunks.begin()), dialog);
-  context_->transactions->Send(MakeBye(*context_, &dialog, Why()), flow);
+  const auto index = static_cast<size_t>(trunk - trunks.begin());
+  const sip::Flow flow = NextFlow(*context_, index, dialog);
+  const bool called = dialog.role == sip::DialogRole::kUac;
+  call::SendBye(context_, MakeBye(*context_, &dialog, Why()), flow,
+                called ? context_->credentials_of(index) : nullptr, {});
 }
 
 // A call that rang: the caller gets its final answer, the callee CANCEL; if it answers all the

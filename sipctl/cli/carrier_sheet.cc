@@ -55,9 +55,10 @@ void PrintOurs(const trunk::Config& config, const trunk::Trunk& trunk, std::ostr
 void PrintTheirs(const trunk::Trunk& trunk, std::ostream& out) {
   out << "for the carrier to confirm\n"
       << "  its calls come from: " << Join(trunk.sources, ", ", sdp::FormatIpNetwork) << '\n';
-  if (trunk.destination.has_value()) {
-    out << "  it takes calls at: " << HostPortOf(trunk.destination->host, trunk.destination->port)
-        << " over " << trunk::TransportName(trunk.destination->transport) << '\n';
+  if (!trunk.destinations.empty()) {
+    out << "  it takes calls at: "
+        << HostPortOf(trunk.destinations.front().host, trunk.destinations.front().port) << " over "
+        << trunk::TransportName(trunk.destinations.front().transport) << '\n';
   }
   out << "  its media: "
       << (trunk.networks.empty() ? "anywhere" : Join(trunk.networks, ", ", sdp::FormatIpNetwork));

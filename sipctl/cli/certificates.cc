@@ -61,10 +61,12 @@ class Examination {
   }
 
   void Look(const trunk::Trunk& trunk) {
-    if (!trunk.destination || trunk.destination->transport != trunk::Transport::kTls) return;
+    if (trunk.destinations.empty() ||
+        trunk.destinations.front().transport != trunk::Transport::kTls)
+      return;
     const std::string who = Concat("trunk '", trunk.name, "'");
     const sip::TlsClientOptions options{
-        .name = trunk.tls.name.empty() ? trunk.destination->host : trunk.tls.name,
+        .name = trunk.tls.name.empty() ? trunk.destinations.front().host : trunk.tls.name,
         .trust = trunk.tls.trust,
         .identity = {.certificate = trunk.tls.certificate, .key = trunk.tls.key},
         .verify = trunk.tls.verify};

@@ -51,13 +51,17 @@ std::vector<std::string> Outbound(const Config& config) {
                  route.sources.empty() ? "" : Concat(" at ", NetworksText(route.sources)),
                  route.flow ? " into a flow" : ""));
     }
-    lines.push_back(Concat(
-        trunk.name, ": to ", HostText(trunk.destination->host, trunk.destination->port), "/",
-        trunk::TransportName(trunk.destination->transport), " as ",
-        HostText(listener.advertise_host, listener.advertise_port),
-        ", calls: ", calls.empty() ? "none" : Join(calls, ", "),
-        trunk.calls_per_minute == 0 ? ""
-                                    : Concat(", at most ", trunk.calls_per_minute, " a minute")));
+    const std::string places = Join(trunk.destinations, ", ", [](const trunk::Destination& each) {
+      return Concat(each.user.empty() ? "" : Concat(each.user, "@"),
+                    each.by_srv ? Concat(each.host, " (by SRV)") : HostText(each.host, each.port),
+                    "/", trunk::TransportName(each.transport));
+    });
+    lines.push_back(Concat(trunk.name, ": to ", places, " as ",
+                           HostText(listener.advertise_host, listener.advertise_port),
+                           ", calls: ", calls.empty() ? "none" : Join(calls, ", "),
+                           trunk.calls_per_minute == 0
+                               ? ""
+                               : Concat(", at most ", trunk.calls_per_minute, " a minute")));
   }
   return lines;
 }

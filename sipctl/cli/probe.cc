@@ -44,7 +44,7 @@ class Probe {
         out_(out) {}
 
   int Run() {
-    if (trunk_.destination.has_value()) {
+    if (!trunk_.destinations.empty()) {
       Step("dns", [this] { return Dns(); });
       Step("connect", [this] { return Connect(); });
       Step("options", [this] { return Options(); });
@@ -80,7 +80,7 @@ class Probe {
   }
 
   Finding Dns() {
-    const std::string& host = trunk_.destination->host;
+    const std::string& host = trunk_.destinations.front().host;
     if (const auto address = sdp::ParseIpAddress(host)) {
       peer_ = address;
       return {Verdict::kOk, Concat(host, " is an address"), {}};
@@ -119,7 +119,7 @@ class Probe {
 
   Finding Connect() {
     if (!peer_.has_value()) return {Verdict::kSkipped, "no address", {}};
-    const trunk::Destination& to = *trunk_.destination;
+    const trunk::Destination& to = trunk_.destinations.front();
     const std::string_view transport = trunk::TransportName(to.transport);
     const std::string where = Concat(sdp::FormatIpEndpoint({*peer_, to.port}), "/", transport);
     const bool stream = to.transport != trunk::Transport::kUdp;
@@ -155,7 +155,7 @@ class Probe {
   }
 
   std::string OptionsText() const {
-    const trunk::Destination& to = *trunk_.destination;
+    const trunk::Destination& to = trunk_.destinations.front();
     const std::string_view transport = trunk::TransportName(to.transport);
     std::string upper(transport);
     std::transform(upper.begin(), upper.end(), upper.begin(),
@@ -176,7 +176,7 @@ class Probe {
 
   Finding Options() {
     if (!connected_) return {Verdict::kSkipped, "no connection", {}};
-    if (trunk_.destination->transport == trunk::Transport::kTls) {
+    if (trunk_.destinations.front().transport == trunk::Transport::kTls) {
       return {Verdict::kSkipped, "over TLS, which the probe does not speak", {}};
     }
     const auto answer = socket_.Ask(OptionsText(), world_.wait_ms);

@@ -3,32 +3,21 @@
 
 #include <functional>
 #include <iosfwd>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "sipctl/loop.h"
 #include "sipctl/options.h"
-#include "sipctl/sip/transport.h"
 #include "sipctl/trunk/config.h"
 
 namespace sipctl::cli {
 
-// Where the calls of each trunk go; nothing where it has no destination or none was found. Blocks.
-std::vector<std::optional<sip::SocketAddress>> ResolveDestinations(const trunk::Config& config);
-
-// Reads the file on a thread of its own, because files and names block, and brings what it found
-// to the loop.
+// Reads the file on a thread of its own, because files block, and brings what it found to the loop.
 class Reloader {
  public:
-  struct Loaded {
-    trunk::LoadResult result;
-    std::vector<std::optional<sip::SocketAddress>> destinations;  // by index of result's trunks
-  };
-  using Done = std::function<void(Loaded)>;
+  using Done = std::function<void(const trunk::LoadResult&)>;
 
   Reloader(Loop* loop, std::string path) : loop_(loop), path_(std::move(path)) {}
   ~Reloader();

@@ -50,6 +50,15 @@ struct MediaPolicy {
   // is not refused but left unknown, for the relay to learn (peer behind NAT).
   std::vector<IpNetwork> networks;
   bool learn_remote = false;
+  // A relay that sends to itself has a loop: refused, unless one of `networks` is that very address
+  // (a PBX on this machine).
+  std::vector<IpAddress> own;
+  // Without `networks`, private addresses (RFC 1918, RFC 4193, RFC 6598) are believed inside these
+  // alone.
+  std::vector<IpNetwork> private_networks;
+  // A carrier's private address outside `networks` is a mistake of its or an attempt at our
+  // network, and is not learned either.
+  bool refuse_private = false;
 
   bool operator==(const MediaPolicy&) const = default;
 };
@@ -177,7 +186,11 @@ class OfferAnswer {
   Result Choose(const Description& description, Remote* remote) const;
   Result Locate(const Description& description, const Media& media, Remote* remote) const;
   Result CheckAddress(const IpAddress& address, uint16_t line) const;
-  bool Reachable(const IpAddress& address) const;
+  // Named by the policy's networks.
+  bool IsNamed(const IpAddress& address) const;
+  bool IsNamedAlone(const IpAddress& address) const;
+  // Packets may be sent there before any came from there.
+  bool IsBelieved(const IpAddress& address) const;
 
   // offer_answer_crypto.cc
   std::string ChooseCrypto(const Media& media, std::optional<CryptoLine>* chosen) const;

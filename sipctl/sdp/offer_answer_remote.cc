@@ -51,6 +51,11 @@ std::string Obstacle(const Media& media, const std::vector<Codec>& codecs) {
   return "";
 }
 
+bool Contains(const std::vector<IpNetwork>& networks, const IpAddress& address) {
+  return std::any_of(networks.begin(), networks.end(),
+                     [&address](const IpNetwork& network) { return network.Contains(address); });
+}
+
 }  // namespace
 
 // The m= line of the agreed session if there is one, else the first that can be used: a leg carries
@@ -91,16 +96,32 @@ Result OfferAnswer::CheckAddress(const IpAddress& address, uint16_t line) const 
   if (address.IsBroadcast()) return refuse("the broadcast address");
   if (address.IsLinkLocal()) return refuse("a link-local address");
   if (address.IsLoopback() && !policy_.allow_loopback) return refuse("a loopback address");
-  if (!Reachable(address) && !policy_.learn_remote) {
-    return refuse("it lies outside the media networks of this trunk");
+  const auto& own = policy_.own;
+  if (std::find(own.begin(), own.end(), address) != own.end() && !IsNamedAlone(address)) {
+    return refuse("one of our own addresses");
   }
-  return Result{};
+  if (policy_.refuse_private && address.IsPrivate() && !IsNamed(address)) {
+    return refuse("a private address on a carrier's trunk");
+  }
+  if (IsBelieved(address) || policy_.learn_remote) return Result{};
+  return refuse(policy_.networks.empty() ? "a private address of another network"
+                                         : "it lies outside the media networks of this trunk");
 }
 
-bool OfferAnswer::Reachable(const IpAddress& address) const {
-  return policy_.networks.empty() ||
-         std::any_of(policy_.networks.begin(), policy_.networks.end(),
-                     [&address](const IpNetwork& network) { return network.Contains(address); });
+bool OfferAnswer::IsNamed(const IpAddress& address) const {
+  return Contains(policy_.networks, address);
+}
+
+bool OfferAnswer::IsNamedAlone(const IpAddress& address) const {
+  return std::any_of(policy_.networks.begin(), policy_.networks.end(),
+                     [&address](const IpNetwork& network) {
+                       return network.prefix_length == 128 && network.address == address;
+                     });
+}
+
+bool OfferAnswer::IsBelieved(const IpAddress& address) const {
+  if (!policy_.networks.empty()) return IsNamed(address);
+  return !address.IsPrivate() || Contains(policy_.private_networks, address);
 }
 
 Result OfferAnswer::Locate(const Description& description, const Media& media,
@@ -133,10 +154,10 @@ Result OfferAnswer::Locate(const Description& description, const Media& media,
       rtcp_address = *own;
     }
   }
-  if (!Reachable(*address)) return Result{};  // behind NAT: the relay learns it
+  if (!IsBelieved(*address)) return Result{};  // behind NAT: the relay learns it
   remote->rtp = {*address, media.port};
   if (remote->rtcp_mux) rtcp_port = media.port;
-  if (rtcp_port != 0 && Reachable(rtcp_address)) remote->rtcp = {rtcp_address, rtcp_port};
+  if (rtcp_port != 0 && IsBelieved(rtcp_address)) remote->rtcp = {rtcp_address, rtcp_port};
   return Result{};
 }
 

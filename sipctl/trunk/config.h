@@ -68,8 +68,22 @@ struct Destination {
   std::string host;  // an address or a name
   uint16_t port = 5060;
   Transport transport = Transport::kUdp;
+  bool by_srv = false;    // no port was given for a name: its SRV records say where
+  std::string user;       // not empty: calls go to this very URI, whatever was dialled
+  uint16_t priority = 0;  // the lowest first
+  uint16_t weight = 1;    // share of the calls among those of one priority
 
   bool operator==(const Destination&) const = default;
+};
+
+// Who we say that we are when a trunk asks (401, 407). The password is in memory alone.
+struct Login {
+  std::string user;
+  std::string realm;  // empty = any
+  std::string password_file;
+  std::string password_environment;  // name of a variable
+
+  bool operator==(const Login&) const = default;
 };
 
 // Who may begin calls over a trunk, as the telephone sees it.
@@ -94,13 +108,16 @@ struct Trunk {
   std::vector<Header> headers;         // added to every call to it
 
   // Signalling.
-  std::vector<sdp::IpNetwork> sources;     // whose SIP is this trunk's
-  std::optional<Destination> destination;  // where its calls go; absent: this trunk only calls us
-  size_t listener = 0;                     // index: its Via and Contact, its socket
+  std::vector<sdp::IpNetwork> sources;    // whose SIP is this trunk's
+  std::vector<Destination> destinations;  // where its calls go; empty: this trunk only calls us
+  uint64_t health_ns = 0;                 // how often each address is asked with OPTIONS; 0 = never
+  std::optional<Login> login;             // absent: a challenge is not answered
+  size_t listener = 0;                    // index: its Via and Contact, its socket
   Tls tls;
-  std::string from_domain;                    // host of From towards it; empty = advertise_host
-  uint64_t response_timeout_ns = 0;           // INVITE to any answer; 0 = 64*T1
-  uint64_t ring_timeout_ns = 90'000'000'000;  // INVITE to final response, then CANCEL
+  std::string from_domain;  // host of From towards it; empty = advertise_host
+  // INVITE to any answer, at each address; 0 = 5 s where another one is left, else 64*T1.
+  uint64_t response_timeout_ns = 0;
+  uint64_t ring_timeout_ns = 90'000'000'000;         // INVITE to final response, then CANCEL
   uint64_t session_expires_ns = 1'800'000'000'000;   // RFC 4028, asked for; 0 = none
   uint64_t call_length_max_ns = 14'400'000'000'000;  // 0 = none
 
@@ -158,11 +175,12 @@ struct Config {
   std::vector<Listener> listeners;
   std::string relay_socket{kRelaySocketDefault};
   std::string control_socket{
-      kControlSocketDefault};         // where `sipctl calls` asks; empty = no such socket
-  std::string journal;                // file of the dialog journal; empty = none
-  std::string user_agent = "Tandem";  // of User-Agent and Server; empty = neither
-  uint32_t calls_max = 10'000;        // of the process
-  PortRange relay_ports;              // that the relay was started with
+      kControlSocketDefault};             // where `sipctl calls` asks; empty = no such socket
+  std::vector<std::string> name_servers;  // "192.0.2.53:53"; empty = those of /etc/resolv.conf
+  std::string journal;                    // file of the dialog journal; empty = none
+  std::string user_agent = "Tandem";      // of User-Agent and Server; empty = neither
+  uint32_t calls_max = 10'000;            // of the process
+  PortRange relay_ports;                  // that the relay was started with
   std::vector<MediaAddress> addresses;
   std::vector<Trunk> trunks;
   std::vector<Route> routes;

@@ -71,11 +71,10 @@ class CarrierRules {
           {host ? sdp::FormatIpAddress(source.address) : sdp::FormatIpNetwork(source), source, 0,
            transport, true, false, draft_.sources_line});
     }
-    if (trunk_.destination.has_value()) {
+    for (const Destination& each : trunk_.destinations) {
       std::string error;
-      gateways.push_back(
-          {trunk_.destination->host, sdp::ParseIpNetwork(trunk_.destination->host, &error),
-           trunk_.destination->port, transport, false, true, draft_.destination_line});
+      gateways.push_back({each.host, sdp::ParseIpNetwork(each.host, &error), each.port, transport,
+                          false, true, draft_.destination_line});
     }
     return gateways;
   }
@@ -97,8 +96,8 @@ class CarrierRules {
 
   // A peer in the public network cannot answer to an address of this side.
   void CheckReach() {
-    if (!trunk_.destination.has_value()) return;
-    const std::string& peer = trunk_.destination->host;
+    if (trunk_.destinations.empty()) return;
+    const std::string& peer = trunk_.destinations.front().host;
     const auto address = sdp::ParseIpAddress(peer);
     if (address.has_value() ? IsOnThisSide(*address) : trunk_.carrier == nullptr) return;
     const auto unreachable = [this](const sdp::IpAddress& advertised) {
@@ -162,7 +161,7 @@ class CarrierRules {
   }
 
   void CheckIdentity(const Profile& carrier) {
-    if (!carrier.static_address_required || !trunk_.destination.has_value() ||
+    if (!carrier.static_address_required || trunk_.destinations.empty() ||
         sdp::ParseIpAddress(listener_.advertise_host).has_value()) {
       return;
     }
@@ -176,7 +175,7 @@ class CarrierRules {
 
   void CheckAccount(const Profile& carrier) {
     if (carrier.account_domain.empty() || carrier.account_domain_is_next_hop ||
-        !trunk_.destination.has_value()) {
+        trunk_.destinations.empty()) {
       return;
     }
     const std::string form = Concat("from_domain: ACCOUNT.", carrier.account_domain);
@@ -216,12 +215,14 @@ void ApplyPop(Reader& reader, TrunkDraft* draft) {
   }
   const Pop* pop = carrier->FindPop(draft->pop);
   const bool usable = pop != nullptr && pop->live && !pop->edge.empty();
-  if (usable && !draft->destination.has_value()) {
-    draft->destination = HostPort{pop->edge, 5060};
+  if (usable && draft->destinations.empty()) {
+    DestinationDraft& edge = draft->destinations.emplace_back();
+    edge.line = draft->pop_line;
+    edge.to = HostPort{pop->edge, 5060};
     draft->destination_line = draft->pop_line;
   }
   if (usable) return;
-  if (draft->destination.has_value() && IsConfirmed(draft->trunk.confirmed, "CV-23")) return;
+  if (!draft->destinations.empty() && IsConfirmed(draft->trunk.confirmed, "CV-23")) return;
   std::vector<std::string> names;
   for (const Pop& each : carrier->pops) {
     if (each.live && !each.edge.empty()) names.push_back(each.name);
@@ -232,7 +233,7 @@ void ApplyPop(Reader& reader, TrunkDraft* draft) {
                             : Concat("'", draft->pop, "' of ", carrier->title,
                                      pop->live ? " has no edge" : " is announced, not live"),
              names.empty() ? "a destination instead" : Concat("one of ", Join(names, ", ")));
-  if (!draft->destination.has_value()) diagnostic.severity = Severity::kError;
+  if (draft->destinations.empty()) diagnostic.severity = Severity::kError;
   reader.Report(std::move(diagnostic));
 }
 
@@ -241,14 +242,17 @@ void ApplyPop(Reader& reader, TrunkDraft* draft) {
 void ApplyProfile(Reader& reader, TrunkDraft* draft) {
   const Profile* carrier = draft->trunk.carrier;
   if (!draft->pop.empty()) ApplyPop(reader, draft);
+  for (const DestinationDraft& each : draft->destinations) {
+    if (!each.transport.has_value()) continue;
+    if (draft->transport.value_or(*each.transport) != *each.transport) {
+      reader.Error(each.line, "a trunk sends over one transport",
+                   Concat("transport=", TransportName(*draft->transport)));
+    }
+    draft->transport = each.transport;
+  }
   if (!draft->transport.has_value()) {
     draft->transport = carrier == nullptr || carrier->PortOf("udp").has_value() ? Transport::kUdp
                                                                                 : Transport::kTcp;
-  }
-  if (draft->destination.has_value() && !draft->destination_port_given) {
-    const uint16_t port =
-        carrier == nullptr ? 0 : carrier->PortOf(TransportName(*draft->transport)).value_or(0);
-    draft->destination->port = port != 0 ? port : DefaultPort(*draft->transport);
   }
   if (!draft->networks_given) {
     if (carrier != nullptr) draft->trunk.networks = carrier->AllMedia();

@@ -115,13 +115,13 @@ class TrunkMaker {
     if (trunk.name == "any") {
       reader_.Error(draft.line, "'any' means every trunk in a route", "another name");
     }
-    if (draft.destination.has_value()) {
-      trunk.destination =
-          Destination{draft.destination->host, draft.destination->port, *draft.transport};
+    for (const DestinationDraft& each : draft.destinations) {
+      if (each.to.has_value()) trunk.destinations.push_back(MakeDestination(draft, each));
     }
+    CheckLogin(draft, &trunk);
     CheckTls(trunk, draft);
-    if (!draft.way_given && !trunk.destination.has_value()) trunk.way = Way::kInbound;
-    if (trunk.way != Way::kInbound && !trunk.destination.has_value()) {
+    if (!draft.way_given && trunk.destinations.empty()) trunk.way = Way::kInbound;
+    if (trunk.way != Way::kInbound && trunk.destinations.empty()) {
       reader_.Error(draft.line, Concat("trunk '", trunk.name, "' has no destination to call"),
                     "destination: HOST:PORT, or direction: inbound");
     }
@@ -132,6 +132,8 @@ class TrunkMaker {
     trunk.addresses =
         draft.addresses.empty() ? config_.addresses : MakeAddresses(reader_, draft.addresses);
     trunk.media.networks = trunk.networks;
+    trunk.media.private_networks = trunk.sources;
+    trunk.media.refuse_private = trunk.carrier != nullptr;
     trunk.media.learn_remote = trunk.learning == Learning::kLatch;
     trunk.media.allow_loopback =
         !trunk.addresses.empty() &&
@@ -174,6 +176,30 @@ class TrunkMaker {
                  Concat("a listener with transport: ", TransportName(*draft.transport))));
     }
     return *index;
+  }
+
+  static Destination MakeDestination(const TrunkDraft& draft, const DestinationDraft& each) {
+    Destination made;
+    made.host = each.to->host;
+    made.transport = *draft.transport;
+    made.user = each.user;
+    made.priority = each.priority;
+    made.weight = each.weight;
+    const Profile* carrier = draft.trunk.carrier;
+    const uint16_t usual =
+        carrier == nullptr ? 0 : carrier->PortOf(TransportName(made.transport)).value_or(0);
+    made.by_srv = !each.port_given && usual == 0 && !sdp::ParseIpAddress(made.host).has_value();
+    made.port = each.port_given ? each.to->port : usual != 0 ? usual : DefaultPort(made.transport);
+    return made;
+  }
+
+  void CheckLogin(const TrunkDraft& draft, Trunk* trunk) {
+    if (!draft.login.has_value()) return;
+    trunk->login = draft.login->login;
+    if (trunk->login->password_file.empty() == trunk->login->password_environment.empty()) {
+      reader_.Error(draft.login->line, "a login has its password in one place",
+                    "password_file: or password_environment:");
+    }
   }
 
   void CheckTls(const Trunk& trunk, const TrunkDraft& draft) {
@@ -219,6 +245,26 @@ class TrunkMaker {
   std::vector<std::string> names_;
   std::vector<std::string> listener_names_;
 };
+
+// Every address at which this office is: nobody's media lies there.
+std::vector<sdp::IpAddress> OwnAddresses(const Config& config) {
+  std::vector<sdp::IpAddress> own;
+  const auto take = [&own](const std::vector<MediaAddress>& addresses) {
+    for (const MediaAddress& address : addresses) {
+      own.push_back(address.local);
+      own.push_back(address.advertise);
+    }
+  };
+  take(config.addresses);
+  for (const Trunk& trunk : config.trunks) take(trunk.addresses);
+  for (const Listener& listener : config.listeners) {
+    own.push_back(listener.bind.address);
+    if (const auto known = sdp::ParseIpAddress(listener.advertise_host)) own.push_back(*known);
+  }
+  std::sort(own.begin(), own.end());
+  own.erase(std::unique(own.begin(), own.end()), own.end());
+  return own;
+}
 
 // The narrower one wins, which may surprise who wrote the wider one.
 void CheckNested(Reader& reader, const TrunkDraft& inner, const TrunkDraft& outer) {
@@ -281,6 +327,8 @@ Config Assemble(Reader& reader, DocumentDraft document) {
     Trunk trunk = trunks.Make(draft);
     config.trunks.push_back(std::move(trunk));
   }
+  const std::vector<sdp::IpAddress> own = OwnAddresses(config);
+  for (Trunk& trunk : config.trunks) trunk.media.own = own;
   CheckSources(reader, document.trunks);
   MakeRoutes(reader, document.routes, &config);
   if (!whole) return config;

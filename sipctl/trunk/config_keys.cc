@@ -158,6 +158,21 @@ constexpr Field<DocumentDraft> kDocumentKeys[] = {
        Assign(reader.Path(node), &draft->config.control_socket);
        if (draft->config.control_socket == "off") draft->config.control_socket.clear();
      }},
+    {{"name_servers", "list of address:port", "those of /etc/resolv.conf",
+      "Who is asked for the addresses of destinations that do not stand in /etc/hosts."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       for (const YAML::Node& item : reader.Items(node, "list of name servers")) {
+         const auto server = reader.HostAndPort(item, 53);
+         if (!server.has_value()) continue;
+         const auto address = sdp::ParseIpAddress(server->host);
+         if (!address.has_value()) {
+           reader.Error(Reader::LineOf(item), Concat("'", server->host, "' is no address"),
+                        "192.0.2.53");
+           continue;
+         }
+         draft->config.name_servers.push_back(sdp::FormatIpEndpoint({*address, server->port}));
+       }
+     }},
     {{"journal", "path", "none", "A file for the dialogs of live calls, read after a crash."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
        Assign(reader.Path(node), &draft->config.journal);
@@ -208,6 +223,8 @@ std::string KeysMarkdown() {
   AppendTable("The relay", std::span<const Field<RelayDraft>>(kRelayKeys), &out);
   AppendTable("An address", AddressKeys(), &out);
   AppendTable("A trunk", TrunkKeys(), &out);
+  AppendTable("A destination", DestinationKeys(), &out);
+  AppendTable("A login", LoginKeys(), &out);
   AppendTable("A route", std::span<const Field<RouteDraft>>(kRouteKeys), &out);
   out.pop_back();
   return out;

@@ -39,12 +39,27 @@ struct RelayDraft {
   std::vector<AddressDraft> addresses;
 };
 
+struct DestinationDraft {
+  int line = 0;
+  std::optional<HostPort> to;
+  bool port_given = false;
+  std::string user;
+  std::optional<Transport> transport;  // of a full URI
+  uint16_t priority = 0;
+  uint16_t weight = 1;
+};
+
+struct LoginDraft {
+  int line = 0;
+  Login login;
+};
+
 struct TrunkDraft {
   int line = 0;
   Trunk trunk;  // all that needs no other part of the document
-  std::optional<HostPort> destination;
+  std::vector<DestinationDraft> destinations;
   int destination_line = 0;
-  bool destination_port_given = false;
+  std::optional<LoginDraft> login;
   std::optional<Transport> transport;
   std::string pop;
   int pop_line = 0;
@@ -83,6 +98,11 @@ struct DocumentDraft {
 // The table of a trunk (config_trunk_keys.cc) is as long as all the others together.
 std::span<const Field<AddressDraft>> AddressKeys();
 std::span<const Field<TrunkDraft>> TrunkKeys();
+// config_destination_keys.cc
+std::span<const Field<DestinationDraft>> DestinationKeys();
+std::span<const Field<LoginDraft>> LoginKeys();
+// "host:port", or a whole URI as platforms print it: "sip:user@host:port;transport=tls".
+void ReadPlace(Reader& reader, const YAML::Node& node, DestinationDraft* draft);
 
 template <typename Value, typename Target>
 void Assign(std::optional<Value> value, Target* target) {

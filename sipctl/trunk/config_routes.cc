@@ -79,7 +79,7 @@ class RouteMaker {
 
   void CheckEnds(const RouteDraft& draft, const Route& route) {
     const Trunk& to = config_.trunks[route.to];
-    if (!to.destination.has_value()) {
+    if (to.destinations.empty()) {
       reader_.Error(draft.to_line, Concat("trunk '", draft.to, "' has no destination"),
                     "destination: HOST:PORT in the trunk");
     } else if (to.way == Way::kInbound) {

@@ -150,13 +150,38 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        draft->sources_line = Reader::LineOf(node);
        Assign(reader.Networks(node, /*any_allowed=*/false), &draft->trunk.sources);
      }},
-    {{"destination", "host:port", "none",
-      "Where its calls are sent; the port is the profile's, else 5060 (5061 with TLS), if not "
-      "given. Without it, and without a pop, the trunk only calls us."},
+    {{"destination", "host:port or URI", "none",
+      "Where its calls are sent: an address, a name, or sip:user@host;transport=tls of a hosted "
+      "platform. Without a port: the profile's, else what SRV says, else 5060 (5061 with TLS). "
+      "Without it, and without a pop, the trunk only calls us."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->destination_line = Reader::LineOf(node);
-       draft->destination = reader.HostAndPort(node, 5060);
-       draft->destination_port_given = HasPort(node);
+       DestinationDraft destination;
+       destination.line = Reader::LineOf(node);
+       ReadPlace(reader, node, &destination);
+       draft->destinations.push_back(std::move(destination));
+     }},
+    {{"destinations", "list of destinations", "none",
+      "Several, instead of one. Before anything rings, the next one is tried."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->destination_line = Reader::LineOf(node);
+       if (!draft->destinations.empty()) {
+         reader.Error(draft->destination_line, "the trunk has destination and destinations",
+                      "one of them");
+       }
+       reader.ReadList(node, "destination", DestinationKeys(), &draft->destinations);
+     }},
+    {{"health", "duration or off", "off",
+      "How often each of its addresses is asked with OPTIONS; one that does not answer is tried "
+      "last."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Duration(node, 1, 3600, true), &draft->trunk.health_ns);
+     }},
+    {{"login", "mapping", "none", "Who we are when it asks (401, 407)."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->login.emplace();
+       draft->login->line = Reader::LineOf(node);
+       reader.ReadMap(node, "login", LoginKeys(), &*draft->login);
      }},
     {{"transport", "udp, tcp or tls", "the profile's, else udp",
       "How SIP is carried to the destination."},
@@ -206,7 +231,8 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        Assign(reader.Host(node), &draft->trunk.from_domain);
      }},
     {{"response_timeout", "duration or off", "off",
-      "From INVITE to any answer at all; then the call is given up. Off: 32 seconds."},
+      "From INVITE to any answer at all; then the next address is tried, and after the last the "
+      "call is given up. Off: 5 seconds, at the last address 32."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Duration(node, 1, 32, true), &draft->trunk.response_timeout_ns);
      }},

@@ -74,6 +74,7 @@ std::vector<std::string> RestartReasons(const Config& running, const Config& nex
   say(!SameListeners(running, next), "the listeners are bound once, at start");
   say(running.relay_socket != next.relay_socket, "the relay's socket is joined once, at start");
   say(running.control_socket != next.control_socket, "the control socket is bound once, at start");
+  say(running.name_servers != next.name_servers, "the name servers are chosen once, at start");
   say(running.journal != next.journal || running.calls_max != next.calls_max,
       "the journal has its place and its size (calls_max) from the start");
   return reasons;

@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const sipctl::trunk::Decision decision = router.Find({.source = i, .number = "+918012345678"});
     if (!decision.trunk.has_value()) continue;
-    Require(config.trunks[*decision.trunk].destination.has_value());
+    Require(!config.trunks[*decision.trunk].destinations.empty());
     if (limits.Begin(i, *decision.trunk, 0) == sipctl::trunk::Admission::kAdmitted) {
       limits.End(i, *decision.trunk);
     }

@@ -19,10 +19,9 @@ trunk::Trunk MakeTrunk(const std::string& name, const std::string& host, sip::Pr
   trunk.name = name;
   trunk.sources = {{.address = Ip(host), .prefix_length = 128}};
   const bool tcp = protocol == sip::Protocol::kTcp;
-  trunk.destination =
-      trunk::Destination{.host = host,
-                         .port = 5060,
-                         .transport = tcp ? trunk::Transport::kTcp : trunk::Transport::kUdp};
+  trunk.destinations.resize(1);
+  trunk.destinations[0].host = host;
+  trunk.destinations[0].transport = tcp ? trunk::Transport::kTcp : trunk::Transport::kUdp;
   trunk.listener = tcp ? sip::SipHost::kTcp : sip::SipHost::kUdp;
   trunk.ring_timeout_ns = 60 * kSecondNs;
   trunk.media_timeout_ns = 30 * kSecondNs;
@@ -36,6 +35,7 @@ std::shared_ptr<trunk::Config> MakeConfig(const WorldOptions& options) {
   auto config = std::make_shared<trunk::Config>();
   config->listeners.resize(2);
   config->listeners[1].transport = trunk::Transport::kTcp;
+  for (trunk::Listener& listener : config->listeners) listener.bind.address = Ip("10.0.0.1");
   config->calls_max = 100'000;
   config->user_agent = "Tandem";
   config->trunks.push_back(MakeTrunk("carrier", "10.0.0.2", options.carrier, "10.0.0.1"));
@@ -66,7 +66,14 @@ sip::SipHost* AddHosts(sip::SipNetwork* network, int number) {
 
 Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
                  std::shared_ptr<const trunk::Config> config, int life)
-    : limits(*config, 0), acl(*config), router(config), host_(network->host(1)) {
+    : resolver(network->timers()),
+      locator(network->timers(), &resolver, &context.tokens,
+              [this](std::string_view sentence) { notes.OnNotice(sentence); }),
+      destinations(*config, network->timers(), &locator, &context.tokens),
+      limits(*config, 0),
+      acl(*config),
+      router(config),
+      host_(network->host(1)) {
   context.timers = network->timers();
   context.transport = host_;
   context.journal = &journal;
@@ -74,10 +81,7 @@ Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
   context.log = &notes;
   context.config = config;
   context.media = *media::MakeMediaTable(*config);
-  for (const trunk::Trunk& trunk : config->trunks) {
-    context.destinations.push_back(
-        sip::SocketAddress{.address = media::ToAbi(Ip(trunk.destination->host)), .port = 5060});
-  }
+  context.destinations = &destinations;
   context.settings.owner_cookie = kCookie;
   const sip::TokenKey key{.low = 1000 + static_cast<uint64_t>(life), .high = 5};
   context.tokens = sip::Tokens(key);

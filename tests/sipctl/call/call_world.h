@@ -10,6 +10,7 @@
 #include "tests/support/fake_relay.h"
 #include "tests/support/sip_network.h"
 #include "tests/support/sip_peer.h"
+#include "tests/support/stub_resolver.h"
 
 namespace sipctl::call {
 
@@ -30,7 +31,10 @@ class Process {
   ~Process();
 
   Notes notes;
+  support::StubResolver resolver;
   Context context;
+  sip::Locator locator;
+  Destinations destinations;
   trunk::Limits limits;
   media::Journal journal;
   trunk::Acl acl;

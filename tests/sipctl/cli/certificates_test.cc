@@ -62,7 +62,8 @@ TEST(CertificateCheck, FilesThatCannotBeReadAreErrors) {
   trunk::Config config;
   trunk::Trunk trunk;
   trunk.name = "carrier";
-  trunk.destination = trunk::Destination{
+  trunk.destinations.resize(1);
+  trunk.destinations[0] = trunk::Destination{
       .host = "edge.example.test", .port = 5061, .transport = trunk::Transport::kTls};
   trunk.tls.trust = Files()("nothing.pem");
   config.trunks.push_back(trunk);

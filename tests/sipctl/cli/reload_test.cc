@@ -22,24 +22,23 @@ class ReloadTest : public testing::Test {
   std::string folder_;
 };
 
-TEST_F(ReloadTest, AFileIsReadBesideTheLoopWithTheAddressesOfItsDestinations) {
+TEST_F(ReloadTest, AFileIsReadBesideTheLoop) {
   Reloader reloader(loop_.get(), EXAMPLE);
   int done = 0;
-  ASSERT_TRUE(reloader.Begin([&](const Reloader::Loaded& loaded) {
+  ASSERT_TRUE(reloader.Begin([&](const trunk::LoadResult& loaded) {
     ++done;
-    ASSERT_NE(loaded.result.config, nullptr);
-    ASSERT_EQ(loaded.destinations.size(), 2u);
-    EXPECT_EQ(sip::ToString(*loaded.destinations[0]), "127.0.0.20:5060");
+    ASSERT_NE(loaded.config, nullptr);
+    EXPECT_EQ(loaded.config->trunks.size(), 2u);
     loop_->Stop();
   }));
-  EXPECT_FALSE(reloader.Begin([&](const Reloader::Loaded&) { ++done; })) << "one at a time";
+  EXPECT_FALSE(reloader.Begin([&](const trunk::LoadResult&) { ++done; })) << "one at a time";
   loop_->Run();
   EXPECT_EQ(done, 1);
   // And again, from another file's state: what is wrong comes as it is.
   Reloader broken(loop_.get(), folder_ + "/none.yaml");
-  ASSERT_TRUE(broken.Begin([&](const Reloader::Loaded& loaded) {
-    EXPECT_EQ(loaded.result.config, nullptr);
-    EXPECT_EQ(loaded.result.diagnostics.size(), 1u);
+  ASSERT_TRUE(broken.Begin([&](const trunk::LoadResult& loaded) {
+    EXPECT_EQ(loaded.config, nullptr);
+    EXPECT_EQ(loaded.diagnostics.size(), 1u);
     ++done;
   }));
   while (done < 2) loop_->Turn(100);
@@ -47,7 +46,7 @@ TEST_F(ReloadTest, AFileIsReadBesideTheLoopWithTheAddressesOfItsDestinations) {
 
 TEST_F(ReloadTest, AReaderThatIsAtWorkWhenTheProcessEndsIsWaitedFor) {
   Reloader reloader(loop_.get(), EXAMPLE);
-  ASSERT_TRUE(reloader.Begin([](const Reloader::Loaded&) { FAIL() << "nobody turns the loop"; }));
+  ASSERT_TRUE(reloader.Begin([](const trunk::LoadResult&) { FAIL() << "nobody turns the loop"; }));
 }
 
 TEST_F(ReloadTest, TheExitStatusSaysWhichConfigurationRuns) {

@@ -153,6 +153,50 @@ TEST(Refusal, MediaOutsideTheTrunksNetworksIsRefusedOrLearned) {
   EXPECT_EQ(learning.plan()->direction, Direction::kSendRecv);
 }
 
+TEST(Refusal, OurOwnAddressesAreRefusedUnlessTheTrunkNamesThem) {
+  MediaPolicy policy;
+  policy.own = {*ParseIpAddress("198.51.100.7")};
+  const Description loop = Audio("audio 4000 RTP/AVP 8", {}, "198.51.100.7");
+  OfferAnswer leg(policy, 1);
+  EXPECT_EQ(leg.ReceiveOffer(loop).detail,
+            "SDP line 4: media at 198.51.100.7 is refused: one of our own addresses");
+  policy.learn_remote = true;
+  EXPECT_FALSE(OfferAnswer(policy, 1).ReceiveOffer(loop).ok());
+  std::string error;
+  policy.networks = {*ParseIpNetwork("198.51.100.0/24", &error)};  // that does not mean us
+  EXPECT_FALSE(OfferAnswer(policy, 1).ReceiveOffer(loop).ok());
+  policy.networks = {IpNetwork{*ParseIpAddress("198.51.100.7"), 128}};
+  EXPECT_TRUE(OfferAnswer(policy, 1).ReceiveOffer(loop).ok());
+}
+
+TEST(Refusal, PrivateAddressesAreBelievedFromTheirOwnNetworkAlone) {
+  const Description inside = Audio("audio 4000 RTP/AVP 8", {}, "192.168.7.5");
+  const Description elsewhere = Audio("audio 4000 RTP/AVP 8", {}, "10.0.0.5");
+  MediaPolicy policy;
+  std::string error;
+  policy.private_networks = {*ParseIpNetwork("192.168.7.0/24", &error)};
+  EXPECT_TRUE(OfferAnswer(policy, 1).ReceiveOffer(inside).ok());
+  EXPECT_EQ(OfferAnswer(policy, 1).ReceiveOffer(elsewhere).detail,
+            "SDP line 4: media at 10.0.0.5 is refused: a private address of another network");
+  policy.learn_remote = true;  // a PBX behind NAT
+  OfferAnswer learning(policy, 1);
+  ASSERT_TRUE(learning.ReceiveOffer(elsewhere).ok());
+  ASSERT_TRUE(learning.MakeAnswer(Local()).ok());
+  EXPECT_EQ(learning.plan()->remote_rtp.port, 0);
+}
+
+TEST(Refusal, ACarriersPrivateAddressIsNotEvenLearned) {
+  MediaPolicy policy;
+  policy.refuse_private = true;
+  policy.learn_remote = true;
+  const Description inside = Audio("audio 4000 RTP/AVP 8", {}, "10.0.0.5");
+  EXPECT_EQ(OfferAnswer(policy, 1).ReceiveOffer(inside).detail,
+            "SDP line 4: media at 10.0.0.5 is refused: a private address on a carrier's trunk");
+  std::string error;
+  policy.networks = {*ParseIpNetwork("10.0.0.0/8", &error)};  // behind MPLS, and said so
+  EXPECT_TRUE(OfferAnswer(policy, 1).ReceiveOffer(inside).ok());
+}
+
 TEST(Refusal, AnAnswerThatSwitchesTheAudioOffSharesNothing) {
   OfferAnswer leg(MediaPolicy{}, 1);
   ASSERT_TRUE(leg.MakeOffer(Local()).ok());

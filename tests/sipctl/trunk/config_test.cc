@@ -60,8 +60,8 @@ TEST(Config, TheExampleIsFine) {
   ASSERT_EQ(config.trunks.size(), 2u);
   const Trunk& exotel = config.trunks[0];
   EXPECT_EQ(exotel.name, "exotel");
-  EXPECT_EQ(exotel.destination->host, "127.0.0.20");
-  EXPECT_EQ(exotel.destination->port, 5060);
+  EXPECT_EQ(exotel.destinations.front().host, "127.0.0.20");
+  EXPECT_EQ(exotel.destinations.front().port, 5060);
   EXPECT_EQ(config.listeners[exotel.listener].name, "carrier-side");
   EXPECT_EQ(exotel.calls_per_minute, 200u);
   EXPECT_EQ(exotel.ring_timeout_ns, 90'000'000'000u);
@@ -87,8 +87,8 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(config.listeners[1].advertise_port, 5070);
   EXPECT_EQ(config.listeners[1].transport, Transport::kTcp);
   const Trunk& trunk = config.trunks[0];
-  EXPECT_EQ(trunk.destination->transport, Transport::kTcp);
-  EXPECT_EQ(trunk.destination->host, "pstn.example.com");
+  EXPECT_EQ(trunk.destinations.front().transport, Transport::kTcp);
+  EXPECT_EQ(trunk.destinations.front().host, "pstn.example.com");
   EXPECT_EQ(trunk.listener, 1u);
   EXPECT_EQ(trunk.from_domain, "account.example.com");
   EXPECT_EQ(trunk.response_timeout_ns, 5'000'000'000u);
@@ -114,14 +114,47 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(config.routes[0].strip, 2u);
 }
 
+TEST(Config, DestinationsAndLogin) {
+  const LoadResult result = LoadConfig(std::string(GOLDEN_FOLDER) + "/destinations_fine.yaml");
+  ASSERT_NE(result.config, nullptr);
+  const Config& config = *result.config;
+  EXPECT_EQ(config.name_servers,
+            (std::vector<std::string>{"192.0.2.53:53", "[2001:db8::53]:5353"}));
+  EXPECT_EQ(config.listeners[1].bind.port, 5061);
+  EXPECT_EQ(config.listeners[1].client_trust, "/etc/ca.pem");
+  const Trunk& platform = config.trunks[0];
+  EXPECT_EQ(platform.listener, 1u);
+  EXPECT_EQ(platform.destinations.front().user, "proj_x");
+  EXPECT_EQ(platform.destinations.front().host, "voice.example.com");
+  EXPECT_EQ(platform.destinations.front().transport, Transport::kTls);
+  EXPECT_TRUE(platform.destinations.front().by_srv);
+  EXPECT_EQ(platform.login->user, "me");
+  EXPECT_EQ(platform.login->realm, "voice");
+  EXPECT_EQ(platform.login->password_file, "/etc/password");
+  EXPECT_EQ(platform.tls.certificate, "/etc/client.pem");
+  EXPECT_FALSE(platform.media.refuse_private);
+  const Trunk& carrier = config.trunks[1];
+  ASSERT_EQ(carrier.destinations.size(), 2u);
+  EXPECT_EQ(carrier.destinations[0].port, 5070);
+  EXPECT_FALSE(carrier.destinations[0].by_srv);
+  EXPECT_EQ(carrier.destinations[0].weight, 70);
+  EXPECT_TRUE(carrier.destinations[1].by_srv);
+  EXPECT_EQ(carrier.destinations[1].priority, 2);
+  EXPECT_EQ(carrier.health_ns, 30'000'000'000u);
+  EXPECT_EQ(carrier.response_timeout_ns, 3'000'000'000u);
+  EXPECT_EQ(carrier.media.own, std::vector<sdp::IpAddress>{*sdp::ParseIpAddress("192.0.2.1")});
+  EXPECT_EQ(carrier.media.private_networks, carrier.sources);
+}
+
 TEST(Config, AProfileFillsInWhatIsNotGiven) {
   const LoadResult result = LoadConfig(std::string(GOLDEN_FOLDER) + "/carrier_fine.yaml");
   ASSERT_NE(result.config, nullptr);
   const Trunk& trunk = result.config->trunks[0];
   EXPECT_EQ(trunk.carrier, FindProfile("exotel"));
-  EXPECT_EQ(trunk.destination->host, "pstn.in2.exotel.com");
-  EXPECT_EQ(trunk.destination->port, 5070);
-  EXPECT_EQ(trunk.destination->transport, Transport::kTcp);
+  EXPECT_TRUE(trunk.media.refuse_private);
+  EXPECT_EQ(trunk.destinations.front().host, "pstn.in2.exotel.com");
+  EXPECT_EQ(trunk.destinations.front().port, 5070);
+  EXPECT_EQ(trunk.destinations.front().transport, Transport::kTcp);
   EXPECT_EQ(trunk.networks, FindProfile("exotel")->AllMedia());
   EXPECT_EQ(trunk.calls_per_minute, 200u);
   EXPECT_EQ(trunk.numbers, std::vector<std::string>{"+918012345678"});
