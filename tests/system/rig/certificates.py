@@ -1,0 +1,18 @@
+"""The laboratory's certificates, made anew for each test."""
+
+import os
+import subprocess
+
+from .tandem import ROOT
+
+SCRIPT = os.path.join(ROOT, "tests/support/certificates.sh")
+
+
+class Certificates:
+    def __init__(self, folder):
+        self.folder = os.path.join(folder, "certificates")
+        os.mkdir(self.folder)
+        subprocess.run([SCRIPT, self.folder], check=True)
+
+    def __call__(self, name):
+        return os.path.join(self.folder, name)
