@@ -148,9 +148,11 @@ absl::Status Run(const Options& options) {
   for (const Measurement& m : *results) {
     json["measurements"].push_back(Json(m, options.p99_ms_max));
   }
-  json["highest_clean_packets_per_second"] = HighestRate(*results, options.p99_ms_max, 0);
+  json["highest_clean_packets_per_second"] =
+      HighestRate(*results, options.p99_ms_max, 0) * options.pump.pace / kPacketsPerSecond;
   json["highest_packets_per_second_at_1e-4_loss"] =
-      HighestRate(*results, options.p99_ms_max, kLossTolerated);
+      HighestRate(*results, options.p99_ms_max, kLossTolerated) * options.pump.pace /
+      kPacketsPerSecond;
   if (!options.relay.empty()) {
     const RelayTotals& totals = source.relay.totals();
     json["relay"] = {{"legs", totals.legs},        {"received", totals.received},

@@ -46,6 +46,11 @@ std::vector<Row> Table(Options* o) {
       {"--sockets", "N", "sockets a side", Whole(&o->pump.far.sockets)},
       {"--device", "NAME", "send and take frames at this network device, past the kernel's sockets",
        Text(&o->pump.far.device)},
+      {"--eal", "WORDS", "for --device dpdk:DEVICE@MAC-OF-THE-RELAY, like \"--no-huge\"",
+       Text(&o->pump.far.eal)},
+      {"--reflect", "", "what is sent comes back as it is (testpmd macswap); dpdk only",
+       [o](const std::string&) { return o->pump.far.reflect = true; }},
+      {"--pace", "N", "packets/s of a stream, instead of 50", Whole(&o->pump.pace)},
       {"--calls", "N", "calls; each is two streams of 50 packets/s", Whole(&o->calls)},
       {"--seconds", "S", "length of a measurement", Real(&o->seconds)},
       {"--warm", "S", "seconds before it that do not count", Real(&o->warm_seconds)},
@@ -93,8 +98,12 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   if (!options.help && options.relay.empty() == options.list.empty()) {
     return absl::InvalidArgumentError("give one of --relay and --streams");
   }
-  if (options.calls == 0 || options.seconds <= 0 || options.pump.far.sockets == 0) {
-    return absl::InvalidArgumentError("--calls, --seconds and --sockets must be above 0");
+  if (options.calls == 0 || options.seconds <= 0 || options.pump.far.sockets == 0 ||
+      options.pump.pace == 0) {
+    return absl::InvalidArgumentError("--calls, --seconds, --sockets and --pace must be above 0");
+  }
+  if (options.search_from > 0 && options.pump.pace != kPacketsPerSecond) {
+    return absl::InvalidArgumentError("--search changes the number of calls at their own pace");
   }
   return options;
 }

@@ -35,10 +35,10 @@ Measurement Pump::Run(const std::vector<Call>& calls, size_t count, double secon
   for (uint32_t i = 0; i < streams; ++i) pass.streams.emplace_back(pass.id, i);
 
   // Packet n of the whole run belongs to stream n % streams and is due at n / rate: every stream
-  // has its natural 20 ms, and the streams are spread evenly over them.
+  // has its pace, naturally one packet in 20 ms, and the streams are spread evenly over them.
   const uint64_t packets =
-      static_cast<uint64_t>(seconds * static_cast<double>(kPacketsPerSecond * streams));
-  const uint64_t spacing_ps = 1'000'000'000'000 / (kPacketsPerSecond * streams);
+      static_cast<uint64_t>(seconds * static_cast<double>(options_.pace * streams));
+  const uint64_t spacing_ps = 1'000'000'000'000 / (options_.pace * streams);
   const uint64_t begin = relay::MonotonicNow();
   uint64_t sent = 0;
   uint64_t told = begin;
@@ -86,7 +86,7 @@ void Pump::Flush(Pass* pass) {
 }
 
 void Pump::Receive(Pass* pass) {
-  wire_->Receive([pass](int side, std::span<const uint8_t> packet) {
+  wire_->Receive([pass](int side, std::span<const uint8_t> packet, uint64_t now_ns) {
     const auto mark = ReadMark(packet);
     if (!mark || mark->run != pass->id || mark->stream >= pass->streams.size()) {
       ++pass->result.strangers;
@@ -94,7 +94,7 @@ void Pump::Receive(Pass* pass) {
       ++pass->result.wrong_side;
     } else {
       pass->streams[mark->stream].Received(*mark, packet);
-      pass->result.latency.Add(relay::MonotonicNow() - mark->sent_ns);
+      pass->result.latency.Add(now_ns - mark->sent_ns);
     }
   });
 }

@@ -18,6 +18,7 @@ namespace bench::loadgen {
 
 struct PumpOptions {
   FarEnd far;
+  uint64_t pace = kPacketsPerSecond;  // of a stream, packets/s
   uint64_t drain_ns = 500'000'000;
   std::function<void(double)> progress = nullptr;  // told a few times a second: 0 .. 1 is over
 };

@@ -212,7 +212,7 @@ void RawWire::Receive(Taker take) {
       const uint32_t place = uint32_t{frame.destination.port} - far_.port_first;
       if (place % 2 == 0 && place / 2 < own_endpoints_.size()) {
         take(place / 2 < far_.sockets ? 0 : 1,
-             bytes.subspan(frame.payload_offset, frame.payload_length));
+             bytes.subspan(frame.payload_offset, frame.payload_length), relay::MonotonicNow());
       }
     }
     __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "relay/clock.h"
+
 namespace bench::loadgen {
 namespace {
 
@@ -84,7 +86,8 @@ void SocketWire::Receive(Taker take) {
     const int got = recvmmsg(socket.descriptor, in_.messages.data(), kBatch, MSG_DONTWAIT, nullptr);
     for (int i = 0; i < got; ++i) {
       const size_t slot = static_cast<size_t>(i);
-      take(socket.side, {in_.packets[slot].data(), in_.messages[slot].msg_len});
+      take(socket.side, {in_.packets[slot].data(), in_.messages[slot].msg_len},
+           relay::MonotonicNow());
     }
   }
 }

@@ -7,13 +7,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "bench/loadgen/dpdk_wire.h"
 #include "bench/loadgen/raw_wire.h"
 #include "bench/loadgen/socket_wire.h"
 
 namespace bench::loadgen {
 
 absl::StatusOr<std::unique_ptr<Wire>> Wire::Open(const FarEnd& far) {
-  return far.device.empty() ? SocketWire::Open(far) : RawWire::Open(far);
+  if (far.device.empty()) return SocketWire::Open(far);
+  return far.device.starts_with("dpdk:") ? DpdkWire::Open(far) : RawWire::Open(far);
 }
 
 std::vector<sockaddr_in> Wire::Endpoints(int side) const {

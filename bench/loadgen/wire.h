@@ -1,5 +1,5 @@
 // How the generator's packets leave it and come back: through sockets, or as frames through a
-// network device (raw_wire.h).
+// network device (raw_wire.h) or a DPDK device (dpdk_wire.h).
 #pragma once
 
 #include <netinet/in.h>
@@ -24,7 +24,10 @@ struct FarEnd {
   std::string address = "127.0.0.1";
   uint16_t port_first = 50000;  // even ports: sockets of side A, then of side B
   uint16_t sockets = 2;         // a side
-  std::string device;           // frames leave by it; empty = sockets of the kernel
+  // Frames leave by it: "v0", or "dpdk:net_memif0,...@MAC"; empty = sockets of the kernel.
+  std::string device = {};
+  std::string eal = {};  // words for DPDK
+  bool reflect = false;  // what is sent comes back as it is
 };
 
 // Packets given to the kernel at once.
@@ -33,7 +36,7 @@ inline constexpr size_t kBatch = 64;
 class Wire {
  public:
   // `side`: where it came out, 0 = A, 1 = B.
-  using Taker = absl::FunctionRef<void(int side, std::span<const uint8_t> packet)>;
+  using Taker = absl::FunctionRef<void(int side, std::span<const uint8_t> packet, uint64_t now_ns)>;
 
   static absl::StatusOr<std::unique_ptr<Wire>> Open(const FarEnd& far);
   virtual ~Wire() = default;

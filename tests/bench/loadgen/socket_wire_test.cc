@@ -43,7 +43,7 @@ TEST(SocketWire, MoreThanABatchComesOutWhereItWasSentTo) {
   size_t taken = 0;
   const relay::TimeNs deadline = relay::MonotonicNow() + relay::kSecond;
   while (taken < kPackets && relay::MonotonicNow() < deadline) {
-    wire->Receive([&](int side, std::span<const uint8_t> packet) {
+    wire->Receive([&](int side, std::span<const uint8_t> packet, uint64_t) {
       EXPECT_EQ(side, 1);
       EXPECT_EQ(packet.size(), kPacket);
       ++taken;

@@ -53,13 +53,15 @@ class Namespace:
 class Pair:
     """Two hosts joined by a veth cable: `near` carries what is measured, `far` measures."""
 
-    def __init__(self, name, near_addresses=("10.77.0.1",), far_addresses=("10.77.0.2",)):
+    def __init__(self, name, near_addresses=("10.77.0.1",), far_addresses=("10.77.0.2",),
+                 queues=1):
         self.near = self.far = None
         try:
             self.near = Namespace(f"{name}-near")
             self.far = Namespace(f"{name}-far")
-            run(["ip", "link", "add", "v0", "netns", self.near.name, "type", "veth",
-                 "peer", "name", "v0", "netns", self.far.name])
+            wide = ["numrxqueues", queues, "numtxqueues", queues]
+            run(["ip", "link", "add", "v0", "netns", self.near.name, *wide, "type", "veth",
+                 "peer", "name", "v0", *wide, "netns", self.far.name])
             for host, addresses in ((self.near, near_addresses), (self.far, far_addresses)):
                 for address in addresses:
                     host.run(["ip", "address", "add", f"{address}/16", "dev", "v0"])

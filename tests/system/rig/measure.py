@@ -3,7 +3,7 @@
 import json
 import os
 
-from . import laboratory, rtpengine, tandem
+from . import laboratory, memif, rtpengine, tandem
 from .process import Failed, Program
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
@@ -22,18 +22,29 @@ TAKEN = f"""table netdev loadgen {{
 
 class Bench:
     """Two namespaces and a folder; `relay_cpu` carries the system under test, `far_cpu` loadgen.
-    `frames`: loadgen works on the cable itself and not through sockets. `realtime`: both go before
+    `wire`: loadgen works through `sockets`, with `frames` on the cable itself by a packet socket,
+    or by `xdp`, which takes and gives them before the kernel's stack. `realtime`: both go before
     whatever else the machine does."""
 
-    def __init__(self, name, relay_cpu=0, far_cpu=1, frames=True, realtime=False):
+    def __init__(self, name, relay_cpu=0, far_cpu=1, wire="frames", realtime=False,
+                 queues=1):
         tandem.raise_descriptor_limit()
         self.folder = tandem.scratch()
         self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
         self.rank = ["chrt", "--rr", "10"] if realtime else []
-        self.pair = laboratory.Pair(name)
-        self.wire = ["--device", "v0"] if frames else []
-        if frames:
+        self.pair = laboratory.Pair(name, queues=queues)
+        self.wire = []
+        if wire == "frames":
+            self.wire = ["--device", "v0"]
             self.pair.far.nft(TAKEN)
+        if wire == "xdp":
+            # Its kernel hears nothing while it runs, so nobody there answers who it is.
+            self.pair.near.run(["ip", "neigh", "replace", FAR, "lladdr", mac_of(self.pair.far),
+                                "dev", "v0", "nud", "permanent"])
+            self.wire = ["--device", f"dpdk:net_af_xdp0,iface=v0@{mac_of(self.pair.near)}",
+                         "--eal", memif.EAL]
+        # What xdp asks for: the range overlaps the kernel's ephemeral ports.
+        self.pair.near.run(["sysctl", "-qw", "net.ipv4.ip_local_reserved_ports=10000-39999"])
 
     def __enter__(self):
         return self
@@ -69,15 +80,37 @@ class Bench:
     def _near(self):
         return [*self.pair.near.prefix, *self.rank, "taskset", "-c", str(self.relay_cpu)]
 
-    def relay(self, calls, seconds, engine="uring", more=()):
-        relay = tandem.Relay(self.folder, f"{NEAR}:10000-39999", self._near(), engine=engine,
-                             more=["--cpus", self.relay_cpu])
+    def relay(self, calls, seconds, engine="uring", more=(), workers=1):
+        """`engine`: one of the uring port's, or xdp."""
+        by_xdp = engine == "xdp"
+        cpus = ",".join([str(self.relay_cpu)] * workers)
+        relay = tandem.Relay(self.folder, f"{NEAR}:10000-39999", self._near(), workers=workers,
+                             engine="auto" if by_xdp else engine,
+                             more=["--cpus", cpus, *(["--port", "xdp:v0"] if by_xdp else [])])
         try:
             before = relay.program.cpu_seconds()
             result = self._loadgen(calls, seconds, ["--relay", relay.socket], more)
-            return self._judge("tandem", engine, relay.program, before, result, seconds)
+            row = self._judge("tandem", engine, relay.program, before, result, seconds)
+            return dict(row, workers=workers)
         finally:
             relay.stop()
+            if by_xdp:  # else its guard drops what comes for the next system
+                self.pair.near.run([tandem.program("relay"), "--xdp-release", "v0"])
+
+    def testpmd(self, calls, seconds):
+        """Gives frames back by AF_XDP, with their link addresses swapped: the ceiling."""
+        listing = os.path.join(self.folder, "calls")
+        with open(listing, "w", encoding="ascii") as out:
+            for call in range(calls):
+                out.write(f"{NEAR} {10000 + 4 * call} {10002 + 4 * call}\n")
+        testpmd = memif.start_testpmd(self.folder, "net_af_xdp0,iface=v0", self.relay_cpu,
+                                      memif.EAL, prefix=[*self.pair.near.prefix, *self.rank])
+        try:
+            before = testpmd.cpu_seconds()
+            result = self._loadgen(calls, seconds, ["--streams", listing], ["--reflect"])
+            return self._judge("testpmd", "af_xdp", testpmd, before, result, seconds)
+        finally:
+            memif.stop_testpmd(testpmd)
 
     def rtpengine(self, calls, seconds):
         engine = rtpengine.start(self.folder, NEAR, NG_PORT, self._near())
@@ -91,6 +124,10 @@ class Bench:
             return self._judge("rtpengine", "", engine, before, result, seconds)
         finally:
             engine.stop()
+
+
+def mac_of(host):
+    return host.run(["cat", "/sys/class/net/v0/address"]).strip()
 
 
 class Climb:
@@ -128,12 +165,12 @@ class Climb:
         """The highest clean rate as a row of the result, in the form that all our tools share."""
         clean = [row for row in self.rows if row["clean"]]
         nearly = [row for row in self.rows if nearly_clean(row)]
-        last = max(clean, key=lambda row: row["calls"]) if clean else self.rows[0]
+        last = max(clean, key=lambda row: rate([row])) if clean else self.rows[0]
         return dict(_common(last), pps_clean=rate(clean), pps_loss_1e4=rate(nearly))
 
 
 def rate(rows):
-    return max((row["calls"] for row in rows), default=0) * 2 * PACE
+    return max((row["calls"] * 2 * row.get("pace", PACE) for row in rows), default=0)
 
 
 def nearly_clean(row):
@@ -142,10 +179,16 @@ def nearly_clean(row):
                             row["wrong_side"] == 0 and row["latency_ms"]["p99"] < row["p99_ms_max"])
 
 
+def _port(row):
+    if row["system"] == "rtpengine":
+        return "kernel"
+    return {"xdp": "xdp", "af_xdp": "xdp", "memif": "memif"}.get(row["engine"], "uring")
+
+
 def _common(row):
-    return {"system": row["system"], "port": "uring" if row["system"] == "tandem" else "kernel",
-            "engine": row["engine"], "mode": "plain", "workers": 1, "sessions": row["calls"],
-            "pace": PACE, "cpu": row["cpu"],
+    return {"system": row["system"], "port": _port(row), "engine": row["engine"], "mode": "plain",
+            "workers": row.get("workers", 1), "sessions": row["calls"],
+            "pace": row.get("pace", PACE), "cpu": row["cpu"],
             "latency_us": {name: 1000 * row["latency_ms"][name]
                            for name in ("p50", "p99", "p999", "max")}}
 

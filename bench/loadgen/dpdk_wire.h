@@ -1,0 +1,43 @@
+// The generator's packets by a DPDK device, for relays that sockets could not keep busy: over memif
+// it stands for a card with a cable. It is the relay's own port, used from the other end.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "bench/loadgen/wire.h"
+#include "relay/port/dpdk.h"
+
+namespace bench::loadgen {
+
+class DpdkWire final : public Wire {
+ public:
+  // `device` behind "dpdk:", with the relay's link address behind '@'.
+  static absl::StatusOr<std::unique_ptr<Wire>> Open(const FarEnd& far);
+
+  // The first time: opens the device, since a reflector's packets come back addressed to the calls,
+  // and waits for its link.
+  absl::Status Prepare(std::span<const Call> calls) override;
+  std::span<uint8_t, kPacket> Next(int side, size_t index, const sockaddr_in& to,
+                                   uint32_t stream) override;
+  void Flush() override;
+  void Receive(Taker take) override;
+
+ private:
+  explicit DpdkWire(const FarEnd& far) : Wire(far) {}
+  absl::Status Start(std::span<const Call> calls);
+  absl::Status AwaitLink();
+  // Of a port of ours.
+  int SideOf(uint16_t port) const { return (port - far_.port_first) / 2 < far_.sockets ? 0 : 1; }
+
+  std::unique_ptr<relay::port::Dpdk> dpdk_;
+  relay::abi::CounterBlock counters_{};
+  std::unique_ptr<relay::port::Port> port_;
+  std::array<relay::port::Packet, kBatch> out_;
+  std::array<uint8_t, kPacket> nowhere_;  // what found no buffer
+  size_t size_ = 0;
+  std::array<relay::port::Packet, kBatch> in_;
+};
+
+}  // namespace bench::loadgen

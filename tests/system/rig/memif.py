@@ -1,0 +1,109 @@
+"""Relay and testpmd on one end of a memif, loadgen on the other: the dpdk port without a card.
+
+A memif joins two processes by shared memory as a cable joins two cards. Both ends take plain memory
+(--no-huge), so nothing of the machine has to be changed for it.
+"""
+
+import json
+import os
+import subprocess
+
+from . import laboratory, tandem
+from .process import Program, wait_until
+
+OURS, FAR = "02:00:00:00:00:01", "02:00:00:00:00:02"
+ADDRESSES = ("192.0.2.1", "192.0.2.2")  # 7,500 calls of two port pairs on each
+CALLS_AN_ADDRESS = 7500
+FAR_ADDRESS = "192.0.2.9"
+EAL = "--no-huge --no-shconf -m 512"
+TESTPMD = "dpdk-testpmd"
+
+
+class Memif:
+    def __init__(self, relay_cpu=0, far_cpu=1):
+        self.folder = tandem.scratch()
+        self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
+        self.serial = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        laboratory.run(["rm", "-rf", self.folder])
+
+    def _ends(self):
+        """The devices of both ends of a new memif."""
+        self.serial += 1
+        common = f"socket={self.folder}/m{self.serial},socket-abstract=no"
+        return (f"net_memif0,role=server,mac={OURS},{common}",
+                f"net_memif0,role=client,mac={FAR},{common}")
+
+    def _loadgen(self, device, sessions, pace, seconds, source):
+        out = os.path.join(self.folder, "loadgen.json")
+        generator = Program("loadgen", [
+            tandem.program("loadgen"), *source, "--device", f"dpdk:{device}@{OURS}", "--eal", EAL,
+            "--far", FAR_ADDRESS, "--calls", sessions, "--pace", pace, "--seconds", seconds,
+            "--cpu", self.far_cpu, "--json", out], self.folder)
+        try:
+            generator.expect_success(seconds + 60)
+        finally:
+            generator.stop()
+        with open(out, encoding="utf-8") as text:
+            result = json.load(text)
+        return dict(result["measurements"][0], engine="memif", pace=pace,
+                    p99_ms_max=result["p99_ms_max"])
+
+    def _judge(self, system, program, device, sessions, pace, seconds, source):
+        before = program.cpu_seconds()
+        row = self._loadgen(device, sessions, pace, seconds, source)
+        # loadgen's warm second is carried by the same process.
+        return dict(row, system=system, cpu=(program.cpu_seconds() - before) / (seconds + 1.5))
+
+    def relay(self, sessions, pace, seconds):
+        ours, theirs = self._ends()
+        relay = tandem.Relay(self.folder, ADDRESSES, more=[
+            "--port", f"dpdk:{ours}@{FAR}", "--eal", EAL, "--cpus", self.relay_cpu])
+        try:
+            return self._judge("tandem", relay.program, theirs, sessions, pace, seconds,
+                               ["--relay", relay.socket])
+        finally:
+            relay.stop()
+
+    def testpmd(self, sessions, pace, seconds):
+        """Swaps two link addresses and knows no call: the ceiling."""
+        ours, theirs = self._ends()
+        listing = os.path.join(self.folder, "calls")
+        with open(listing, "w", encoding="ascii") as out:
+            for call in range(sessions):
+                address, index = ADDRESSES[call // CALLS_AN_ADDRESS], call % CALLS_AN_ADDRESS
+                out.write(f"{address} {10000 + 4 * index} {10002 + 4 * index}\n")
+        testpmd = start_testpmd(self.folder, ours, self.relay_cpu, EAL, f"testpmd-{self.serial}")
+        try:
+            return self._judge("testpmd", testpmd, theirs, sessions, pace, seconds,
+                               ["--streams", listing, "--reflect"])
+        finally:
+            stop_testpmd(testpmd)
+
+
+def start_testpmd(folder, device, cpu, eal, name="testpmd", prefix=()):
+    # Its output would wait in a buffer for more.
+    command = ["stdbuf", "-oL", TESTPMD, "--lcores", f"0@{cpu},1@{cpu}", *eal.split(), "--no-pci",
+               "--no-telemetry", "--vdev", device, "--", "--forward-mode=macswap", "--nb-cores=1",
+               "--burst=64", "--rxd=1024", "--txd=1024", "--total-num-mbufs=16384",
+               "--no-mlockall", "--disable-link-check"]
+    testpmd = Program(name, command, folder, prefix, stdin=subprocess.PIPE)
+
+    def forwards():
+        testpmd.expect_running()
+        return "Press enter to exit" in testpmd.log()
+    try:
+        wait_until(forwards, 20, lambda: f"forwarding testpmd:\n{testpmd.log()}")
+    except BaseException:
+        testpmd.stop()
+        raise
+    return testpmd
+
+
+def stop_testpmd(testpmd):
+    testpmd.process.stdin.close()  # its sign to end
+    testpmd.stop(10)
