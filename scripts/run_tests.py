@@ -20,19 +20,19 @@ from rig import leftovers  # noqa: E402
 
 JOBS = str(min(os.cpu_count() or 1, 4))
 
-# name, compiler, meson options, suites (None = the concurrent parts), what it is for.
+# name, compiler, meson options, suites, what it is for.
 GCC = ("gcc", "g++", [], ["unit", "style", "bench-smoke", "system"], "GCC, as shipped")
 CLANG_ASAN = ("clang-asan", "clang++-16",
-              ["-Dbuildtype=debug", "-Doptimization=1", "-Db_sanitize=address,undefined",
+              ["-Dbuildtype=debug", "-Dcpp_args=-g1", "-Db_sanitize=address,undefined",
                "-Db_lundef=false", "-Dfuzz=true"],
               ["unit", "fuzz"], "Clang, ASan, UBSan, libFuzzer")
 CLANG_TSAN = ("clang-tsan", "clang++-16",
-              ["-Dbuildtype=debug", "-Doptimization=1", "-Db_sanitize=thread", "-Db_lundef=false"],
-              None, "Clang, TSan: the concurrent parts")
+              ["-Dbuildtype=debug", "-Doptimization=1", "-Dcpp_args=-g1", "-Db_sanitize=thread",
+               "-Db_lundef=false"],
+              ["concurrent"], "Clang, TSan: what has threads, or shares memory with a process")
 
-# Besides the suite `concurrent`: parts that have threads, or share memory with another process.
-CONCURRENT = re.compile(r"(ring|mailbox|worker|conductor|cable|memory|uring|attach|relay_client|"
-                        r"seqlock|mmsg|recorder)$")
+# Who has ccache: it may keep what was compiled with a precompiled header.
+os.environ.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")
 
 ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_container_overflow=0:abort_on_error=1",
@@ -86,10 +86,7 @@ def tests_of(folder, suites):
     chosen = []
     for test in listed:
         mine = {s.split(":")[-1] for s in test["suite"]}
-        if suites is None:
-            if "concurrent" in mine or ("unit" in mine and CONCURRENT.search(test["name"])):
-                chosen.append(test)
-        elif mine & set(suites):
+        if mine & set(suites):
             chosen.append(test)
     return chosen
 
@@ -154,16 +151,14 @@ def run_variant(variant, suites, rows):
     say(f"{name}: {purpose}")
     configured, log = configure(variant, folder)
     tests = tests_of(folder, suites) if configured else []
-    targets = []
-    if suites is None:  # only what these tests need
-        targets = sorted({os.path.relpath(t["cmd"][0], folder) for t in tests})
+    # Of the sanitizers' variants only what their tests need.
+    targets = [] if variant is GCC else sorted({os.path.relpath(t["cmd"][0], folder)
+                                                for t in tests
+                                                if t["cmd"][0].startswith(folder)})
     built = configured and run(["ninja", "-C", folder, "-j", JOBS, *targets], log)
     build.add(int(built), int(not built), 0)
     build.seconds = time.monotonic() - begin
     if not built:
-        return
-    if suites is None:
-        run_suite(folder, "concurrent", tests, log, rows)
         return
     for suite in suites:
         run_suite(folder, suite, tests_of(folder, [suite]), log, rows)
@@ -187,7 +182,7 @@ def main():
             suites = ["unit", "style"]
         if options.only and variant[0] != options.only:
             continue
-        if options.suite and suites:
+        if options.suite:
             suites = [s for s in suites if s in options.suite]
         run_variant(variant, suites, rows)
 
