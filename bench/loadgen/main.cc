@@ -29,6 +29,7 @@ double Ms(uint64_t ns) {
 nlohmann::json Json(const Measurement& m, double p99_ms_max) {
   return {{"calls", m.calls},
           {"seconds", m.seconds},
+          {"seconds_taken", m.took},
           {"packets_per_second", m.offered()},
           {"sent", m.totals.sent},
           {"received", m.totals.received},

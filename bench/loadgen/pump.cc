@@ -59,6 +59,7 @@ Measurement Pump::Run(const std::vector<Call>& calls, size_t count, double secon
     Receive(&pass);
   }
   uint64_t quiet_since = relay::MonotonicNow();
+  pass.result.took = static_cast<double>(quiet_since - begin) / 1e9;
   while (relay::MonotonicNow() - quiet_since < options_.drain_ns) {
     const uint64_t before = pass.result.latency.count();
     Receive(&pass);

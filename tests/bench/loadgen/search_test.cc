@@ -56,6 +56,18 @@ TEST(Search, CleanMeansNothingLostAndLatencyBounded) {
   EXPECT_FALSE(Clean(m, 10));
 }
 
+// Else a generator that is too slow for a rate would call it clean.
+TEST(Search, ARateThatWasNotOfferedIsNotClean) {
+  Measurement m;
+  m.seconds = 10;
+  m.took = 10.05;
+  m.totals.sent = m.totals.received = 1000;
+  EXPECT_TRUE(Clean(m, 10));
+  m.took = 20;
+  EXPECT_FALSE(Clean(m, 10));
+  EXPECT_DOUBLE_EQ(m.offered(), 50);
+}
+
 TEST(Search, ARateMayLoseATenThousandthWhereItIsAsked) {
   std::vector<Measurement> measurements(3);
   for (size_t i = 0; i < measurements.size(); ++i) {

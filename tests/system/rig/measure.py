@@ -166,16 +166,23 @@ class Climb:
         clean = [row for row in self.rows if row["clean"]]
         nearly = [row for row in self.rows if nearly_clean(row)]
         last = max(clean, key=lambda row: rate([row])) if clean else self.rows[0]
-        return dict(_common(last), pps_clean=rate(clean), pps_loss_1e4=rate(nearly))
+        return dict(_common(last), pps_clean=rate(clean), pps_loss_1e4=rate(nearly),
+                    pps_carried=max(map(carried, self.rows)))
 
 
 def rate(rows):
     return max((row["calls"] * 2 * row.get("pace", PACE) for row in rows), default=0)
 
 
+def carried(row):
+    """What came back a second, lost or not: a system that is asked for too much shows its most."""
+    return round(row["received"] / max(row["seconds"], row["seconds_taken"]))
+
+
 def nearly_clean(row):
     """No more than 0.01 % lost, all else as in a clean one."""
-    return row["clean"] or (row["lost"] <= 1e-4 * row["sent"] and row["out_of_step"] == 0 and
+    return row["clean"] or (row["seconds_taken"] <= 1.01 * row["seconds"] and
+                            row["lost"] <= 1e-4 * row["sent"] and row["out_of_step"] == 0 and
                             row["wrong_side"] == 0 and row["latency_ms"]["p99"] < row["p99_ms_max"])
 
 
@@ -196,7 +203,7 @@ def _common(row):
 def single(row):
     """A measurement at one rate as a row of the result."""
     return dict(_common(row), pps_clean=rate([row]) if row["clean"] else 0,
-                pps_loss_1e4=rate([row]) if nearly_clean(row) else 0)
+                pps_loss_1e4=rate([row]) if nearly_clean(row) else 0, pps_carried=carried(row))
 
 
 def check(condition, sentence):

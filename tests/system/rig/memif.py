@@ -20,7 +20,8 @@ TESTPMD = "dpdk-testpmd"
 
 
 class Memif:
-    def __init__(self, relay_cpu=0, far_cpu=1):
+    def __init__(self, relay_cpu=0, far_cpu=1, realtime=False):
+        self.rank = ["chrt", "--rr", "10"] if realtime else []
         self.folder = tandem.scratch()
         self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
         self.serial = 0
@@ -43,7 +44,7 @@ class Memif:
         generator = Program("loadgen", [
             tandem.program("loadgen"), *source, "--device", f"dpdk:{device}@{OURS}", "--eal", EAL,
             "--far", FAR_ADDRESS, "--calls", sessions, "--pace", pace, "--seconds", seconds,
-            "--cpu", self.far_cpu, "--json", out], self.folder)
+            "--cpu", self.far_cpu, "--json", out], self.folder, self.rank)
         try:
             generator.expect_success(seconds + 60)
         finally:
@@ -61,7 +62,7 @@ class Memif:
 
     def relay(self, sessions, pace, seconds):
         ours, theirs = self._ends()
-        relay = tandem.Relay(self.folder, ADDRESSES, more=[
+        relay = tandem.Relay(self.folder, ADDRESSES, self.rank, more=[
             "--port", f"dpdk:{ours}@{FAR}", "--eal", EAL, "--cpus", self.relay_cpu])
         try:
             return self._judge("tandem", relay.program, theirs, sessions, pace, seconds,
@@ -77,7 +78,8 @@ class Memif:
             for call in range(sessions):
                 address, index = ADDRESSES[call // CALLS_AN_ADDRESS], call % CALLS_AN_ADDRESS
                 out.write(f"{address} {10000 + 4 * index} {10002 + 4 * index}\n")
-        testpmd = start_testpmd(self.folder, ours, self.relay_cpu, EAL, f"testpmd-{self.serial}")
+        testpmd = start_testpmd(self.folder, ours, self.relay_cpu, EAL, f"testpmd-{self.serial}",
+                                self.rank)
         try:
             return self._judge("testpmd", testpmd, theirs, sessions, pace, seconds,
                                ["--streams", listing, "--reflect"])
