@@ -34,6 +34,8 @@ class CarrierRules {
     CheckRoles();
     CheckReach();
     CheckCodecs();
+    CheckEncryption();
+    CheckSessionTimer();
     if (trunk_.carrier == nullptr) return;
     CheckNumbers(*trunk_.carrier);
     CheckHeaders(*trunk_.carrier);
@@ -128,6 +130,39 @@ class CarrierRules {
            Concat("trunk '", trunk_.name,
                   "' prefers pcmu; carriers outside North America and Japan prefer pcma"),
            "codecs: [pcma, pcmu]");
+  }
+
+  // Keys in SDP are as secret as the SIP that carries them.
+  void CheckEncryption() {
+    const bool over_tls = *draft_.transport == Transport::kTls;
+    const bool paired = trunk_.carrier != nullptr && trunk_.carrier->srtp_with_tls;
+    if (over_tls && paired && trunk_.media.srtp == sdp::Srtp::kOff) {
+      Report("CV-09", draft_.srtp_line,
+             Concat(trunk_.carrier->title, " speaks SRTP on trunks over TLS, and srtp is off"),
+             "srtp: required");
+    }
+    if (over_tls || trunk_.media.srtp != sdp::Srtp::kRequired) return;
+    const std::string_view transport = TransportName(*draft_.transport);
+    if (paired) {
+      Report("CV-09", draft_.srtp_line,
+             Concat(trunk_.carrier->title, " speaks SRTP over TLS alone, and the trunk is over ",
+                    transport),
+             "transport: tls, or srtp: off");
+    } else {
+      Warn("CV-09", draft_.srtp_line,
+           Concat("the keys of SRTP are readable in SIP over ", transport), "transport: tls");
+    }
+  }
+
+  // RFC 4028: a timer below 90 s is refused by any peer; above 30 minutes a dead call is billed
+  // long.
+  void CheckSessionTimer() {
+    constexpr uint64_t kLongestNs = 1'800'000'000'000;
+    if (trunk_.session_expires_ns <= kLongestNs) return;
+    Report("CV-21", draft_.session_expires_line,
+           Concat("a call of trunk '", trunk_.name, "' that died unnoticed lives on for ",
+                  trunk_.session_expires_ns / 1'000'000'000, " s"),
+           "session_expires: 30m");
   }
 
   void CheckNumbers(const Profile& carrier) {
@@ -266,6 +301,9 @@ void ApplyProfile(Reader& reader, TrunkDraft* draft) {
     std::vector<sdp::Codec>& codecs = draft->trunk.media.codecs;
     std::erase_if(codecs, sdp::IsSpeech);
     codecs.insert(codecs.begin(), carrier->codecs.begin(), carrier->codecs.end());
+  }
+  if (draft->srtp_line == 0 && carrier->srtp_with_tls && draft->transport == Transport::kTls) {
+    draft->trunk.media.srtp = sdp::Srtp::kRequired;
   }
   if (draft->calls_per_minute_line == 0) {
     draft->trunk.calls_per_minute = carrier->calls_per_minute;

@@ -66,6 +66,8 @@ struct TrunkDraft {
   int numbers_line = 0;
   int codecs_line = 0;            // 0: not given
   int calls_per_minute_line = 0;  // 0: not given
+  int srtp_line = 0;              // 0: not given
+  int session_expires_line = 0;   // 0: not given
   int from_domain_line = 0;
   int tls_line = 0;  // of the last key that is about TLS; 0: none given
   bool networks_given = false;

@@ -146,6 +146,11 @@ constexpr Field<Profile> kProfileKeys[] = {
      [](Reader& reader, const YAML::Node& node, Profile* profile) {
        Assign(reader.Bool(node), &profile->static_address_required);
      }},
+    {{"srtp_with_tls", "true or false", "false",
+      "Whether it speaks SRTP where SIP goes over TLS, and nowhere else."},
+     [](Reader& reader, const YAML::Node& node, Profile* profile) {
+       Assign(reader.Bool(node), &profile->srtp_with_tls);
+     }},
     {{"numbers_e164", "true or false", "false", "Whether numbers begin with + and the country."},
      [](Reader& reader, const YAML::Node& node, Profile* profile) {
        Assign(reader.Bool(node), &profile->numbers_e164);

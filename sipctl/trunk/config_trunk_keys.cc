@@ -244,6 +244,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
       "How often a call must show that it lives (RFC 4028), as we ask for it. Off: no session "
       "timer."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->session_expires_line = Reader::LineOf(node);
        Assign(reader.Duration(node, 90, 86'400, true), &draft->trunk.session_expires_ns);
      }},
     {{"call_length_max", "duration or off", "4h", "A call is ended after this time."},
@@ -262,12 +263,13 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Bool(node), &draft->trunk.media.transcode);
      }},
-    {{"srtp", "off, optional or required", "off",
+    {{"srtp", "off, optional or required", "off; required where the profile has it with TLS",
       "Whether media is encrypted with keys in SDP (RFC 4568). required: RTP/SAVP, and no call "
       "without a key. optional: offers of ours are RTP/AVP with a key (RFC 8643), the peer may "
       "leave it; an offer of either kind is taken. Sensible where SIP itself is encrypted."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        if (const auto choice = reader.Choice(node, {"off", "optional", "required"})) {
+         draft->srtp_line = Reader::LineOf(node);
          draft->trunk.media.srtp = static_cast<sdp::Srtp>(*choice);
        }
      }},

@@ -38,6 +38,10 @@ constexpr Rule kRules[] = {
      "The carrier answers and sends speech to what Via, Contact and SDP say. A private or "
      "documentation address there means no ACK, no BYE and no sound.",
      "advertise: with the public address"},
+    {"CV-09", Severity::kError, true, "SRTP without TLS, or TLS without SRTP",
+     "Keys of SRTP stand in SDP, so SIP in the clear gives them to everybody on its way. A carrier "
+     "that pairs the two refuses the one without the other with 488.",
+     "srtp: required on a trunk over TLS, srtp: off on any other"},
     {"CV-10", Severity::kWarning, true, "the codecs are not in the carrier's order",
      "Most of the world's telephone network is A-law. With PCMU first each call is converted by "
      "the carrier, or refused where it takes A-law only.",
@@ -84,6 +88,11 @@ constexpr Rule kRules[] = {
     {"CV-20", Severity::kWarning, true, "more calls a minute than the carrier takes",
      "Above its limit the carrier refuses calls, and repeated excess may block the trunk.",
      "the carrier's limit, or confirmed: [CV-20] when it has granted more"},
+    {"CV-21", Severity::kWarning, true, "the session timer is too slow",
+     "A call whose BYE was lost ends when its timer does: until then it holds ports, counts "
+     "against "
+     "the limits and may be billed. Many carriers ask for 90 s to 30 minutes.",
+     "session_expires: 30m or less"},
     {"CV-22", Severity::kError, true, "calls to the carrier from a name instead of an address",
      "The carrier takes calls only from addresses on its allow-list. With a name alone, calls to "
      "the telephone network are started through its API and then arrive here as inbound calls.",

@@ -43,7 +43,8 @@ TEST(CarrierSheet, SaysHowMediaIsEncrypted) {
   for (const auto& row : kRows) {
     std::string config = before;
     config.insert(config.find(name) + name.size(),
-                  std::string("    srtp: ") + row.srtp + "\n    srtp_suites: [AEAD_AES_128_GCM]\n");
+                  std::string("    srtp: ") + row.srtp +
+                      "\n    srtp_suites: [AEAD_AES_128_GCM]\n    confirmed: [CV-09]\n");
     const std::string path = testing::TempDir() + "carrier_sheet_srtp.yaml";
     std::ofstream(path) << config;
     std::ostringstream out, err;
