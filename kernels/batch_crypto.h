@@ -53,8 +53,8 @@ struct GcmJob {
   uint32_t text_length;
   const uint8_t* associated;
   uint32_t associated_length;
-  uint8_t iv[12];
-  uint8_t* tag;  // 16 bytes, written both ways
+  const uint8_t* iv;  // 12 bytes
+  uint8_t* tag;       // 16 bytes, written both ways
 };
 
 class BatchCrypto {

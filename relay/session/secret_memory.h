@@ -1,5 +1,7 @@
 // Anonymous memory for keys: whole pages, zeroed, in no core dump. Reserved at once, taken page by
-// page as it is touched; the kernel overwrites it when it is given back.
+// page as it is touched; the kernel overwrites it when it is given back. Large ones ask for large
+// pages: packets of many sessions touch it all over, and with small pages each of them would wait
+// for the page table as well.
 #pragma once
 
 #include <sys/mman.h>
@@ -18,6 +20,7 @@ class SecretMemory {
     memory_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, kFlags, -1, 0);
     if (memory_ == MAP_FAILED) throw std::bad_alloc();  // at start, as any other lack of memory
     madvise(memory_, bytes_, MADV_DONTDUMP);
+    if (bytes_ >= kLargePage) madvise(memory_, bytes_, MADV_HUGEPAGE);
   }
   ~SecretMemory() {
     if (bytes_ != 0) munmap(memory_, bytes_);
@@ -30,6 +33,7 @@ class SecretMemory {
 
  private:
   static constexpr size_t kPage = 4096;
+  static constexpr size_t kLargePage = 2 << 20;
   size_t bytes_;
   void* memory_ = nullptr;
 };

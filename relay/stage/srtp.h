@@ -64,7 +64,8 @@ class Srtp {
   void PrefetchSending(uint32_t leg) const { __builtin_prefetch(&legs_[leg].send.stream); }
 
  private:
-  struct Attempt;
+  // What a packet with the next number will touch. The stream's first line is there already.
+  void PrefetchNext(const session::SrtpStream& stream) const;
 
   // ---- keys (srtp_plan.cc) ----
   void ReplaceReceiveKeys(session::SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs now);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -13,6 +14,10 @@ using kernels::CmJob;
 using kernels::GcmContext;
 using kernels::GcmJob;
 
+constexpr size_t kTogether = 8;  // packets that are ciphered by one call
+constexpr size_t kGcmAhead = 4;
+constexpr size_t kGcmHot = 384;
+
 bool LongKey(abi::SrtpSuite suite) {
   return abi::FactsOf(suite).key_length == 32;
 }
@@ -27,11 +32,6 @@ class BatchEngine final : public SrtpEngine {
     if (abi::IsGcm(suite)) return sizeof(GcmContext);
     return LongKey(suite) ? kernels::kCm256ContextSize : kernels::kCm128ContextSize;
   }
-  size_t HotSize(abi::SrtpSuite suite) const override {
-    // Round keys and the first eight powers of the hash key; the salt at the end is one line more.
-    return abi::IsGcm(suite) ? 384 : ContextSize(suite);
-  }
-
   void MakeContext(void* context, const SrtpContextKeys& request) override {
     SrtpSessionKeys keys;
     DeriveSrtpKeys(request.suite, request.master, request.use, &keys);
@@ -57,7 +57,7 @@ class BatchEngine final : public SrtpEngine {
     for (size_t i = 0; i < split.cm_count; ++i) {
       std::memcpy(split.cm_jobs[i]->tag, tags_[i], kernels::kSha1Length);
     }
-    for (size_t i = 0; i < split.gcm_count; ++i) Gcm(*split.gcm_jobs[i], SrtpDirection::kProtect);
+    Gcm(split, SrtpDirection::kProtect);
   }
 
   void Unprotect(std::span<SrtpJob> jobs) override {
@@ -71,7 +71,7 @@ class BatchEngine final : public SrtpEngine {
       if (same) good.cm_jobs[good.cm_count++] = &job;
     }
     CipherCm(good);
-    for (size_t i = 0; i < split.gcm_count; ++i) Gcm(*split.gcm_jobs[i], SrtpDirection::kUnprotect);
+    Gcm(split, SrtpDirection::kUnprotect);
   }
 
  private:
@@ -106,9 +106,32 @@ class BatchEngine final : public SrtpEngine {
         to.cipher_offset = job->header_length;
         to.cipher_length = job->length - job->header_length;
         WriteCmIv(to.context->salt, job->ssrc, job->index, to.iv);
+        if (count == kTogether) PrefetchKeys(0, count, long_key);
       }
-      if (count != 0) crypto_->Cipher(cm_.data(), count, long_key ? 32 : 16);
+      if (count < kTogether) PrefetchKeys(0, count, long_key);
+      const size_t key_length = long_key ? 32 : 16;
+      for (size_t i = 0; i < count; i += kTogether) {
+        PrefetchKeys(i + kTogether, count, long_key);
+        crypto_->Cipher(&cm_[i], std::min(kTogether, count - i), key_length);
+      }
     }
+  }
+
+  // Of a group of packets, while the one before it is worked on: more of them at once than the
+  // memory takes orders would only wait there.
+  void PrefetchKeys(size_t first, size_t count, bool long_key) const {
+    for (size_t i = first; i < std::min(first + kTogether, count); ++i) {
+      const uint8_t* const keys = cm_[i].context->round_keys;
+      for (size_t offset = 0; offset < (long_key ? 240u : 176u); offset += 64) {
+        __builtin_prefetch(keys + offset);
+      }
+    }
+  }
+
+  // Round keys and the powers of the hash key that a packet of telephony needs.
+  static void PrefetchGcm(const SrtpJob& job) {
+    const auto* const context = static_cast<const std::byte*>(job.context);
+    for (size_t offset = 0; offset < kGcmHot; offset += 64) __builtin_prefetch(context + offset);
   }
 
   void HashCm(std::span<SrtpJob* const> jobs) {
@@ -124,32 +147,48 @@ class BatchEngine final : public SrtpEngine {
     if (!jobs.empty()) crypto_->Hash(cm_.data(), jobs.size());
   }
 
-  void Gcm(SrtpJob& job, SrtpDirection direction) {
-    const SrtcpAssociated associated(job);
-    const bool rtcp = job.use == SrtpUse::kRtcp;
-    uint8_t tag[16];
-    GcmJob to{.context = static_cast<const GcmContext*>(job.context),
-              .text = job.data + job.header_length,
-              .text_length = job.length - job.header_length,
-              .associated = rtcp ? associated.bytes : job.data,
-              .associated_length =
-                  rtcp ? static_cast<uint32_t>(sizeof associated.bytes) : job.header_length,
-              .iv = {},
-              .tag = tag};
-    WriteGcmIv(to.context->salt, job.ssrc, job.index, to.iv);
-    const size_t key_length = LongKey(job.suite) ? 32 : 16;
-    if (direction == SrtpDirection::kProtect) {
-      crypto_->Encrypt(to, key_length);
-      std::memcpy(job.tag, tag, sizeof tag);
-    } else {
-      crypto_->Decrypt(to, key_length);
-      job.result = SameBytes(job.tag, tag, sizeof tag) ? SrtpResult::kOk : SrtpResult::kBadTag;
+  // Vectors first, all of them: the cipher reads one as a whole, and would wait if its halves had
+  // been written just before.
+  void Gcm(const Split& split, SrtpDirection direction) {
+    for (size_t i = 0; i < split.gcm_count; ++i) {
+      const SrtpJob& job = *split.gcm_jobs[i];
+      const auto& context = *static_cast<const GcmContext*>(job.context);
+      WriteGcmIv(context.salt, job.ssrc, job.index, gcm_iv_[i]);
+      if (i < kGcmAhead) PrefetchGcm(job);
     }
+    for (size_t i = 0; i < split.gcm_count; ++i) {
+      if (i + kGcmAhead < split.gcm_count) PrefetchGcm(*split.gcm_jobs[i + kGcmAhead]);
+      SrtpJob& job = *split.gcm_jobs[i];
+      if (job.use == SrtpUse::kRtcp) {
+        const SrtcpAssociated associated(job);
+        Gcm(job, gcm_iv_[i], associated.bytes, sizeof associated.bytes, direction);
+      } else {
+        Gcm(job, gcm_iv_[i], job.data, job.header_length, direction);
+      }
+    }
+  }
+
+  void Gcm(SrtpJob& job, const uint8_t* iv, const uint8_t* associated, uint32_t associated_length,
+           SrtpDirection direction) {
+    uint8_t tag[16];
+    const bool protect = direction == SrtpDirection::kProtect;
+    const GcmJob to{.context = static_cast<const GcmContext*>(job.context),
+                    .text = job.data + job.header_length,
+                    .text_length = job.length - job.header_length,
+                    .associated = associated,
+                    .associated_length = associated_length,
+                    .iv = iv,
+                    .tag = protect ? job.tag : tag};
+    const size_t key_length = LongKey(job.suite) ? 32 : 16;
+    if (protect) return crypto_->Encrypt(to, key_length);
+    crypto_->Decrypt(to, key_length);
+    job.result = SameBytes(job.tag, tag, sizeof tag) ? SrtpResult::kOk : SrtpResult::kBadTag;
   }
 
   std::unique_ptr<kernels::BatchCrypto> crypto_;
   std::array<CmJob, kSrtpBatchMax> cm_;
   uint8_t tags_[kSrtpBatchMax][kernels::kSha1Length];
+  uint8_t gcm_iv_[kSrtpBatchMax][12];
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 
 #include "relay/abi/srtp.h"
 #include "relay/stage/srtp_keys.h"
+#include "relay/wire/bytes.h"
 
 namespace relay::stage {
 
@@ -66,8 +67,6 @@ class SrtpEngine {
   virtual std::string_view name() const = 0;
   // Bytes of a context, a multiple of 64.
   virtual size_t ContextSize(abi::SrtpSuite suite) const = 0;
-  // Of those, the ones that every packet reads.
-  virtual size_t HotSize(abi::SrtpSuite suite) const { return ContextSize(suite); }
   // `context` is aligned to 64.
   virtual void MakeContext(void* context, const SrtpContextKeys& keys) = 0;
   // Wipes it.
@@ -90,15 +89,14 @@ std::unique_ptr<SrtpEngine> MakeLibsrtpEngine();
 
 // Section 4.1.1 of RFC 3711 and section 8.1 of RFC 7714, by the session salt.
 inline void WriteCmIv(const uint8_t* salt, uint32_t ssrc, uint64_t index, uint8_t* iv) {
-  for (int i = 0; i < 14; ++i) iv[i] = salt[i];
-  iv[14] = iv[15] = 0;
-  for (int i = 0; i < 4; ++i) iv[4 + i] ^= static_cast<uint8_t>(ssrc >> (24 - 8 * i));
-  for (int i = 0; i < 6; ++i) iv[8 + i] ^= static_cast<uint8_t>(index >> (40 - 8 * i));
+  wire::Store64(iv, wire::Load64(salt) ^ ssrc);
+  const uint64_t rest = uint64_t{wire::Load32(salt + 8)} << 16 | wire::Load16(salt + 12);
+  wire::Store64(iv + 8, (rest ^ index) << 16);
 }
 inline void WriteGcmIv(const uint8_t* salt, uint32_t ssrc, uint64_t index, uint8_t* iv) {
-  for (int i = 0; i < 12; ++i) iv[i] = salt[i];
-  for (int i = 0; i < 4; ++i) iv[2 + i] ^= static_cast<uint8_t>(ssrc >> (24 - 8 * i));
-  for (int i = 0; i < 6; ++i) iv[6 + i] ^= static_cast<uint8_t>(index >> (40 - 8 * i));
+  const uint64_t above = uint64_t{ssrc} << 16 | (index >> 32 & 0xffff);
+  wire::Store64(iv, wire::Load64(salt) ^ above);
+  wire::Store32(iv + 8, wire::Load32(salt + 8) ^ static_cast<uint32_t>(index));
 }
 
 // What GCM authenticates in the clear: the header, and SRTCP's trailer behind it.

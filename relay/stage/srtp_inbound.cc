@@ -165,10 +165,9 @@ size_t Candidates(SrtpReceiver& receiver, uint32_t ssrc, uint16_t sequence, uint
 void Srtp::Unprotect(std::span<SrtpPacket> packets, TimeNs now) {
   assert(packets.size() <= kSrtpBatchMax);
   job_count_ = 0;
+  for (const SrtpPacket& packet : packets) PrefetchNext(legs_[packet.leg].receive.streams[0]);
   for (size_t i = 0; i < packets.size(); ++i) {
-    SrtpJob& job = jobs_[job_count_];
-    if (MakeQuickJob(packets[i], &job)) {
-      contexts_.Prefetch(legs_[packets[i].leg].receive.streams[0].context, job.suite);
+    if (MakeQuickJob(packets[i], &jobs_[job_count_])) {
       packet_of_[job_count_++] = static_cast<uint8_t>(i);
       continue;
     }
@@ -192,7 +191,6 @@ bool Srtp::MakeQuickJob(const SrtpPacket& packet, SrtpJob* job) const {
   if (header == 0) return false;
   const uint64_t index = GuessIndex(stream.top, wire::Load16(data + 2));
   if (Distance(index, stream.top) >= kSrtpNear) return false;
-  __builtin_prefetch(&stream.seen[index % session::kSrtpWindow / 64], 1);
   job->context = contexts_.At(stream.context);
   job->data = packet.data;
   job->length = body;

@@ -43,11 +43,10 @@ void WriteMki(const abi::SrtpKey& key, uint8_t* at) {
 void Srtp::Protect(std::span<SrtpPacket> packets) {
   assert(packets.size() <= kSrtpBatchMax);
   job_count_ = 0;
+  for (const SrtpPacket& packet : packets) PrefetchNext(legs_[packet.leg].send.stream);
   for (size_t i = 0; i < packets.size(); ++i) {
-    SrtpJob& job = jobs_[job_count_];
-    packets[i].verdict = MakeSendJob(packets[i], &job);
+    packets[i].verdict = MakeSendJob(packets[i], &jobs_[job_count_]);
     if (packets[i].verdict != Verdict::kForwarded) continue;
-    contexts_.Prefetch(legs_[packets[i].leg].send.stream.context, job.suite);
     packet_of_[job_count_++] = static_cast<uint8_t>(i);
   }
   if (job_count_ == 0) return;
@@ -97,7 +96,18 @@ uint32_t Srtp::Finish(const SrtpSender& send, const SrtpJob& job) const {
   uint8_t* at = job.data + job.length;
   const bool gcm = abi::IsGcm(job.suite);
   const auto put_tag = [&] {
-    std::memcpy(at, job.tag, job.tag_length);
+    // There is a copy for each length: one for all of them would be a call.
+    switch (job.tag_length) {
+      case 4:
+        std::memcpy(at, job.tag, 4);
+        break;
+      case 10:
+        std::memcpy(at, job.tag, 10);
+        break;
+      default:
+        std::memcpy(at, job.tag, 16);
+        break;
+    }
     at += job.tag_length;
   };
   if (gcm) put_tag();

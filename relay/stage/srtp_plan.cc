@@ -53,6 +53,12 @@ void CarryOver(const SrtpReceiver& from, abi::SrtpRoc roc, SrtpReceiver* to) {
 Srtp::Srtp(std::span<SrtpLeg> legs, std::unique_ptr<SrtpEngine> engine)
     : legs_(legs), engine_(std::move(engine)), contexts_(engine_.get(), legs.size()) {}
 
+void Srtp::PrefetchNext(const SrtpStream& stream) const {
+  if (!stream.used || stream.context == session::kNoContext) return;
+  __builtin_prefetch(&stream.seen[(stream.top + 1) % session::kSrtpWindow / 64], 1);
+  contexts_.Prefetch(stream.context, stream.suite);
+}
+
 void Srtp::Apply(uint32_t slot, const abi::SrtpPlan& plan, TimeNs now) {
   if (plan.suite == abi::SrtpSuite::kNone) return Forget(slot);
   SrtpLeg& leg = legs_[slot];

@@ -71,15 +71,14 @@ TEST(BatchCrypto, GcmEncryptsAsInTheRfc) {
     crypto->SetKey(&context, key.data(), key.size());
     Bytes sealed(text.begin(), text.end());
     uint8_t tag[16];
+    const Bytes iv = FromHex("51753c6580c2726f20718414");
     GcmJob job{.context = &context,
                .text = sealed.data(),
                .text_length = static_cast<uint32_t>(sealed.size()),
                .associated = header.data(),
                .associated_length = static_cast<uint32_t>(header.size()),
-               .iv = {},
+               .iv = iv.data(),
                .tag = tag};
-    const Bytes iv = FromHex("51753c6580c2726f20718414");
-    std::copy(iv.begin(), iv.end(), job.iv);
     crypto->Encrypt(job, key.size());
     sealed.insert(sealed.end(), tag, tag + 16);
     EXPECT_EQ(sealed, FromHex(one.sealed));
