@@ -174,6 +174,20 @@ def rate(rows):
     return max((row["calls"] * 2 * row.get("pace", PACE) for row in rows), default=0)
 
 
+class Ladder(Climb):
+    """The same at given rates, each once: where no rate can be clean."""
+
+    def __init__(self, measure, steps):
+        super().__init__(measure, steps[0], steps[-1])
+        self.left = list(steps)
+
+    def step(self, seconds):
+        row = self.measure(self.left.pop(0), seconds)
+        self.rows.append(row)
+        self.next = len(self.left)
+        return row
+
+
 def carried(row):
     """What came back a second, lost or not: a system that is asked for too much shows its most."""
     return round(row["received"] / max(row["seconds"], row["seconds_taken"]))
