@@ -46,7 +46,7 @@ struct Profile {
   std::string account_domain;               // suffix of the account's name; may be empty
   bool account_domain_is_next_hop = false;  // else it stands in From alone
   bool static_address_required = false;     // calls to it come from allow-listed addresses only
-  bool srtp_with_tls = false;  // SRTP on trunks over TLS and nowhere else
+  bool srtp_with_tls = false;               // SRTP on trunks over TLS and nowhere else
   bool numbers_e164 = false;
   uint32_t calls_per_minute = 0;  // that it takes; 0 = not known
   std::string api;                // where trunks are set up, https://HOST; empty: nowhere
