@@ -5,6 +5,7 @@ import signal
 import time
 
 from rig import office
+from rig.process import wait_until
 
 
 class Restart(office.Office):
@@ -31,6 +32,15 @@ class Restart(office.Office):
         self.sipctl.start()
         carrier.expect_success()  # each heard BYE and answered it
         pbx.expect_success()
+        self.expect_no_calls()
+
+    def test_sipctl_is_killed_while_it_rings(self):
+        carrier, pbx = self.carrier_calls("uac_rings_unavailable", "uas_cancelled")
+        wait_until(lambda: carrier.received(r"^SIP/2.0 180"), 5, "ringing")
+        self.sipctl.program.kill()
+        self.sipctl.start()
+        carrier.expect_success()  # 503 in the transaction that it began
+        pbx.expect_success()      # CANCEL in the one that it has
         self.expect_no_calls()
 
     def test_relay_is_killed_and_comes_back(self):
