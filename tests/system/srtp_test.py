@@ -13,6 +13,7 @@ import wave
 
 from rig import laboratory, office, secure, singer, sipp
 from rig.baresip import Baresip
+from rig.certificates import Certificates
 from rig.office import (CARRIER, CARRIER_RTP, CARRIER_SIP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, PBX,
                         PBX_RTP, SIP_PORT, TANDEM)
 from rig.process import wait_until
@@ -209,12 +210,13 @@ class WithBaresip(office.Office):
             "listener": "desk", "srtp": "required"})
         return config
 
+    transport_of_desk, suffix, lines = "udp", "", ()
+
     def telephone(self, dial=None):
+        more = ["module srtp.so", "module sndfile.so", f"snd_path {self.folder}", *self.lines]
         return self.begin(Baresip(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
-                                  "", self.cable, prefix=self.desk.prefix, dial=dial,
-                                  more=["module srtp.so", "module sndfile.so",
-                                        f"snd_path {self.folder}"],
-                                  account="mediaenc=srtp-mand"))
+                                  "", self.cable, prefix=self.desk.prefix, dial=dial, more=more,
+                                  account="mediaenc=srtp-mand", transport=self.transport_of_desk))
 
     def expect_song(self, carrier, voice, telephone):
         voice.talk(carrier.media())
@@ -250,8 +252,26 @@ class WithBaresip(office.Office):
     def test_baresip_calls_the_carrier(self):
         self.encrypted = 0
         carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
-        telephone = self.telephone(dial=f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}")
+        telephone = self.telephone(dial=f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}{self.suffix}")
         self.expect_song(carrier, self.voice(), telephone)
+
+
+class WithBaresipOverTls(WithBaresip):
+    """The same calls, and the keys are not for everybody to read."""
+
+    transport_of_desk, suffix = "tls", f":{SIP_PORT + 1};transport=tls"
+
+    def config(self):
+        made = Certificates(self.folder)
+        # It listens for TLS one port higher, with this certificate.
+        self.lines = [f"sip_certificate {made('edge.pem')}", f"sip_cafile {made('ca.pem')}"]
+        config = super().config()
+        config["listeners"][-1].update({"transport": "tls", "bind": f"{TO_PBX}:{SIP_PORT + 1}",
+                                        "certificate": made("edge.pem")})
+        config["trunks"][1].update({"transport": "tls", "tls_name": "edge.example.test",
+                                    "destination": f"{TELEPHONE}:{SIP_PORT + 1}",
+                                    "tls_trust": made("ca.pem")})
+        return config
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ module_app menu.so
 
 class Baresip(Program):
     def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
-                 name=None, more=(), account=""):
+                 name=None, more=(), account="", transport="udp"):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
@@ -38,8 +38,8 @@ class Baresip(Program):
                                     interface=interface,
                                     more="".join(line + "\n" for line in more)))
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
-            out.write(f"<sip:{user}@{address}:{port};transport=udp>;regint=0;answermode=auto;"
-                      f"audio_codecs=pcma{';' + account if account else ''}\n")
+            out.write(f"<sip:{user}@{address}:{port};transport={transport}>;regint=0;"
+                      f"answermode=auto;audio_codecs=pcma{';' + account if account else ''}\n")
         with open(os.path.join(home, "contacts"), "w", encoding="utf-8") as out:
             out.write("")
         command = ["/usr/bin/baresip", "-4", "-f", home]
