@@ -6,6 +6,7 @@ that does not build counts as one failure.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -21,7 +22,8 @@ from rig import leftovers  # noqa: E402
 JOBS = str(min(os.cpu_count() or 1, 4))
 
 # name, compiler, meson options, suites, what it is for.
-GCC = ("gcc", "g++", [], ["unit", "style", "bench-smoke", "system"], "GCC, as shipped")
+GCC = ("gcc", "g++", ["-Dcpp_args=-g1"], ["unit", "style", "bench-smoke", "system"],
+       "GCC, as shipped")
 CLANG_ASAN = ("clang-asan", "clang++-16",
               ["-Dbuildtype=debug", "-Dcpp_args=-g1", "-Db_sanitize=address,undefined",
                "-Db_lundef=false", "-Dfuzz=true"],
@@ -141,27 +143,45 @@ def run_suite(folder, suite, tests, log, rows):
     row.seconds = time.monotonic() - begin
 
 
-def run_variant(variant, suites, rows):
+def targets_of(folder, tests):
+    """What of a build folder these tests run, or are given to look at."""
+    listed = json.loads(subprocess.run(["meson", "introspect", "--targets", folder],
+                                       stdout=subprocess.PIPE, check=True).stdout)
+    made = {path for target in listed for path in target["filename"]}
+    return sorted({os.path.relpath(word, folder) for test in tests for word in test["cmd"]
+                   if word in made})
+
+
+def build_variant(variant, suites, behind):
+    """Its row and, when it was built, its folder and log. `behind` the tests of another variant a
+    build takes only what they leave of the processors."""
     name, _, _, _, purpose = variant
     folder = os.path.join(ROOT, "build", name)
     os.makedirs(os.path.join(ROOT, "build"), exist_ok=True)
-    build = Row(f"{name} builds")
-    rows.append(build)
+    row = Row(f"{name} builds")
     begin = time.monotonic()
     say(f"{name}: {purpose}")
     configured, log = configure(variant, folder)
-    tests = tests_of(folder, suites) if configured else []
-    # Of the sanitizers' variants only what their tests need.
-    targets = [] if variant is GCC else sorted({os.path.relpath(t["cmd"][0], folder)
-                                                for t in tests
-                                                if t["cmd"][0].startswith(folder)})
-    built = configured and run(["ninja", "-C", folder, "-j", JOBS, *targets], log)
-    build.add(int(built), int(not built), 0)
-    build.seconds = time.monotonic() - begin
-    if not built:
-        return
-    for suite in suites:
-        run_suite(folder, suite, tests_of(folder, [suite]), log, rows)
+    targets = []
+    if configured and variant is not GCC:  # of the sanitizers' variants what their tests need
+        targets = targets_of(folder, tests_of(folder, suites))
+    built = configured and run([*(["chrt", "--idle", "0"] if behind else []),
+                                "ninja", "-C", folder, "-j", JOBS, *targets], log)
+    row.add(int(built), int(not built), 0)
+    row.seconds = time.monotonic() - begin
+    return row, folder if built else None, log
+
+
+def run_variants(chosen, rows):
+    """Builds one after the other, and tests what is built while the next one is being built."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as builder:
+        builds = [builder.submit(build_variant, variant, suites, number > 0)
+                  for number, (variant, suites) in enumerate(chosen)]
+        for build, (_, suites) in zip(builds, chosen):
+            row, folder, log = build.result()
+            rows.append(row)
+            for suite in suites if folder else []:
+                run_suite(folder, suite, tests_of(folder, [suite]), log, rows)
 
 
 def main():
@@ -174,6 +194,7 @@ def main():
     before = leftovers.snapshot()
     begin = time.monotonic()
     rows = []
+    chosen = []
     for variant in (GCC, CLANG_ASAN, CLANG_TSAN):
         suites = variant[3]
         if options.quick:
@@ -184,7 +205,8 @@ def main():
             continue
         if options.suite:
             suites = [s for s in suites if s in options.suite]
-        run_variant(variant, suites, rows)
+        chosen.append((variant, suites))
+    run_variants(chosen, rows)
 
     left = leftovers.difference(before, leftovers.snapshot())
     row = Row("nothing left behind")
