@@ -1,6 +1,7 @@
 #include "relay/port/dpdk_device.h"
 
 #include <net/if.h>
+#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -8,6 +9,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <future>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -35,6 +39,16 @@ absl::Status Refused(const std::string& name, absl::string_view what, int error)
 int Removed(uint16_t, rte_eth_event_type, void* present, void*) {
   static_cast<std::atomic<bool>*>(present)->store(false, std::memory_order_relaxed);
   return 0;
+}
+
+// Where the driver's own callbacks run: memif's takes a message of a peer that goes away, and frees
+// it, while another thread that closes the device frees it too (DPDK 22.11).
+void OnInterruptThread(std::function<void()> work) {
+  std::packaged_task<void()> task(std::move(work));
+  const std::future<void> done = task.get_future();
+  const auto run = [](void* argument) { (*static_cast<std::packaged_task<void()>*>(argument))(); };
+  if (rte_eal_alarm_set(1, run, &task) != 0) task();
+  done.wait();
 }
 
 // A rule: frames to this address and these ports go to that worker's queue.
@@ -277,8 +291,10 @@ DpdkDevice::~DpdkDevice() {
   rte_eth_dev_info info{};
   const bool known = rte_eth_dev_info_get(port_id_, &info) == 0;
   rte_eth_dev_callback_unregister(port_id_, RTE_ETH_EVENT_INTR_RMV, Removed, &present_);
-  if (started_) rte_eth_dev_stop(port_id_);
-  rte_eth_dev_close(port_id_);
+  OnInterruptThread([this] {
+    if (started_) rte_eth_dev_stop(port_id_);
+    rte_eth_dev_close(port_id_);
+  });
   if (known && info.device != nullptr) rte_dev_remove(info.device);
 }
 
