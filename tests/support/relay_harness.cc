@@ -23,7 +23,9 @@ RelayHarness::RelayHarness(const HarnessOptions& options) {
   path_ = testing::TempDir() + "relay-" + std::to_string(getpid()) + "-" + std::to_string(++count) +
           ".sock";
   relay::conductor::AssemblyConfig config;
+  config.addresses = options.addresses;
   for (const std::string& text : options.listen) {
+    if (!options.addresses.empty()) break;
     config.addresses.push_back(relay::ParseListen(text).value());
   }
   config.door.path = path_;
@@ -32,6 +34,8 @@ RelayHarness::RelayHarness(const HarnessOptions& options) {
   config.journal_bytes_max = options.journal_bytes_max;
   config.drain_timeout_s = options.drain_timeout_s;
   config.srtp_engine = options.srtp_engine;
+  config.port_of_address = options.port_of_address;
+  config.upkeeps = options.upkeeps;
   relay::conductor::Assembly::MakePort make_port = options.make_port;
   if (!make_port) {
     make_port = [](relay::abi::CounterBlock* counters) {
@@ -40,7 +44,10 @@ RelayHarness::RelayHarness(const HarnessOptions& options) {
               relay::port::MemoryOptions{.buffers = 256, .counters = counters}));
     };
   }
-  auto assembly = relay::conductor::Assembly::Make(std::move(config), options.workers, make_port);
+  auto assembly =
+      options.make_ports
+          ? relay::conductor::Assembly::Make(std::move(config), options.workers, options.make_ports)
+          : relay::conductor::Assembly::Make(std::move(config), options.workers, make_port);
   if (!assembly.ok()) {
     ADD_FAILURE() << assembly.status();
     abort();

@@ -23,6 +23,11 @@ struct HarnessOptions {
   std::vector<std::string> listen = {"192.0.2.1:10000-10255", "[2001:db8::1]:10000-10255"};
   // Instead of memory ports; then port() is of no use.
   relay::conductor::Assembly::MakePort make_port = {};
+  // Instead of that: several ports a worker, what belongs to them, and addresses of their own.
+  relay::conductor::Assembly::MakePorts make_ports = {};
+  std::vector<relay::abi::LocalAddress> addresses = {};
+  std::vector<uint8_t> port_of_address = {};
+  std::vector<relay::port::Upkeep*> upkeeps = {};
 };
 
 class RelayHarness {
@@ -31,6 +36,8 @@ class RelayHarness {
 
   // Turns of conductor and workers, a millisecond apart. False: the relay came to its end.
   bool Step(int turns = 1);
+  // One turn while the clock stands still, for packets that are on their way in the true time.
+  bool Turn() { return assembly_->Step(now_); }
   void Advance(relay::TimeNs by) { now_ += by; }
   relay::TimeNs now() const { return now_; }
 

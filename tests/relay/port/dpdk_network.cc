@@ -44,14 +44,14 @@ std::vector<abi::LocalAddress> One(const abi::Address& address) {
 
 }  // namespace
 
-std::string MemifNear() {
-  return absl::StrCat("net_memif0,role=server,mac=02:00:00:00:00:01,socket=", getpid(), "-",
-                      ++memifs);
+std::string MemifNear(int name) {
+  return absl::StrCat("net_memif", name, ",role=server,mac=02:00:00:00:00:01,socket=", getpid(),
+                      "-", ++memifs);
 }
 
-std::string MemifFar() {
-  return absl::StrCat("net_memif1,role=client,mac=02:00:00:00:00:02,socket=", getpid(), "-",
-                      memifs);
+std::string MemifFar(int name) {
+  return absl::StrCat("net_memif", name, ",role=client,mac=02:00:00:00:00:02,socket=", getpid(),
+                      "-", memifs);
 }
 
 void PrepareDpdkNetwork() {

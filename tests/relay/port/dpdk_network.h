@@ -25,8 +25,9 @@ inline constexpr char kAfXdp[] = "net_af_xdp0,iface=near0";
 
 // A memif's two ends; each call of the first means a new one, since DPDK closes the listening
 // socket of an old one late. The client wants its server to be there.
-std::string MemifNear();
-std::string MemifFar();
+// `name`: which net_memif a process with several calls it.
+std::string MemifNear(int name = 0);
+std::string MemifFar(int name = 1);
 
 // Once a process, before its first thread; ends the test with 77 (skipped) without root.
 void PrepareDpdkNetwork();

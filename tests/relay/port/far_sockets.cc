@@ -15,9 +15,9 @@ FarSockets::~FarSockets() {
   for (const auto& [port, descriptor] : sockets_) close(descriptor);
 }
 
-abi::Endpoint FarSockets::Open() {
+abi::Endpoint FarSockets::Open(uint16_t port) {
   SocketAddress address;
-  socklen_t length = WriteSocketAddress({.address = address_}, &address);
+  socklen_t length = WriteSocketAddress({.address = address_, .port = port}, &address);
   const bool ipv4 = address_.IsIpv4();
   const int descriptor = socket(address.any.sa_family, SOCK_DGRAM, 0);
   const int one = 1;

@@ -20,7 +20,8 @@ class FarSockets {
   const abi::Address& address() const { return address_; }
 
   // In the network namespace of the calling thread, where the socket stays.
-  abi::Endpoint Open();
+  // Port 0: any.
+  abi::Endpoint Open(uint16_t port = 0);
   void Say(const abi::Endpoint& from, const abi::Endpoint& to, std::span<const uint8_t> payload,
            uint8_t dscp);
   std::optional<Heard> Hear(const abi::Endpoint& at);
