@@ -70,6 +70,10 @@ std::optional<Message> Examine(const Message& request) {
   if (request.request_uri.scheme != "sip" && request.request_uri.scheme != "tel") {
     return MakeResponse(request, 416);
   }
+  // RFC 3261 section 19.1.1: none may stand there.
+  if (!request.request_uri.headers.empty()) {
+    return MakeResponse(request, 400, {}, "Headers in Request-URI");
+  }
   // A request for somebody behind us (an INVITE) must be allowed one more hop; what ends here need
   // not be.
   if (request.method == Method::kInvite && request.max_forwards.value_or(70) == 0) {

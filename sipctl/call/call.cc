@@ -86,6 +86,7 @@ void Call::Start(sip::TransactionId id, const sip::Message& invite,
     Finish({.status = 400, .text = std::string(made.message())});
     return;
   }
+  KeepHeaders(near_, invite);
   delayed_offer_ = !offer.has_value();
   if (offer) {
     const sdp::Result result = near_.offer_answer.ReceiveOffer(*offer);
@@ -274,6 +275,14 @@ void Call::Finish(const End& end) {
     WriteCdr(false);
     context_->ended.push_back(number_);
   });
+}
+
+void Call::KeepHeaders(const Leg& leg, const sip::Message& message) {
+  auto& headers = cdr_.legs[leg.number()].headers;
+  headers.clear();
+  for (sip::HeaderField& field : KeptHeaders(leg.trunk(), message)) {
+    headers.emplace_back(std::move(field.name), std::move(field.value));
+  }
 }
 
 void Call::WriteCdr(bool counted) {

@@ -159,6 +159,7 @@ class Call {
   bool StepAroundTakenPorts(relay::abi::Refusal refusal);
   void SetTimer(TimeMs delay, std::function<void()> fire);
   void WriteCdr(bool counted);
+  void KeepHeaders(const Leg& leg, const sip::Message& message);
 
   Context* context_;
   CallNumber number_;

@@ -77,6 +77,7 @@ void Call::OnResponse(Leg* leg, const sip::Message& response, const sip::Flow& f
   if (leg->sent == nullptr) return;
   if (leg == &far_) context_->timers->Cancel(&response_timer_);
   const bool first = leg->sent->forks != nullptr;
+  if (first && response.status >= 200) KeepHeaders(*leg, response);
   if (response.status >= 300 && phase_ != Phase::kEnded && leg->TryAgain(response, origin)) {
     Record();
     if (first) WatchForResponse();

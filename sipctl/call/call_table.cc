@@ -132,7 +132,8 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
     if (!parsed.ok()) return Refuse(id, invite, 400, SipReason(400, parsed.status()));
     offer = *std::move(parsed);
   }
-  const std::string& number = invite.request_uri.user;
+  const trunk::Trunk& from = context_->trunk(*source);
+  const std::string number = CalledOf(from, invite);
   const trunk::Decision decision = router_->Find(
       {.source = *source, .number = number, .address = media::FromAbi(flow.remote.address)});
   if (!decision.trunk) return Refuse(id, invite, decision.status);
@@ -153,12 +154,16 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
     context_->limits->End(*source, *decision.trunk);
     return Refuse(id, invite, 503, SipReason(503, "no free media port"), kRetryAfterRelayS);
   }
+  const trunk::Trunk& to = context_->trunk(*decision.trunk);
+  Caller caller = CallerOf(from, invite);
+  caller.number = trunk::FromE164(to.number_plan, to.number_form,
+                                  trunk::ToE164(from.number_plan, caller.number));
   Plan plan{.source = *source,
             .destination = *decision.trunk,
             .first = {.trunk = *decision.trunk,
                       .number = decision.number,
-                      .caller = invite.from.uri.user,
-                      .display_name = invite.from.display_name,
+                      .caller = std::move(caller),
+                      .passed = PassedHeaders(from, to, invite),
                       .max_forwards = static_cast<uint8_t>(invite.max_forwards.value_or(71) - 1),
                       .flow = decision.flow},
             .caller = invite.from.uri.user,

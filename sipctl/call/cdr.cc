@@ -43,6 +43,14 @@ std::string LegJson(const CdrLeg& leg, bool counted) {
     }
     json += "]";
   }
+  if (!leg.headers.empty()) {
+    json += ",\"headers\":[";
+    for (const auto& [name, value] : leg.headers) {
+      if (&name != &leg.headers.front().first) json += ",";
+      json += "[" + JsonString(name) + "," + JsonString(value) + "]";
+    }
+    json += "]";
+  }
   return json + "}";
 }
 

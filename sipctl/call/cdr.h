@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sipctl::call {
@@ -28,6 +29,8 @@ struct CdrLeg {
   int64_t lost_packets = 0;
   uint32_t jitter_us = 0;
   std::vector<CdrDigit> digits;
+  // Of its INVITE, or of its final answer; name and value, in the order of the message.
+  std::vector<std::pair<std::string, std::string>> headers;
 };
 
 struct Cdr {

@@ -35,8 +35,8 @@ sip::Message HealthWatch::MakeOptions(size_t trunk, const Attempt& attempt) {
   sip::Message options = MakeFirstInvite(context_, {.trunk = trunk,
                                                     .destination = attempt.destination,
                                                     .number = {},
-                                                    .caller = context_->settings.shard,
-                                                    .display_name = {}});
+                                                    .caller = {.number = context_->settings.shard},
+                                                    .passed = {}});
   options.method = options.cseq.method = sip::Method::kOptions;
   options.allow.clear();
   options.accept.emplace_back("application/sdp");

@@ -69,9 +69,7 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   }
   AddTransport(ProtocolOf(destination.transport), &invite.request_uri);
 
-  invite.from.display_name = first.display_name;
-  invite.from.uri.user = first.caller.empty() ? "anonymous" : first.caller;
-  invite.from.uri.host = trunk.from_domain.empty() ? advertised.host : trunk.from_domain;
+  WriteCaller(trunk, first.caller, advertised.host, &invite);
   invite.from.set_tag(absl::StrCat(context->settings.shard, context->tokens.NextText()));
   invite.to.uri.user = number;
   invite.to.uri.host = destination.host;
@@ -82,6 +80,7 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   invite.contact.push_back(ContactOf(*context, listener));
   AddAllow(&invite);
   AddProduct(*context, &invite);
+  invite.others.insert(invite.others.end(), first.passed.begin(), first.passed.end());
   for (const trunk::Header& header : trunk.headers) {
     invite.others.push_back({header.name, header.value});
   }

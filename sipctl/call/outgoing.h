@@ -1,5 +1,6 @@
 // The messages that leave a leg, made new from a short list of what may cross from the other one:
-// the numbers, the caller's display name, Max-Forwards less one, and a Reason. Nothing else does.
+// the numbers, the caller's display name, Max-Forwards less one, a Reason, and the headers that
+// both trunks allow (crossing.h). Nothing else does.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "sipctl/call/context.h"
+#include "sipctl/call/crossing.h"
 #include "sipctl/sip/dialog.h"
 #include "sipctl/sip/message.h"
 #include "sipctl/sip/session_timer.h"
@@ -23,10 +25,10 @@ inline constexpr std::string_view kSupported[] = {"100rel", "timer"};
 
 struct FirstInvite {
   size_t trunk = 0;
-  size_t destination = 0;    // of the trunk's; its host stands in the request URI
-  std::string number;        // of the callee, as the trunk shall see it
-  std::string caller;        // user part of From; empty = anonymous
-  std::string display_name;  // may be empty
+  size_t destination = 0;  // of the trunk's; its host stands in the request URI
+  std::string number;      // of the callee, as the trunk shall see it
+  Caller caller;
+  std::vector<sip::HeaderField> passed;  // of the other side's INVITE
   uint8_t max_forwards = 70;
   bool flow = false;  // into a call flow of the carrier
 };

@@ -67,33 +67,40 @@ void Recovery::HangUp(const CallRecord& record) {
     if (dialog && dialog->state == sip::DialogState::kConfirmed) {
       SendBye(*dialog, record.trunks[i]);
     } else if (!record.invites[i].empty()) {
-      EndInvite(record.invites[i], dialog ? dialog->local.tag() : std::string_view());
+      EndInvite(record.invites[i], dialog ? dialog->local.tag() : std::string_view(),
+                record.trunks[i]);
     }
   }
 }
 
-void Recovery::SendBye(sip::Dialog dialog, uint32_t mark) {
-  // The configuration may have changed since.
+// The configuration may have changed since.
+std::optional<size_t> Recovery::FindTrunk(uint32_t mark) const {
   const auto& trunks = context_->config->trunks;
   const auto trunk = std::find_if(trunks.begin(), trunks.end(), [&](const trunk::Trunk& each) {
     return !each.retired && TrunkMark(each) == mark;
   });
-  if (trunk == trunks.end() || dialog.flow.listener >= context_->config->listeners.size()) {
+  if (trunk == trunks.end()) return std::nullopt;
+  return static_cast<size_t>(trunk - trunks.begin());
+}
+
+void Recovery::SendBye(sip::Dialog dialog, uint32_t mark) {
+  const auto trunk = FindTrunk(mark);
+  if (!trunk || dialog.flow.listener >= context_->config->listeners.size()) {
     context_->log->OnNotice("a call of an earlier life used a trunk that is no more");
     return;
   }
   dialog.flow.connection = 0;  // ended with the process
-  const auto index = static_cast<size_t>(trunk - trunks.begin());
-  const sip::Flow flow = NextFlow(*context_, index, dialog);
+  const sip::Flow flow = NextFlow(*context_, *trunk, dialog);
   const bool called = dialog.role == sip::DialogRole::kUac;
   call::SendBye(context_, MakeBye(*context_, &dialog, Why()), flow,
-                called ? context_->credentials_of(index) : nullptr, {});
+                called ? context_->credentials_of(*trunk) : nullptr, {});
 }
 
 // A call that rang: the caller gets its final answer, the callee CANCEL; if it answers all the
 // same, it is acknowledged and hung up (HangUpStray).
-void Recovery::EndInvite(std::string_view record, std::string_view local_tag) {
-  const auto adopted = context_->transactions->AdoptInvite(record);
+void Recovery::EndInvite(std::string_view record, std::string_view local_tag, uint32_t mark) {
+  const auto trunk = FindTrunk(mark);
+  const auto adopted = context_->transactions->AdoptInvite(record, trunk ? PeerOf(*trunk) : 0);
   if (!adopted) {
     context_->log->OnNotice("a call of an earlier life rang; its INVITE's record is damaged");
   } else if (adopted->sent) {

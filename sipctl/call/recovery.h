@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 
 #include "sipctl/call/context.h"
@@ -27,7 +28,8 @@ class Recovery {
   void Some();
   void HangUp(const CallRecord& record);
   void SendBye(sip::Dialog dialog, uint32_t mark);
-  void EndInvite(std::string_view record, std::string_view local_tag);
+  std::optional<size_t> FindTrunk(uint32_t mark) const;
+  void EndInvite(std::string_view record, std::string_view local_tag, uint32_t mark);
 
   Context* context_;
   std::deque<CallRecord> left_;

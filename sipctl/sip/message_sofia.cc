@@ -136,6 +136,8 @@ bool ConvertAddress(su_home_t* home, AddressKind kind, bool bracketed, const Add
       (moves ? address.uri.parameters : kept).push_back(std::move(parameter));
     }
     address.parameters = std::move(kept);
+    // sofia takes more without brackets than with them; we write them.
+    if (!Uri::Parse(address.uri.ToString()).ok()) return false;
   }
   out->push_back(std::move(address));
   return true;

@@ -61,9 +61,11 @@ std::optional<std::string> TransactionLayer::RememberInvite(TransactionId invite
   return remembered ? Write(*remembered) : std::nullopt;
 }
 
-std::optional<TransactionLayer::Adopted> TransactionLayer::AdoptInvite(std::string_view record) {
+std::optional<TransactionLayer::Adopted> TransactionLayer::AdoptInvite(std::string_view record,
+                                                                       uint16_t peer) {
   auto remembered = ReadInviteRecord(record);
   if (!remembered) return std::nullopt;
+  remembered->flow.peer = peer;
   const TransactionId id =
       remembered->sent ? core_->clients_.Adopt(*remembered) : core_->servers_.Adopt(*remembered);
   if (id == 0) return std::nullopt;

@@ -172,13 +172,14 @@ class TransactionLayer : public TransportUser {
   std::optional<std::string> RememberInvite(TransactionId invite) const;
   // Goes on with an INVITE that a layer of another process, which is no more, remembered. One that
   // was received can be answered, one that was sent can be cancelled; its peer meets them as the
-  // same transactions as before. Nothing when the record is damaged: any bytes are safe to give.
+  // same transactions as before. `peer` is the flow's (Flow::peer), which has no meaning over a
+  // restart. Nothing when the record is damaged: any bytes are safe to give.
   struct Adopted {
     TransactionId id = 0;
     bool sent = false;  // by us: Cancel it; else Respond to it
     Message invite;     // what MakeResponse needs of it
   };
-  std::optional<Adopted> AdoptInvite(std::string_view record);
+  std::optional<Adopted> AdoptInvite(std::string_view record, uint16_t peer = 0);
 
   // From below ------------------------------------------------------------------------------
 

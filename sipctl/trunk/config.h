@@ -12,6 +12,8 @@
 #include "sipctl/sdp/address.h"
 #include "sipctl/sdp/offer_answer.h"
 #include "sipctl/trunk/diagnostic.h"
+#include "sipctl/trunk/header_names.h"
+#include "sipctl/trunk/number_plan.h"
 #include "sipctl/trunk/profile.h"
 
 namespace sipctl::trunk {
@@ -86,6 +88,9 @@ struct Login {
   bool operator==(const Login&) const = default;
 };
 
+// How a trunk is told who calls: in From alone, or asserted by us besides.
+enum class Identity : uint8_t { kFrom, kAsserted, kRemoteParty };
+
 // Who may begin calls over a trunk, as the telephone sees it.
 enum class Way : uint8_t { kBidirectional, kOutbound, kInbound };
 
@@ -106,6 +111,16 @@ struct Trunk {
   std::vector<std::string> confirmed;  // rules on which the carrier has agreed otherwise
   std::string account;                 // ours, for calls into the carrier's flows
   std::vector<Header> headers;         // added to every call to it
+
+  // What crosses between it and the other side of a call; a name may end in *.
+  std::vector<std::string> headers_from;           // of its INVITE, that may go on
+  std::vector<std::string> headers_to;             // that may be sent to it
+  std::vector<std::string> headers_read;           // kept in the call's record
+  bool trusts_identity = false;                    // its word on who calls is believed
+  Identity identity = Identity::kFrom;             // how it is told
+  std::string called_from;                         // "To", or a header; empty = the request URI
+  NumberPlan number_plan;                          // how it writes numbers
+  NumberForm number_form = NumberForm::kAsRouted;  // and wants them
 
   // Signalling.
   std::vector<sdp::IpNetwork> sources;    // whose SIP is this trunk's

@@ -182,6 +182,12 @@ class CarrierRules {
              Concat(header.name, " is ", carrier.title, "'s own header and not for us to send"),
              "another name");
     }
+    for (const std::string& name : trunk_.headers_to) {
+      if (!carrier.IsReserved(name)) continue;
+      Report("CV-13", draft_.headers_line,
+             Concat(name, " is ", carrier.title, "'s own header and not for us to send"),
+             "headers_to: without it");
+    }
   }
 
   void CheckLimit(const Profile& carrier) {

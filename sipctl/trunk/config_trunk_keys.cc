@@ -73,6 +73,18 @@ void ReadHeaders(Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
   }
 }
 
+void ReadHeaderNames(Reader& reader, const YAML::Node& node, std::vector<std::string>* names) {
+  for (const YAML::Node& item : reader.Items(node, "list of headers")) {
+    const std::string name = item.IsScalar() ? item.Scalar() : "";
+    if (IsPassablePattern(name)) {
+      names->push_back(name);
+    } else {
+      reader.Error(Reader::LineOf(item), Concat("'", name, "' is no header that may pass"),
+                   "X-Name, X-*, Subject, Call-Info, Alert-Info, Session-ID or User-to-User");
+    }
+  }
+}
+
 constexpr Field<AddressDraft> kAddressKeys[] = {
     {{"local", "address", kRequired, "An address the relay has its ports on."},
      [](Reader& reader, const YAML::Node& node, AddressDraft* draft) {
@@ -144,6 +156,69 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
     {{"headers", "mapping of X-Name to text", "none",
       "Headers that are added to every call to it. A carrier's own ones are refused."},
      ReadHeaders},
+    {{"headers_from", "list of names", "none",
+      "Headers of its calls that may go on to the other side; X-Name, X-*, Subject, Call-Info, "
+      "Alert-Info, Session-ID, User-to-User, P-Early-Media."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       ReadHeaderNames(reader, node, &draft->trunk.headers_from);
+     }},
+    {{"headers_to", "list of names", "none",
+      "Headers of the other side's calls that may be sent to it, where that side lets them go. "
+      "Never a carrier's own."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->headers_line = Reader::LineOf(node);
+       ReadHeaderNames(reader, node, &draft->trunk.headers_to);
+     }},
+    {{"headers_read", "list of names", "the carrier's own",
+      "Headers of its INVITEs and final answers that are kept in the call's record, beside the "
+      "carrier's own."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       ReadHeaderNames(reader, node, &draft->trunk.headers_read);
+     }},
+    {{"trust_identity", "true or false", "false",
+      "Whether P-Asserted-Identity or Remote-Party-ID says who calls, before From."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       Assign(reader.Bool(node), &draft->trunk.trusts_identity);
+     }},
+    {{"identity", "from, asserted or remote-party", "from",
+      "How it is told who calls: in From alone, or in P-Asserted-Identity or Remote-Party-ID too, "
+      "where a caller that wants privacy stands all the same."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto choice = reader.Choice(node, {"from", "asserted", "remote-party"})) {
+         draft->trunk.identity = static_cast<Identity>(*choice);
+       }
+     }},
+    {{"called_from", "request-uri, to or name of a header", "request-uri",
+      "Where its INVITE has the number that was called."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto name = reader.Name(node); name && *name != "request-uri") {
+         draft->trunk.called_from = *name;
+       }
+     }},
+    {{"country", "digits", "none",
+      "Country code of numbers that it writes without one. They become E.164 before a route is "
+      "looked for; what is not plainly a number stays as it is."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto code = reader.Number(node, 1, 999)) {
+         draft->trunk.number_plan.country = Concat(*code);
+         if (draft->trunk.number_plan.digits == 0) draft->trunk.number_plan.digits = 10;
+       }
+     }},
+    {{"number_digits", "number", "10", "Digits of a number inside its country."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto digits = reader.Number(node, 5, 13)) {
+         draft->trunk.number_plan.digits = static_cast<uint32_t>(*digits);
+       }
+     }},
+    {{"number_form", "routed, e164, plain, national or international", "routed",
+      "How it wants E.164 numbers, called and calling: as routes made them, +9198..., 9198..., "
+      "098... (00... abroad) or 009198..."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto choice =
+               reader.Choice(node, {"routed", "e164", "plain", "national", "international"})) {
+         draft->trunk.number_form = static_cast<NumberForm>(*choice);
+       }
+     }},
     {{"sources", "list of networks", kRequired,
       "Whose SIP is this trunk's. All others get no answer at all."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {

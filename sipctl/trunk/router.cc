@@ -35,6 +35,17 @@ std::optional<Fit> FitOf(const Route& route, const Query& query) {
 Router::Router(std::shared_ptr<const Config> config) : config_(std::move(config)) {}
 
 Decision Router::Find(const Query& query) const {
+  const std::string number = ToE164(config_->trunks[query.source].number_plan, query.number);
+  Query made = query;
+  made.number = number;
+  Decision decision = FindMade(made);
+  if (number != query.number) {
+    decision.explanation.insert(0, Concat("'", query.number, "' is ", number, "; "));
+  }
+  return decision;
+}
+
+Decision Router::FindMade(const Query& query) const {
   Decision decision;
   decision.number = std::string(query.number);
   const Trunk& source = config_->trunks[query.source];
@@ -60,6 +71,8 @@ Decision Router::Find(const Query& query) const {
   decision.flow = route.flow;
   decision.number = route.add;
   decision.number.append(query.number.substr(std::min<size_t>(route.strip, query.number.size())));
+  const Trunk& destination = config_->trunks[route.to];
+  decision.number = FromE164(destination.number_plan, destination.number_form, decision.number);
   if (!route.user.empty()) decision.number = route.user;
   decision.explanation =
       Concat("'", query.number, "' from ", source.name, " goes to ", config_->trunks[route.to].name,
@@ -68,7 +81,10 @@ Decision Router::Find(const Query& query) const {
   return decision;
 }
 
-std::string Router::Verdict(size_t index, const Query& query, const Decision& decision) const {
+std::string Router::Verdict(size_t index, const Query& asked, const Decision& decision) const {
+  const std::string number = ToE164(config_->trunks[asked.source].number_plan, asked.number);
+  Query query = asked;
+  query.number = number;
   const Route& route = config_->routes[index];
   if (index == decision.route) return "taken";
   if (route.from.value_or(query.source) != query.source) {

@@ -14,8 +14,8 @@
 namespace sipctl::trunk {
 
 struct Query {
-  size_t source = 0;  // trunk
-  std::string_view number;
+  size_t source = 0;        // trunk
+  std::string_view number;  // as the trunk wrote it; routes see it as E.164 where it is a number
   std::optional<sdp::IpAddress> address;  // of the caller; routes with a source need it
 };
 
@@ -50,6 +50,8 @@ class Router {
   std::string Verdict(size_t route, const Query& query, const Decision& decision) const;
 
  private:
+  Decision FindMade(const Query& query) const;
+
   std::shared_ptr<const Config> config_;
 };
 

@@ -62,6 +62,22 @@ class DeadPopOverTcp(DeadPop):
     transport = "tcp"
 
 
+class RefusingPop(Locating):
+    def carrier_keys(self):
+        return {"destinations": [{"to": f"{SECOND}:{SIP_PORT}", "priority": 1},
+                                 {"to": f"{CARRIER}:{SIP_PORT}", "priority": 2}]}
+
+    def test_what_one_cannot_serve_the_other_one_does(self):
+        edge = self.begin(Kamailio(
+            self.folder, [f"udp:{SECOND}:{SIP_PORT}"], TANDEM, f"sip:{NOBODY}", f"sip:{TANDEM}",
+            policy='    sl_send_reply("503", "Maintenance"); exit;'))
+        self.call(self.carrier_at(CARRIER))
+        # Dead for a while: the next call does not ask it.
+        edge.stop()
+        self.call(self.carrier_at(CARRIER))
+        self.expect_no_calls()
+
+
 class Health(Locating):
     def carrier_keys(self):
         return {"health": "1s"}

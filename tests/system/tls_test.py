@@ -106,6 +106,20 @@ class IdleClose(TlsOffice):
         self.expect_no_calls()
 
 
+class KilledWhileItRings(TlsOffice):
+    def test_the_edge_hears_cancel_by_a_new_connection(self):
+        self.edge()
+        switch = self.switch("uas_cancelled")
+        pbx = self.side("uac_rings_unavailable", "pbx", (TANDEM, SIP_PORT),
+                        service=NUMBER_AT_CARRIER)
+        wait_until(lambda: pbx.received(r"^SIP/2.0 180"), 10, "ringing")
+        self.sipctl.program.kill()
+        self.sipctl.start()
+        pbx.expect_success()
+        switch.expect_success()
+        self.expect_no_calls()
+
+
 class Certificate(TlsOffice):
     def test_an_edge_with_another_name_is_not_called(self):
         self.edge(certificate=self.certificates("client.pem"))

@@ -110,6 +110,15 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(trunk.calls_max, 5u);
   EXPECT_EQ(trunk.calls_per_minute, 6u);
   EXPECT_EQ(trunk.call_burst, 7u);
+  EXPECT_EQ(trunk.headers_from, (std::vector<std::string>{"X-Tenant", "Subject"}));
+  EXPECT_EQ(trunk.headers_to, std::vector<std::string>{"X-*"});
+  EXPECT_EQ(trunk.headers_read, std::vector<std::string>{"X-Call"});
+  EXPECT_TRUE(trunk.trusts_identity);
+  EXPECT_EQ(trunk.identity, Identity::kRemoteParty);
+  EXPECT_EQ(trunk.called_from, "X-DID");
+  EXPECT_EQ(trunk.number_plan, (NumberPlan{.country = "91", .digits = 9}));
+  EXPECT_EQ(trunk.number_form, NumberForm::kPlain);
+  EXPECT_EQ(config.trunks[1].number_plan, NumberPlan{});
   EXPECT_EQ(config.trunks[1].media.codecs, std::vector<sdp::Codec>{sdp::Codec::kPcma});
   EXPECT_EQ(config.routes[0].strip, 2u);
 }

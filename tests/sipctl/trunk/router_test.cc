@@ -42,6 +42,33 @@ TEST(Router, ARouteOfTheSourceBeatsOneForAny) {
             2u);
 }
 
+TEST(Router, NumbersAreE164ForRoutesAndAsTheDestinationWantsThemAfterwards) {
+  Config config;
+  config.trunks.resize(2);
+  config.trunks[0].name = "pbx";
+  config.trunks[0].number_plan = {.country = "91", .digits = 10};
+  config.trunks[1].name = "carrier";
+  config.routes = {{0, "+91", 1, 0, "", 1}, {0, "", 1, 0, "", 2}};
+  const auto find = [&config](std::string_view number) {
+    return Router(std::make_shared<const Config>(config)).Find({.source = 0, .number = number});
+  };
+  EXPECT_EQ(find("09812345678").route, 0u);
+  EXPECT_EQ(find("09812345678").number, "+919812345678");
+  EXPECT_EQ(find("09812345678").explanation,
+            "'09812345678' is +919812345678; '+919812345678' from pbx goes to carrier as "
+            "'+919812345678' (line 1, prefix +91)");
+  EXPECT_EQ(find("112").route, 1u);
+  EXPECT_EQ(find("112").number, "112");
+  config.trunks[1].number_plan = {.country = "91", .digits = 10};
+  config.trunks[1].number_form = NumberForm::kNational;
+  EXPECT_EQ(find("+91 98123 45678").number, "09812345678");
+  EXPECT_EQ(find("0014155550100").number, "0014155550100");
+  EXPECT_EQ(find("112").number, "112");
+  const Router router(std::make_shared<const Config>(config));
+  const Query query{.source = 0, .number = "9812345678"};
+  EXPECT_EQ(router.Verdict(1, query, router.Find(query)), "line 1 has a longer prefix");
+}
+
 // The rule as a sentence: of the routes that match, the one with the whole number; then the longest
 // prefix; then the narrowest source; then the one that names the trunk. Their order in the file
 // changes nothing.
