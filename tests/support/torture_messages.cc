@@ -22,19 +22,24 @@ std::string Options(const std::string& uri, const std::string& id, const std::st
          id + "\n" + more + "l: 0\n\n";
 }
 
+// A Call-ID may hold an @, a branch may not.
+std::string BranchOf(const std::string& id) {
+  return "z9hG4bK" + id.substr(0, id.find('@'));
+}
+
 std::string Invite(const std::string& uri, const std::string& id, const std::string& more = "",
                    const std::string& contact = "Contact: <sip:caller@host5.example.net>\n") {
   return "INVITE " + uri +
          " SIP/2.0\nTo: sip:user@example.com\n"
          "From: sip:caller@example.net;tag=98asjd8\nMax-Forwards: 70\nCall-ID: " +
-         id + "\nCSeq: 234234 INVITE\nVia: SIP/2.0/UDP host5.example.net;branch=z9hG4bK" + id +
+         id + "\nCSeq: 234234 INVITE\nVia: SIP/2.0/UDP host5.example.net;branch=" + BranchOf(id) +
          "\n" + contact + more + "Content-Type: application/sdp\nContent-Length: @LEN@\n\n" + kSdp;
 }
 
 std::string Register(const std::string& id, const std::string& more) {
   return "REGISTER sip:example.com SIP/2.0\nTo: sip:user@example.com\n"
          "From: sip:user@example.com;tag=998332\nMax-Forwards: 70\nCall-ID: " +
-         id + "\nCSeq: 234234 REGISTER\nVia: SIP/2.0/UDP host5.example.net;branch=z9hG4bK" + id +
+         id + "\nCSeq: 234234 REGISTER\nVia: SIP/2.0/UDP host5.example.net;branch=" + BranchOf(id) +
          "\n" + more + "L: 0\n\n";
 }
 
