@@ -57,6 +57,8 @@ class Server {
   absl::Status MapJournal();
   uint64_t OwnerCookie() const;
   std::string TlsNameOf(const sip::Flow& flow);
+  // Tells the kernel whose packets are of no interest; as the access list says.
+  void KeepStrangersAway();
 
   // server.cc
   absl::Status StartControl();

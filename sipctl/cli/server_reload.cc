@@ -57,6 +57,7 @@ std::string Server::Take(const trunk::Config& next, const trunk::Config& read,
   relay_->SetNetworks(context_.media.sets);
   limits_->Follow(*config_, static_cast<uint64_t>(loop_->now()) * 1'000'000);
   *acl_ = trunk::Acl(*config_);
+  KeepStrangersAway();
   *router_ = trunk::Router(config_);
   destinations_->Follow(*config_);
   health_->Follow();

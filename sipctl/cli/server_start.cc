@@ -118,7 +118,21 @@ absl::Status Server::StartTransport(const std::string& trace) {
   auto transport = sip::SocketTransport::Create(loop_.get(), std::move(options));
   if (!transport.ok()) return transport.status();
   transport_ = *std::move(transport);
+  KeepStrangersAway();
   return absl::OkStatus();
+}
+
+void Server::KeepStrangersAway() {
+  std::vector<sip::Network> networks;
+  for (const trunk::Trunk& trunk : config_->trunks) {
+    if (trunk.retired) continue;
+    for (const sdp::IpNetwork& source : trunk.sources) {
+      networks.push_back({media::ToAbi(source.address), source.prefix_length});
+    }
+  }
+  const absl::Status permitted = transport_->Permit(networks);
+  if (permitted.ok()) return;
+  spdlog::warn("{}: strangers are dropped by sipctl itself", std::string(permitted.message()));
 }
 
 // A destination's certificate carries its own name, where the trunk names none for all.

@@ -114,6 +114,16 @@ absl::Status SocketTransport::SetPeers(std::vector<std::optional<TlsClientOption
   return made;
 }
 
+absl::Status SocketTransport::Permit(std::span<const Network> networks) {
+  absl::Status all;
+  for (const Listener& listener : listeners_) {
+    const Family family = listener.bound.address.IsIpv4() ? Family::kIpv4 : Family::kIpv6;
+    all.Update(AttachFilter(listener.udp ? listener.udp->fd() : listener.tcp->fd(),
+                            PacketFilter(networks, family)));
+  }
+  return all;
+}
+
 const Advertised& SocketTransport::advertised(uint16_t listener) const {
   return listeners_.at(listener).advertised;
 }

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,7 @@
 #include "sipctl/loop.h"
 #include "sipctl/sip/access.h"
 #include "sipctl/sip/connection.h"
+#include "sipctl/sip/packet_filter.h"
 #include "sipctl/sip/tcp_listener.h"
 #include "sipctl/sip/tls.h"
 #include "sipctl/sip/transport.h"
@@ -85,6 +87,10 @@ class SocketTransport : public Transport, private ConnectionUser {
   absl::Status ReloadTls();
   // The same with other peers; on an error the old ones stay.
   absl::Status SetPeers(std::vector<std::optional<TlsClientOptions>> peers);
+  // From now on the kernel keeps from our listeners what comes from anywhere else, so that `access`
+  // is not even asked. Connections that are open stay. On an error some listener is left to
+  // `access` alone.
+  absl::Status Permit(std::span<const Network> networks);
 
   const TransportCounters& counters() const { return counters_; }
   size_t connections() const { return connections_.size(); }

@@ -22,6 +22,7 @@ class TcpListener {
   TcpListener& operator=(const TcpListener&) = delete;
 
   SocketAddress bound() const { return LocalAddressOf(socket_.fd()); }
+  int fd() const { return socket_.fd(); }
 
  private:
   TcpListener(Loop* loop, Socket socket, TransportCounters* counters, Accepted accepted);

@@ -31,6 +31,7 @@ class UdpListener {
   // again, as it does for what is lost further on. An error means that there is no way to `to`.
   absl::Status Send(const SocketAddress& to, std::string_view bytes);
   SocketAddress bound() const { return LocalAddressOf(socket_.fd()); }
+  int fd() const { return socket_.fd(); }
 
  private:
   struct Batch;

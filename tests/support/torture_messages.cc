@@ -206,8 +206,29 @@ std::vector<TortureMessage> InvalidToo() {
        Invite("<sip:user@example.com>", "ltgtruri.1@192.0.2.5")},
       {"lwsruri", "3.1.2.8", Torture::kAnswered, 400,
        Invite("sip:user@example.com; lr", "lwsruri.asdfasdoeoi2323-asdfwrn23-asd834rk423")},
+      {"lwsstart", "3.1.2.9", Torture::kAnswered, 400,
+       "INVITE  sip:user@example.com  SIP/2.0\nMax-Forwards: 8\nTo: sip:user@example.com\n"
+       "From: sip:caller@example.net;tag=8814\nCall-ID: lwsstart.dfknq234oi243099adsdfnawe3\n"
+       "CSeq: 1893884 INVITE\nVia: SIP/2.0/UDP host1.example.com;branch=z9hG4bKkdjuw3923\n"
+       "Contact: <sip:caller@host1.example.net>\nContent-Type: application/sdp\n"
+       "Content-Length: @LEN@\n\n" +
+           kSdp},
+      {"trws", "3.1.2.10", Torture::kAnswered, 400,
+       "OPTIONS sip:remote-target@example.com SIP/2.0  \n"
+       "Via: SIP/2.0/TCP host1.example.com;branch=z9hG4bK299342093\n"
+       "To: <sip:remote-target@example.com>\nFrom: <sip:local-resource@example.com>;tag=329429089\n"
+       "Call-ID: trws.oicu34958239neffasdhr2345r\nAccept: application/sdp\nCSeq: 238923 OPTIONS\n"
+       "Max-Forwards: 70\nContent-Length: 0\n\n"},
       {"escruri", "3.1.2.11", Torture::kAnswered, 400,
        Invite("sip:user@example.com?Route=%3Csip:example.com%3E", "escruri.23940-asdfhj-aje3br")},
+      // Nobody here asks for the date, which may not be in EST.
+      {"baddate", "3.1.2.12", Torture::kServed, 0,
+       Invite("sip:user@example.com", "baddate.239423mnsadf3j23lj42--sedfnm234",
+              "Date: Fri, 01 Jan 2010 16:00:00 EST\n")},
+      // Wrong before it is not allowed.
+      {"regbadct", "3.1.2.13", Torture::kAnswered, 400,
+       Register("regbadct.k345asrl3fdbv@10.0.0.1",
+                "Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E\n")},
       {"badaspec", "3.1.2.14", Torture::kDropped, 0,
        "OPTIONS sip:user@example.org SIP/2.0\n"
        "Via: SIP/2.0/UDP host4.example.com:5060;branch=z9hG4bKkdju43234\nMax-Forwards: 70\n"
@@ -342,6 +363,15 @@ std::vector<TortureMessage> Ipv6() {
            "Content-Length: 0\n\n";
   };
   const std::string via = "SIP/2.0/UDP [2001:db8::9:1];branch=z9hG4bKas3-111";
+  const auto invite = [&via](const std::string& sdp) {
+    return "INVITE sip:user@[2001:db8::10] SIP/2.0\nTo: sip:user@[2001:db8::10]\n"
+           "From: sip:user@example.com;tag=81x2\nVia: " +
+           via +
+           "\nContact: \"Caller\" <sip:caller@[2001:db8::20]>\nMax-Forwards: 70\n"
+           "Call-ID: SSG9559905523997077@hlau_4100\nCSeq: 8912 INVITE\n"
+           "Content-Type: application/sdp\nContent-Length: @LEN@\n\n" +
+           sdp;
+  };
   return {
       {"ipv6-good", "5118 4.1", Torture::kServed, 0, bye("sip:[2001:db8::10]", via)},
       {"ipv6-bad", "5118 4.2", Torture::kAnswered, 400, bye("sip:2001:db8::10", via)},
@@ -355,13 +385,24 @@ std::vector<TortureMessage> Ipv6() {
        bye("sip:[2001:db8::10]",
            "SIP/2.0/UDP [2001:db8::9:1];received=2001:db8::9:255;branch=z9hG"
            "4bKas3")},
+      {"ipv6-in-sdp", "5118 4.6", Torture::kServed, 0,
+       invite("v=0\no=assistant 971731711378798081 0 IN IP6 2001:db8::20\n"
+              "s=Live video feed for today's meeting\nc=IN IP6 2001:db8::20\n"
+              "t=3338481189 3370017201\nm=audio 6000 RTP/AVP 2\na=rtpmap:2 G726-32/8000\n"
+              "m=video 6024 RTP/AVP 107\na=rtpmap:107 H263-1998/90000\n")},
       {"mult-ip-in-header", "5118 4.7", Torture::kServed, 0,
        bye("sip:user@host.example.net", "SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bKas3-111",
            "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKjhja8781hjuaij65144\n"
            "Via: SIP/2.0/TCP [2001:db8::9:255];branch=z9hG4bK451jj;received=192.0.2.200\n")},
+      {"mult-ip-in-sdp", "5118 4.8", Torture::kServed, 0,
+       invite("v=0\no=bob 280744730 28977631 IN IP4 host.example.com\ns=\n"
+              "t=0 0\nm=audio 22334 RTP/AVP 0\nc=IN IP4 192.0.2.1\nm=video 6024 RTP/AVP 107\n"
+              "c=IN IP6 2001:db8::1\na=rtpmap:107 H263-1998/90000\n")},
       {"ipv4-mapped-ipv6", "5118 4.9", Torture::kServed, 0,
        bye("sip:user@example.com", "SIP/2.0/UDP [::ffff:192.0.2.10]:19823;branch=z9hG4bKbh19",
            "Via: SIP/2.0/UDP [::ffff:192.0.2.2]:5060;branch=z9hG4bKas3-111\n")},
+      // The grammar of RFC 3261 makes the first of these, which is no address (RFC 5954); both must
+      // be tolerated.
       {"ipv6-bug-abnf-3-colons", "5118 4.10", Torture::kServed, 0,
        bye("sip:user@[2001:db8:::192.0.2.1]", via)},
       {"ipv6-correct-abnf-2-colons", "5118 4.10", Torture::kServed, 0,

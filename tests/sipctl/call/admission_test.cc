@@ -1,9 +1,11 @@
 // What becomes of the torture messages: understood, answered with the right class, or dropped.
 #include "sipctl/call/admission.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "gtest/gtest.h"
+#include "sipctl/sdp/description.h"
 #include "sipctl/sip/message.h"
 #include "tests/support/torture_messages.h"
 
@@ -56,6 +58,29 @@ std::string NameOf(const testing::TestParamInfo<TortureMessage>& info) {
   std::string name;
   for (const char* c = info.param.name; *c != '\0'; ++c) name += *c == '-' ? '_' : *c;
   return name;
+}
+
+TEST(TortureMessagesTest, AllOfBothDocuments) {
+  const auto sections_from = [](char first) {
+    return std::count_if(support::TortureMessages().begin(), support::TortureMessages().end(),
+                         [&](const TortureMessage& each) { return each.section[0] == first; });
+  };
+  EXPECT_EQ(sections_from('3'), 49);
+  EXPECT_EQ(sections_from('5'), 12);
+}
+
+TEST(TortureMessagesTest, WhatIsOfferedIsUnderstood) {
+  int offers = 0;
+  for (const TortureMessage& torture : support::TortureMessages()) {
+    sip::ParseFailure failure;
+    const std::optional<sip::Message> message = sip::Parse(WireOf(torture), &failure);
+    if (!message || message->content_type != "application/sdp") continue;
+    const auto description = sdp::Parse(message->body);
+    ASSERT_TRUE(description.ok()) << torture.name << ": " << description.status();
+    EXPECT_FALSE(description->media.empty()) << torture.name;
+    ++offers;
+  }
+  EXPECT_GT(offers, 8);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rfc4475AndRfc5118, TortureTest,
