@@ -18,14 +18,25 @@ absl::StatusOr<sockaddr_in> Ipv4Endpoint(const std::string& address, uint16_t po
   return result;
 }
 
-absl::StatusOr<ListedCalls> ListedCalls::Read(const std::string& path) {
+absl::StatusOr<ListedCalls> ListedCalls::Read(const std::string& path, const CallMedia& media) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
   ListedCalls result;
   std::string address;
   int a = 0;
   int b = 0;
-  while (file >> address >> a >> b) {
+  while (file >> address) {
+    if (address == "keys") {
+      for (size_t side = 0; side < 2; ++side) {
+        std::string text;
+        if (!(file >> text) || text == "-") continue;
+        auto key = ParseSrtpKey(media.sides[side], text);
+        if (!key.ok()) return key.status();
+        result.keys_[side] = *key;
+      }
+      continue;
+    }
+    if (!(file >> a >> b)) break;
     if (a <= 0 || a > 65535 || b <= 0 || b > 65535) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": a port is out of range"));
     }
@@ -34,7 +45,7 @@ absl::StatusOr<ListedCalls> ListedCalls::Read(const std::string& path) {
     if (!end_a.ok()) return end_a.status();
     result.calls_.push_back({*end_a, *end_b});
   }
-  if (!file.eof()) {
+  if (!file.eof() || file.bad()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": lines must be ADDRESS PORT_A PORT_B"));
   }
   return result;

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "bench/loadgen/speech.h"
 
 namespace bench::loadgen {
 
@@ -23,21 +24,27 @@ class Calls {
  public:
   virtual ~Calls() = default;
 
+  // Under which the relay sends to both sides of the first call; after Ensure.
+  virtual SpeechKeys first_keys() const = 0;
+
   // Makes at least `count` calls exist; the first `count` of the result are to be used.
   virtual absl::StatusOr<const std::vector<Call>*> Ensure(size_t count) = 0;
   // Ends them all, where that is ours to do.
   virtual absl::Status Close() = 0;
 };
 
-// Reads lines `ADDRESS PORT_A PORT_B`.
+// Reads lines `ADDRESS PORT_A PORT_B`. Where there is SRTP, a line `keys KEY_A KEY_B` stands before
+// them: under what the first call's relay sends to each side, in base64, "-" for RTP.
 class ListedCalls : public Calls {
  public:
-  static absl::StatusOr<ListedCalls> Read(const std::string& path);
+  static absl::StatusOr<ListedCalls> Read(const std::string& path, const CallMedia& media);
+  SpeechKeys first_keys() const override { return keys_; }
   absl::StatusOr<const std::vector<Call>*> Ensure(size_t count) override;
   absl::Status Close() override { return absl::OkStatus(); }
 
  private:
   std::vector<Call> calls_;
+  SpeechKeys keys_{};
 };
 
 absl::StatusOr<sockaddr_in> Ipv4Endpoint(const std::string& address, uint16_t port);

@@ -90,20 +90,20 @@ absl::Status DpdkWire::AwaitLink() {
       absl::StrCat(far_.device, ": the link does not come up; is the other end there?"));
 }
 
-std::span<uint8_t, kPacket> DpdkWire::Next(int side, size_t index, const sockaddr_in& to,
-                                           uint32_t stream) {
+std::span<uint8_t> DpdkWire::Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                                  size_t length) {
   if (size_ == kBatch) Flush();
   port::Packet& packet = out_[size_];
   if (!port_->Allocate(&packet)) {
     // Everything is under way: as a socket whose queue is full.
     refused_.push_back(stream);
-    return nowhere_;
+    return std::span(nowhere_).first(length);
   }
   ++size_;
-  packet.length = kPacket;
+  packet.length = static_cast<uint32_t>(length);
   packet.local = {.address = 0, .port = PortOf(side, index)};
   packet.remote = {.address = AddressOf(to), .port = ntohs(to.sin_port)};
-  return std::span<uint8_t, kPacket>(packet.data, kPacket);
+  return {packet.data, length};
 }
 
 // What the device does not take is lost there: it had a full ring to take it from us.
@@ -121,7 +121,10 @@ void DpdkWire::Receive(Taker take) {
       // A reflector gives each party its own packets back, as if it were the other.
       const int side =
           packet.local.address == 0 ? SideOf(packet.local.port) : 1 - SideOf(packet.remote.port);
-      take(side, {packet.data, packet.length}, now);
+      take({.side = side,
+            .from = SocketAddressOf(packet.remote),
+            .packet = {packet.data, packet.length},
+            .now_ns = now});
     }
     port_->Release({in_.data(), count});
     if (count < in_.size()) return;

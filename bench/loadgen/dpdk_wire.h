@@ -19,8 +19,8 @@ class DpdkWire final : public Wire {
   // The first time: opens the device, since a reflector's packets come back addressed to the calls,
   // and waits for its link.
   absl::Status Prepare(std::span<const Call> calls) override;
-  std::span<uint8_t, kPacket> Next(int side, size_t index, const sockaddr_in& to,
-                                   uint32_t stream) override;
+  std::span<uint8_t> Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                          size_t length) override;
   void Flush() override;
   void Receive(Taker take) override;
 
@@ -35,7 +35,7 @@ class DpdkWire final : public Wire {
   relay::abi::CounterBlock counters_{};
   std::unique_ptr<relay::port::Port> port_;
   std::array<relay::port::Packet, kBatch> out_;
-  std::array<uint8_t, kPacket> nowhere_;  // what found no buffer
+  std::array<uint8_t, kPacketMax> nowhere_;  // what found no buffer
   size_t size_ = 0;
   std::array<relay::port::Packet, kBatch> in_;
 };

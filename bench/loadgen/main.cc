@@ -40,6 +40,7 @@ nlohmann::json Json(const Measurement& m, double p99_ms_max) {
           {"out_of_step", m.totals.out_of_step},
           {"wrong_side", m.wrong_side},
           {"strangers", m.strangers},
+          {"not_authentic", m.not_authentic},
           {"streams_with_loss", m.streams_broken},
           {"generator_late_ms_max", Ms(m.late_ns_max)},
           {"clean", Clean(m, p99_ms_max)},
@@ -102,9 +103,10 @@ absl::Status OpenSource(const Options& options, const Pump& pump, Source* source
     return source->relay.Attach({.socket = options.relay,
                                  .far_a = pump.Endpoints(0),
                                  .far_b = pump.Endpoints(1),
-                                 .rtcp_mux = options.rtcp_mux});
+                                 .rtcp_mux = options.rtcp_mux,
+                                 .media = options.pump.media});
   }
-  auto list = ListedCalls::Read(options.list);
+  auto list = ListedCalls::Read(options.list, options.pump.media);
   if (!list.ok()) return list.status();
   source->list = *std::move(list);
   source->calls = &source->list;
@@ -115,7 +117,8 @@ absl::StatusOr<std::vector<Measurement>> Measure(const Options& options, Pump* p
   const auto once = [&](uint64_t count) -> absl::StatusOr<Measurement> {
     auto ready = calls->Ensure(count);
     if (!ready.ok()) return ready.status();
-    if (absl::Status status = pump->Prepare({(*ready)->data(), count}); !status.ok()) return status;
+    absl::Status prepared = pump->Prepare(**ready, count, calls->first_keys());
+    if (!prepared.ok()) return prepared;
     if (options.warm_seconds > 0) pump->Run(**ready, count, options.warm_seconds);
     Measurement result = pump->Run(**ready, count, options.seconds);
     if (options.json != "-") Print(result, options.p99_ms_max);

@@ -50,6 +50,12 @@ std::vector<Row> Table(Options* o) {
        Text(&o->pump.far.eal)},
       {"--reflect", "", "what is sent comes back as it is (testpmd macswap); dpdk only",
        [o](const std::string&) { return o->pump.far.reflect = true; }},
+      {"--mode", "NAME", "plain, transcode (PCMA to PCMU), srtp (RTP to SRTP), srtp-both or gcm",
+       [o](const std::string& text) {
+         const auto media = CallMediaOf(text);
+         if (media.ok()) o->pump.media = *media;
+         return media.ok();
+       }},
       {"--pace", "N", "packets/s of a stream, instead of 50", Whole(&o->pump.pace)},
       {"--calls", "N", "calls; each is two streams of 50 packets/s", Whole(&o->calls)},
       {"--seconds", "S", "length of a measurement", Real(&o->seconds)},
@@ -104,6 +110,9 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   }
   if (options.search_from > 0 && options.pump.pace != kPacketsPerSecond) {
     return absl::InvalidArgumentError("--search changes the number of calls at their own pace");
+  }
+  if (!options.pump.media.plain() && (options.search_from > 0 || options.pump.far.reflect)) {
+    return absl::InvalidArgumentError("--search and --reflect go with --mode plain alone");
   }
   return options;
 }

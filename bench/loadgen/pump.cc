@@ -1,7 +1,9 @@
 #include "bench/loadgen/pump.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "bench/loadgen/senders.h"
 #include "relay/clock.h"
 
 namespace bench::loadgen {
@@ -19,6 +21,9 @@ struct Pump::Pass {
   uint32_t id;
   std::vector<Stream> streams;
   Measurement result;
+  // Without marks:
+  std::unique_ptr<Senders> senders = nullptr;
+  std::vector<SendTimes> times = {};
 };
 
 absl::StatusOr<std::unique_ptr<Pump>> Pump::Open(const PumpOptions& options) {
@@ -27,8 +32,20 @@ absl::StatusOr<std::unique_ptr<Pump>> Pump::Open(const PumpOptions& options) {
   return std::unique_ptr<Pump>(new Pump(options, *std::move(wire)));
 }
 
+absl::Status Pump::Prepare(const std::vector<Call>& calls, size_t count,
+                           const SpeechKeys& first_keys) {
+  if (!options_.media.plain() && speech_ == nullptr) {
+    speech_ = std::make_unique<Speech>(options_.media, first_keys);
+  }
+  return wire_->Prepare({calls.data(), count});
+}
+
 Measurement Pump::Run(const std::vector<Call>& calls, size_t count, double seconds) {
   Pass pass{&calls, ++runs_, {}, {}};
+  if (speech_ != nullptr) {
+    pass.senders = std::make_unique<Senders>(std::span(calls).first(count));
+    pass.times.resize(2 * count);
+  }
   pass.result.calls = count;
   pass.result.seconds = seconds;
   const uint64_t streams = 2 * count;
@@ -65,6 +82,7 @@ Measurement Pump::Run(const std::vector<Call>& calls, size_t count, double secon
     Receive(&pass);
     if (pass.result.latency.count() != before) quiet_since = relay::MonotonicNow();
   }
+  said_ += (packets + streams - 1) / streams;
   for (const Stream& stream : pass.streams) {
     pass.result.totals.Add(stream.totals());
     pass.result.streams_broken += stream.totals().lost() > 0;
@@ -76,9 +94,19 @@ void Pump::Send(Pass* pass, uint32_t stream, uint64_t now_ns) {
   const size_t call = stream / 2;
   const int side = stream % 2;
   const Call& target = (*pass->calls)[call];
-  pass->streams[stream].Write(
-      wire_->Next(side, call % options_.far.sockets, side == 0 ? target.a : target.b, stream),
-      now_ns);
+  const sockaddr_in& to = side == 0 ? target.a : target.b;
+  const size_t socket = call % options_.far.sockets;
+  Stream& one = pass->streams[stream];
+  if (speech_ == nullptr) {
+    one.Write(wire_->Next(side, socket, to, stream, kPacket).first<kPacket>(), now_ns);
+    return;
+  }
+  const uint64_t count = one.totals().sent;
+  const std::span<const uint8_t> packet = speech_->Packet(side, said_ + count);
+  std::memcpy(wire_->Next(side, socket, to, stream, packet.size()).data(), packet.data(),
+              packet.size());
+  one.SentUnmarked();
+  pass->times[stream].Note(count, now_ns);
 }
 
 void Pump::Flush(Pass* pass) {
@@ -87,17 +115,46 @@ void Pump::Flush(Pass* pass) {
 }
 
 void Pump::Receive(Pass* pass) {
-  wire_->Receive([pass](int side, std::span<const uint8_t> packet, uint64_t now_ns) {
-    const auto mark = ReadMark(packet);
-    if (!mark || mark->run != pass->id || mark->stream >= pass->streams.size()) {
-      ++pass->result.strangers;
-    } else if (static_cast<int>(mark->stream % 2) == side) {
-      ++pass->result.wrong_side;
-    } else {
-      pass->streams[mark->stream].Received(*mark, packet);
-      pass->result.latency.Add(now_ns - mark->sent_ns);
-    }
-  });
+  if (speech_ == nullptr) {
+    wire_->Receive([this, pass](const Wire::Heard& heard) { Hear(pass, heard); });
+  } else {
+    wire_->Receive([this, pass](const Wire::Heard& heard) { HearUnmarked(pass, heard); });
+  }
+}
+
+void Pump::Hear(Pass* pass, const Wire::Heard& heard) {
+  const auto mark = ReadMark(heard.packet);
+  if (!mark || mark->run != pass->id || mark->stream >= pass->streams.size()) {
+    ++pass->result.strangers;
+  } else if (static_cast<int>(mark->stream % 2) == heard.side) {
+    ++pass->result.wrong_side;
+  } else {
+    pass->streams[mark->stream].Received(*mark, heard.packet);
+    pass->result.latency.Add(heard.now_ns - mark->sent_ns);
+  }
+}
+
+void Pump::HearUnmarked(Pass* pass, const Wire::Heard& heard) {
+  const auto stream = pass->senders->StreamFrom(heard.from);
+  const auto number = speech_->Read(heard.side, heard.packet);
+  if (!stream || !number) {
+    ++pass->result.strangers;
+    return;
+  }
+  if (static_cast<int>(*stream % 2) == heard.side) {
+    ++pass->result.wrong_side;
+    return;
+  }
+  const auto low_bits = static_cast<uint16_t>(*number - said_);
+  const std::optional<uint64_t> count = pass->streams[*stream].ReceivedUnmarked(low_bits);
+  if (!count) {
+    ++pass->result.strangers;
+    return;
+  }
+  if (*stream < 2 && speech_->IsSecured(heard.side)) {
+    pass->result.not_authentic += !speech_->IsAuthentic(heard.side, heard.packet);
+  }
+  pass->result.latency.Add(heard.now_ns - pass->times[*stream].Of(*count));
 }
 
 }  // namespace bench::loadgen

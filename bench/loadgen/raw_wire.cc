@@ -171,8 +171,8 @@ absl::Status RawWire::Prepare(std::span<const Call> calls) {
   return absl::OkStatus();
 }
 
-std::span<uint8_t, kPacket> RawWire::Next(int side, size_t index, const sockaddr_in& to,
-                                          uint32_t stream) {
+std::span<uint8_t> RawWire::Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                                 size_t length) {
   if (size_ == kBatch) Flush();
   const size_t slot = size_++;
   envelopes_[slot] = {.to = next_hops_.find(to.sin_addr.s_addr)->second,
@@ -182,11 +182,15 @@ std::span<uint8_t, kPacket> RawWire::Next(int side, size_t index, const sockaddr
                       .dscp = 46,
                       .udp_checksum = true};
   streams_[slot] = stream;
-  return frames_[slot].packet;
+  parts_[slot].iov_len = kHeaders + length;
+  return std::span(frames_[slot].packet).first(length);
 }
 
 void RawWire::Flush() {
-  for (size_t i = 0; i < size_; ++i) relay::wire::WriteHeaders(envelopes_[i], frames_[i].packet);
+  for (size_t i = 0; i < size_; ++i) {
+    relay::wire::WriteHeaders(envelopes_[i],
+                              std::span(frames_[i].packet).first(parts_[i].iov_len - kHeaders));
+  }
   for (size_t done = 0; done < size_;) {
     const int sent =
         sendmmsg(out_, &messages_[done], static_cast<unsigned>(size_ - done), MSG_DONTWAIT);
@@ -211,8 +215,10 @@ void RawWire::Receive(Taker take) {
         VerifyUdp(bytes, frame) != relay::wire::UdpChecksum::kBad) {
       const uint32_t place = uint32_t{frame.destination.port} - far_.port_first;
       if (place % 2 == 0 && place / 2 < own_endpoints_.size()) {
-        take(place / 2 < far_.sockets ? 0 : 1,
-             bytes.subspan(frame.payload_offset, frame.payload_length), relay::MonotonicNow());
+        take({.side = place / 2 < far_.sockets ? 0 : 1,
+              .from = SocketAddressOf(frame.source),
+              .packet = bytes.subspan(frame.payload_offset, frame.payload_length),
+              .now_ns = relay::MonotonicNow()});
       }
     }
     __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);

@@ -23,8 +23,8 @@ class RawWire final : public Wire {
 
   // Asks the kernel for the next hops.
   absl::Status Prepare(std::span<const Call> calls) override;
-  std::span<uint8_t, kPacket> Next(int side, size_t index, const sockaddr_in& to,
-                                   uint32_t stream) override;
+  std::span<uint8_t> Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                          size_t length) override;
   void Flush() override;
   void Receive(Taker take) override;
 
@@ -54,9 +54,9 @@ class RawWire final : public Wire {
 
   struct Frame {
     std::array<uint8_t, kHeaders> headers;
-    std::array<uint8_t, kPacket> packet;
+    std::array<uint8_t, kPacketMax> packet;
   };
-  static_assert(sizeof(Frame) == kHeaders + kPacket);
+  static_assert(sizeof(Frame) == kHeaders + kPacketMax);
   std::array<Frame, kBatch> frames_;
   std::array<relay::wire::Envelope, kBatch> envelopes_;
   std::array<iovec, kBatch> parts_;

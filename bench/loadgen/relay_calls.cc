@@ -33,7 +33,8 @@ sockaddr_in NearEndpoint(const abi::LocalAddress& address, uint16_t port) {
   return result;
 }
 
-abi::LegPlan Plan(abi::LocalEndpoint local, const sockaddr_in& far, bool rtcp_mux) {
+abi::LegPlan Plan(abi::LocalEndpoint local, const sockaddr_in& far, uint8_t payload_type,
+                  bool rtcp_mux) {
   abi::LegPlan plan{};
   plan.local = local;
   plan.direction = abi::kLegReceives | abi::kLegSends;
@@ -44,8 +45,20 @@ abi::LegPlan Plan(abi::LocalEndpoint local, const sockaddr_in& far, bool rtcp_mu
   plan.remote_rtcp.port++;
   plan.network_set = abi::kNoNetworkSet;
   plan.format_count = 1;
-  plan.formats[0] = abi::EqualFormat(8, abi::Codec::kPcma, 8000);
+  const abi::Codec law = payload_type == 8 ? abi::Codec::kPcma : abi::Codec::kPcmu;
+  plan.formats[0] = abi::EqualFormat(payload_type, law, 8000);
+  plan.transcode = 1;
   std::memcpy(plan.label, "loadgen", 7);
+  return plan;
+}
+
+abi::SrtpPlan Secured(const PartyMedia& media, size_t call, int side) {
+  abi::SrtpPlan plan{};
+  if (media.suite == abi::SrtpSuite::kNone) return plan;
+  plan.suite = media.suite;
+  plan.send_key_count = plan.receive_key_count = 1;
+  plan.send = RelayKey(media, call, side);
+  plan.receive[0] = FarKey(media, side);
   return plan;
 }
 
@@ -115,7 +128,10 @@ absl::Status RelayCalls::Open(size_t call) {
   for (uint8_t leg = 0; leg < 2; ++leg) {
     abi::Command open = Make(abi::CommandKind::kLegOpen, session);
     open.body.leg.leg = leg;
-    open.body.leg.plan = Plan(ports[leg], (*far[leg])[call % far[leg]->size()], options_.rtcp_mux);
+    const PartyMedia& media = options_.media.sides[leg];
+    open.body.leg.plan = Plan(ports[leg], (*far[leg])[call % far[leg]->size()], media.payload_type,
+                              options_.rtcp_mux);
+    open.body.leg.srtp = Secured(media, call, leg);
     if (absl::Status status = Push(open); !status.ok()) return status;
   }
   abi::Command bridge = Make(abi::CommandKind::kBridge, session);
@@ -168,6 +184,10 @@ absl::Status RelayCalls::SettleUntil(const std::function<bool()>& settled) {
           "the relay does not answer its commands, or keeps the totals of legs");
     }
   }
+}
+
+SpeechKeys RelayCalls::first_keys() const {
+  return {RelayKey(options_.media.sides[0], 0, 0), RelayKey(options_.media.sides[1], 0, 1)};
 }
 
 absl::Status RelayCalls::Close() {

@@ -30,12 +30,15 @@ class RelayCalls : public Calls {
     std::vector<sockaddr_in> far_a;  // call i has the far parties far_a[i % n], far_b[i % n]
     std::vector<sockaddr_in> far_b;
     bool rtcp_mux = true;
+    CallMedia media = {};
   };
 
   absl::Status Attach(Options options);
 
   absl::StatusOr<const std::vector<Call>*> Ensure(size_t count) override;
   absl::Status Close() override;
+
+  SpeechKeys first_keys() const override;
 
   const RelayTotals& totals() const { return totals_; }
   // The relay's counters that moved since Attach, by name.

@@ -14,7 +14,7 @@ bool Clean(const Measurement& measurement, double p99_ms_max, double loss_max) {
   const StreamTotals& totals = measurement.totals;
   return static_cast<double>(totals.lost()) <= loss_max * static_cast<double>(totals.sent) &&
          totals.refused == 0 && measurement.on_time() && totals.out_of_step == 0 &&
-         measurement.wrong_side == 0 &&
+         measurement.wrong_side == 0 && measurement.not_authentic == 0 &&
          static_cast<double>(measurement.latency.Quantile(0.99)) < p99_ms_max * 1e6;
 }
 

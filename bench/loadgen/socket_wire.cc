@@ -15,7 +15,7 @@ constexpr int kSocketBuffer = 64 << 20;
 
 SocketWire::Batch::Batch() {
   for (size_t i = 0; i < kBatch; ++i) {
-    parts[i] = {packets[i].data(), kPacket};
+    parts[i] = {packets[i].data(), packets[i].size()};
     messages[i] = {};
     messages[i].msg_hdr.msg_iov = &parts[i];
     messages[i].msg_hdr.msg_iovlen = 1;
@@ -49,8 +49,8 @@ absl::Status SocketWire::OpenSocket(int side, size_t index) {
   return absl::OkStatus();
 }
 
-std::span<uint8_t, kPacket> SocketWire::Next(int side, size_t index, const sockaddr_in& to,
-                                             uint32_t stream) {
+std::span<uint8_t> SocketWire::Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                                    size_t length) {
   Socket& socket = sockets_[static_cast<size_t>(side) * far_.sockets + index];
   Batch& batch = *socket.out;
   if (batch.size == kBatch) Flush(socket);
@@ -59,7 +59,8 @@ std::span<uint8_t, kPacket> SocketWire::Next(int side, size_t index, const socka
   batch.streams[slot] = stream;
   batch.messages[slot].msg_hdr.msg_name = &batch.targets[slot];
   batch.messages[slot].msg_hdr.msg_namelen = sizeof to;
-  return batch.packets[slot];
+  batch.parts[slot].iov_len = length;
+  return std::span(batch.packets[slot]).first(length);
 }
 
 void SocketWire::Flush() {
@@ -82,12 +83,18 @@ void SocketWire::Flush(Socket& socket) {
 }
 
 void SocketWire::Receive(Taker take) {
+  for (size_t i = 0; i < kBatch; ++i) {
+    in_.messages[i].msg_hdr.msg_name = &in_.targets[i];
+    in_.messages[i].msg_hdr.msg_namelen = sizeof in_.targets[i];
+  }
   for (const Socket& socket : sockets_) {
     const int got = recvmmsg(socket.descriptor, in_.messages.data(), kBatch, MSG_DONTWAIT, nullptr);
     for (int i = 0; i < got; ++i) {
       const size_t slot = static_cast<size_t>(i);
-      take(socket.side, {in_.packets[slot].data(), in_.messages[slot].msg_len},
-           relay::MonotonicNow());
+      take({.side = socket.side,
+            .from = in_.targets[slot],
+            .packet = {in_.packets[slot].data(), in_.messages[slot].msg_len},
+            .now_ns = relay::MonotonicNow()});
     }
   }
 }

@@ -17,15 +17,15 @@ class SocketWire final : public Wire {
   ~SocketWire() override;
 
   absl::Status Prepare(std::span<const Call>) override { return absl::OkStatus(); }
-  std::span<uint8_t, kPacket> Next(int side, size_t index, const sockaddr_in& to,
-                                   uint32_t stream) override;
+  std::span<uint8_t> Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                          size_t length) override;
   void Flush() override;
   void Receive(Taker take) override;
 
  private:
   struct Batch {
     Batch();
-    std::array<std::array<uint8_t, kPacket>, kBatch> packets;
+    std::array<std::array<uint8_t, kPacketMax>, kBatch> packets;
     std::array<iovec, kBatch> parts;
     std::array<mmsghdr, kBatch> messages;
     std::array<sockaddr_in, kBatch> targets;

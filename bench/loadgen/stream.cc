@@ -76,14 +76,28 @@ bool Stream::Seen(uint64_t count) {
   return seen;
 }
 
-void Stream::Received(const Mark& mark, std::span<const uint8_t> packet) {
-  const bool late = mark.count + 1 < next_;
-  if (Seen(mark.count)) {
+bool Stream::CountReceived(uint64_t count) {
+  const bool late = count + 1 < next_;
+  if (Seen(count)) {
     ++totals_.duplicate;
-    return;
+    return false;
   }
   ++totals_.received;
   totals_.reordered += late;
+  return true;
+}
+
+std::optional<uint64_t> Stream::ReceivedUnmarked(uint16_t low_bits) {
+  if (totals_.sent == 0) return std::nullopt;
+  const uint64_t newest = totals_.sent - 1;
+  const auto behind = static_cast<uint16_t>(newest - low_bits);
+  if (behind > newest) return std::nullopt;
+  CountReceived(newest - behind);
+  return newest - behind;
+}
+
+void Stream::Received(const Mark& mark, std::span<const uint8_t> packet) {
+  if (!CountReceived(mark.count)) return;
   const uint16_t offset = static_cast<uint16_t>(Get16(packet.data() + 2) - mark.count);
   if (!offset_) offset_ = offset;
   totals_.out_of_step += *offset_ != offset;

@@ -16,6 +16,7 @@ namespace bench::loadgen {
 inline constexpr size_t kRtpHeader = 12;
 inline constexpr size_t kPayload = 160;  // 20 ms of G.711
 inline constexpr size_t kPacket = kRtpHeader + kPayload;
+inline constexpr size_t kPacketMax = kPacket + 16;  // the longest: with GCM's tag behind it
 inline constexpr uint64_t kPacketsPerSecond = 50;
 
 // First bytes of the payload, host byte order: it never leaves the machine.
@@ -53,6 +54,11 @@ class Stream {
 
   void Received(const Mark& mark, std::span<const uint8_t> packet);
 
+  // The same of packets without marks (speech.h), of whose count the RTP header has 16 bits.
+  void SentUnmarked() { ++totals_.sent; }
+  // Which of those sent it is; nothing when it is none.
+  std::optional<uint64_t> ReceivedUnmarked(uint16_t low_bits);
+
   const StreamTotals& totals() const { return totals_; }
 
  private:
@@ -61,6 +67,7 @@ class Stream {
   static constexpr uint64_t kWindow = kWindowWords * 64;
 
   bool Seen(uint64_t count);
+  bool CountReceived(uint64_t count);
 
   StreamTotals totals_;
   uint32_t run_;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "bench/loadgen/calls.h"
 #include "bench/loadgen/stream.h"
+#include "relay/abi/endpoint.h"
 
 namespace bench::loadgen {
 
@@ -33,10 +35,24 @@ struct FarEnd {
 // Packets given to the kernel at once.
 inline constexpr size_t kBatch = 64;
 
+// Of an IPv4 endpoint.
+inline sockaddr_in SocketAddressOf(const relay::abi::Endpoint& endpoint) {
+  sockaddr_in result{};
+  result.sin_family = AF_INET;
+  result.sin_port = htons(endpoint.port);
+  std::memcpy(&result.sin_addr, endpoint.address.bytes.data() + 12, sizeof result.sin_addr);
+  return result;
+}
+
 class Wire {
  public:
-  // `side`: where it came out, 0 = A, 1 = B.
-  using Taker = absl::FunctionRef<void(int side, std::span<const uint8_t> packet, uint64_t now_ns)>;
+  struct Heard {
+    int side;  // where it came out, 0 = A, 1 = B
+    sockaddr_in from;
+    std::span<const uint8_t> packet;
+    uint64_t now_ns;
+  };
+  using Taker = absl::FunctionRef<void(const Heard& heard)>;
 
   static absl::StatusOr<std::unique_ptr<Wire>> Open(const FarEnd& far);
   virtual ~Wire() = default;
@@ -46,10 +62,10 @@ class Wire {
 
   // Learns whatever must be known before packets can go to these calls.
   virtual absl::Status Prepare(std::span<const Call> calls) = 0;
-  // Room for the next packet from socket `index` of `side` to `to`. Written by the caller at once,
-  // sent by Flush at the latest.
-  virtual std::span<uint8_t, kPacket> Next(int side, size_t index, const sockaddr_in& to,
-                                           uint32_t stream) = 0;
+  // Room for the next packet from socket `index` of `side` to `to`, of at most kPacketMax bytes.
+  // Written by the caller at once, sent by Flush at the latest.
+  virtual std::span<uint8_t> Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
+                                  size_t length) = 0;
   virtual void Flush() = 0;
   // Takes what has come, a bounded number.
   virtual void Receive(Taker take) = 0;

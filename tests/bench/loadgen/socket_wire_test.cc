@@ -36,16 +36,17 @@ TEST(SocketWire, MoreThanABatchComesOutWhereItWasSentTo) {
   const std::unique_ptr<Wire> wire = Opened();
   constexpr size_t kPackets = 3 * kBatch + 5;
   for (size_t i = 0; i < kPackets; ++i) {
-    const auto packet = wire->Next(0, i % 2, wire->Endpoints(1)[i % 2], 7);
+    const auto packet = wire->Next(0, i % 2, wire->Endpoints(1)[i % 2], 7, kPacket - i % 2);
     std::memset(packet.data(), static_cast<int>(i), packet.size());
   }
   wire->Flush();
   size_t taken = 0;
   const relay::TimeNs deadline = relay::MonotonicNow() + relay::kSecond;
   while (taken < kPackets && relay::MonotonicNow() < deadline) {
-    wire->Receive([&](int side, std::span<const uint8_t> packet, uint64_t) {
-      EXPECT_EQ(side, 1);
-      EXPECT_EQ(packet.size(), kPacket);
+    wire->Receive([&](const Wire::Heard& heard) {
+      EXPECT_EQ(heard.side, 1);
+      const size_t from = heard.from.sin_port == wire->Endpoints(0)[1].sin_port;
+      EXPECT_EQ(heard.packet.size(), kPacket - from);
       ++taken;
     });
   }
@@ -57,9 +58,9 @@ TEST(SocketWire, WhatTheKernelRefusesIsNamed) {
   const std::unique_ptr<Wire> wire = Opened();
   const auto nowhere = Ipv4Endpoint("255.255.255.255", 9);  // broadcast is not permitted
   ASSERT_TRUE(nowhere.ok());
-  wire->Next(0, 0, wire->Endpoints(1)[0], 1);
-  wire->Next(0, 0, *nowhere, 42);
-  wire->Next(0, 0, wire->Endpoints(1)[0], 3);
+  wire->Next(0, 0, wire->Endpoints(1)[0], 1, kPacket);
+  wire->Next(0, 0, *nowhere, 42, kPacket);
+  wire->Next(0, 0, wire->Endpoints(1)[0], 3, kPacket);
   wire->Flush();
   EXPECT_EQ(wire->TakeRefused(), std::vector<uint32_t>{42});
   EXPECT_TRUE(wire->TakeRefused().empty());

@@ -88,5 +88,22 @@ TEST(Stream, WhatOurKernelRefusedIsNotLost) {
   EXPECT_EQ(stream.totals().refused, 1u);
 }
 
+TEST(Stream, PacketsWithoutMarksAreToldApartByNumbersThatWrap) {
+  Stream stream(1, 0);
+  EXPECT_EQ(stream.ReceivedUnmarked(0), std::nullopt) << "none was sent";
+  for (int i = 0; i < 3; ++i) stream.SentUnmarked();
+  EXPECT_EQ(stream.ReceivedUnmarked(0), 0u);
+  EXPECT_EQ(stream.ReceivedUnmarked(2), 2u);
+  EXPECT_EQ(stream.ReceivedUnmarked(1), 1u);
+  EXPECT_EQ(stream.ReceivedUnmarked(1), 1u);
+  EXPECT_EQ(stream.ReceivedUnmarked(3), std::nullopt) << "not sent yet";
+  EXPECT_EQ(stream.totals().received, 3u);
+  EXPECT_EQ(stream.totals().reordered, 1u);
+  EXPECT_EQ(stream.totals().duplicate, 1u);
+  EXPECT_EQ(stream.totals().lost(), 0u);
+  for (uint64_t i = 3; i < 70'000; ++i) stream.SentUnmarked();
+  EXPECT_EQ(stream.ReceivedUnmarked(static_cast<uint16_t>(69'000)), 69'000u);
+}
+
 }  // namespace
 }  // namespace bench::loadgen

@@ -68,8 +68,8 @@ class Bench:
         with open(out, encoding="utf-8") as text:
             return json.load(text)
 
-    def _judge(self, system, engine, program, cpu_before, result, seconds):
-        row = dict(result["measurements"][0], system=system, engine=engine,
+    def _judge(self, system, engine, program, cpu_before, result, seconds, mode="plain"):
+        row = dict(result["measurements"][0], system=system, engine=engine, mode=mode,
                    p99_ms_max=result["p99_ms_max"])
         # loadgen's warm second is carried by the same process.
         row["cpu"] = (program.cpu_seconds() - cpu_before) / (seconds + 1.5)
@@ -80,8 +80,8 @@ class Bench:
     def _near(self):
         return [*self.pair.near.prefix, *self.rank, "taskset", "-c", str(self.relay_cpu)]
 
-    def relay(self, calls, seconds, engine="uring", more=(), workers=1):
-        """`engine`: one of the uring port's, or xdp."""
+    def relay(self, calls, seconds, engine="uring", more=(), workers=1, mode="plain"):
+        """`engine`: one of the uring port's, or xdp; `mode`: loadgen's."""
         by_xdp = engine == "xdp"
         cpus = ",".join([str(self.relay_cpu)] * workers)
         relay = tandem.Relay(self.folder, f"{NEAR}:10000-39999", self._near(), workers=workers,
@@ -89,8 +89,8 @@ class Bench:
                              more=["--cpus", cpus, *(["--port", "xdp:v0"] if by_xdp else [])])
         try:
             before = relay.program.cpu_seconds()
-            result = self._loadgen(calls, seconds, ["--relay", relay.socket], more)
-            row = self._judge("tandem", engine, relay.program, before, result, seconds)
+            result = self._loadgen(calls, seconds, ["--relay", relay.socket, "--mode", mode], more)
+            row = self._judge("tandem", engine, relay.program, before, result, seconds, mode)
             return dict(row, workers=workers)
         finally:
             relay.stop()
@@ -112,16 +112,16 @@ class Bench:
         finally:
             memif.stop_testpmd(testpmd)
 
-    def rtpengine(self, calls, seconds):
+    def rtpengine(self, calls, seconds, mode="plain"):
         engine = rtpengine.start(self.folder, NEAR, NG_PORT, self._near())
         try:
             listing = os.path.join(self.folder, "calls")
             driver = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ng_calls.py")
             laboratory.run([*self.pair.far.prefix, "/usr/bin/python3", driver, NEAR, NG_PORT, FAR,
-                            PORT_FIRST, SOCKETS, calls, listing])
+                            PORT_FIRST, SOCKETS, calls, listing, mode])
             before = engine.cpu_seconds()
-            result = self._loadgen(calls, seconds, ["--streams", listing])
-            return self._judge("rtpengine", "", engine, before, result, seconds)
+            result = self._loadgen(calls, seconds, ["--streams", listing, "--mode", mode])
+            return self._judge("rtpengine", "", engine, before, result, seconds, mode)
         finally:
             engine.stop()
 
@@ -207,7 +207,8 @@ def _port(row):
 
 
 def _common(row):
-    return {"system": row["system"], "port": _port(row), "engine": row["engine"], "mode": "plain",
+    return {"system": row["system"], "port": _port(row), "engine": row["engine"],
+            "mode": row.get("mode", "plain"),
             "workers": row.get("workers", 1), "sessions": row["calls"],
             "pace": row.get("pace", PACE), "cpu": row["cpu"],
             "latency_us": {name: 1000 * row["latency_ms"][name]

@@ -39,34 +39,34 @@ class Memif:
         return (f"net_memif0,role=server,mac={OURS},{common}",
                 f"net_memif0,role=client,mac={FAR},{common}")
 
-    def _loadgen(self, device, sessions, pace, seconds, source):
+    def _loadgen(self, device, sessions, pace, seconds, source, mode):
         out = os.path.join(self.folder, "loadgen.json")
         generator = Program("loadgen", [
             tandem.program("loadgen"), *source, "--device", f"dpdk:{device}@{OURS}", "--eal", EAL,
-            "--far", FAR_ADDRESS, "--calls", sessions, "--pace", pace, "--seconds", seconds,
-            "--cpu", self.far_cpu, "--json", out], self.folder, self.rank)
+            "--far", FAR_ADDRESS, "--mode", mode, "--calls", sessions, "--pace", pace,
+            "--seconds", seconds, "--cpu", self.far_cpu, "--json", out], self.folder, self.rank)
         try:
             generator.expect_success(seconds + 60)
         finally:
             generator.stop()
         with open(out, encoding="utf-8") as text:
             result = json.load(text)
-        return dict(result["measurements"][0], engine="memif", pace=pace,
+        return dict(result["measurements"][0], engine="memif", pace=pace, mode=mode,
                     p99_ms_max=result["p99_ms_max"])
 
-    def _judge(self, system, program, device, sessions, pace, seconds, source):
+    def _judge(self, system, program, device, sessions, pace, seconds, source, mode="plain"):
         before = program.cpu_seconds()
-        row = self._loadgen(device, sessions, pace, seconds, source)
+        row = self._loadgen(device, sessions, pace, seconds, source, mode)
         # loadgen's warm second is carried by the same process.
         return dict(row, system=system, cpu=(program.cpu_seconds() - before) / (seconds + 1.5))
 
-    def relay(self, sessions, pace, seconds):
+    def relay(self, sessions, pace, seconds, mode="plain"):
         ours, theirs = self._ends()
         relay = tandem.Relay(self.folder, ADDRESSES, self.rank, more=[
             "--port", f"dpdk:{ours}@{FAR}", "--eal", EAL, "--cpus", self.relay_cpu])
         try:
             return self._judge("tandem", relay.program, theirs, sessions, pace, seconds,
-                               ["--relay", relay.socket])
+                               ["--relay", relay.socket], mode)
         finally:
             relay.stop()
 

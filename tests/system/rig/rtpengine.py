@@ -1,5 +1,6 @@
 """Debian's rtpengine as the relay to compare with, driven over its NG protocol (bencode, UDP)."""
 
+import base64
 import re
 import socket
 
@@ -37,9 +38,36 @@ def bdecode(data):
     return decode(0)[0]
 
 
-def sdp(address, port):
+CM, GCM = "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"
+KEY_LENGTHS = {CM: 30, GCM: 28}  # with the salt
+# What bench/loadgen/speech.cc calls so: the suites of both sides, "" for RTP; or their laws.
+SUITES = {"plain": ("", ""), "transcode": ("", ""), "srtp": ("", CM), "srtp-both": (CM, CM),
+          "gcm": ("", GCM)}
+
+
+def far_key(suite, side):
+    """FarKey of bench/loadgen/speech.cc."""
+    return base64.b64encode(bytes((1 + side + 7 * i) & 255
+                                  for i in range(KEY_LENGTHS[suite]))).decode()
+
+
+def sdp(address, port, law="PCMA", crypto=""):
+    kind = {"PCMA": 8, "PCMU": 0}[law]
     return (f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
-            f"m=audio {port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=rtcp-mux\r\na=sendrecv\r\n")
+            f"m=audio {port} {'RTP/SAVP' if crypto else 'RTP/AVP'} {kind}\r\n"
+            f"a=rtpmap:{kind} {law}/8000\r\na=rtcp-mux\r\na=sendrecv\r\n{crypto}")
+
+
+def crypto_line(suite, side, tag="1"):
+    return f"a=crypto:{tag} {suite} inline:{far_key(suite, side)}\r\n" if suite else ""
+
+
+def crypto_of(answer, suite):
+    """Tag and key of the line with this suite."""
+    match = re.search(rf"^a=crypto:(\d+) {suite} inline:([^|\s]+)", answer, re.M)
+    if not match:
+        raise Failed(f"rtpengine does not offer {suite}:\n{answer}")
+    return match.groups()
 
 
 class Client:
@@ -65,19 +93,31 @@ class Client:
                 continue
         raise Failed("rtpengine does not answer")
 
-    def open_call(self, name, far, port_a, port_b):
-        """rtpengine's ports towards A and towards B."""
+    def open_call(self, name, far, port_a, port_b, mode="plain"):
+        """rtpengine's ports towards A and towards B, and the keys it sends under, "-" for none."""
+        suite_a, suite_b = SUITES[mode]
         more = {"ICE": "remove", "rtcp_mux": ["accept"], "replace": ["origin"]}
-        offer = self.ask(command="offer", call_id=name, from_tag="a", sdp=sdp(far, port_a), **more)
+        offered = dict(more)
+        if mode == "transcode":
+            offered["codec"] = {"mask": ["PCMA"], "transcode": ["PCMU"]}
+        elif mode != "plain":
+            offered.update({"transport_protocol": "RTP/SAVP", "DTLS": "off"})
+        offer = self.ask(command="offer", call_id=name, from_tag="a",
+                         sdp=sdp(far, port_a, crypto=crypto_line(suite_a, 0)), **offered)
+        law, key_b, crypto = "PCMU" if mode == "transcode" else "PCMA", "-", ""
+        if suite_b:
+            tag, key_b = crypto_of(offer.get("sdp", ""), suite_b)
+            crypto = crypto_line(suite_b, 1, tag)
         answer = self.ask(command="answer", call_id=name, from_tag="a", to_tag="b",
-                          sdp=sdp(far, port_b), **more)
+                          sdp=sdp(far, port_b, law, crypto), **more)
         ports = []
         for reply in (answer, offer):  # the answer goes to A: it shows the port that faces A
             match = re.search(r"m=audio (\d+) ", reply.get("sdp", ""))
             if reply.get("result") != "ok" or not match:
                 raise Failed(f"rtpengine: {reply}")
             ports.append(int(match.group(1)))
-        return ports
+        key_a = crypto_of(answer["sdp"], suite_a)[1] if suite_a else "-"
+        return ports, (key_a, key_b)
 
     def close(self):
         self.socket.close()
