@@ -122,7 +122,8 @@ absl::Status Networks::OpenXdp(Options* options, const std::vector<std::string>&
                                      .addresses = options->listen,
                                      .workers = options->workers,
                                      .mode = options->xdp_mode,
-                                     .busy_poll_us = options->xdp_busy_poll_us});
+                                     .busy_poll_us = options->xdp_busy_poll_us,
+                                     .dispatcher = options->xdp_dispatcher});
   if (!xdp.ok()) return xdp.status();
   xdp_ = *std::move(xdp);
   return absl::OkStatus();

@@ -241,6 +241,9 @@ std::vector<OptionRow> PortRows(Options* o) {
        "0: interrupts bring packets. Up to 1000: the worker drives the device's queue itself, so "
        "long at a time.",
        false, NumberInto(&o->xdp_busy_poll_us, 0, 1000)},
+      {"--xdp-dispatcher", "", "",
+       "Shares xdp devices with other XDP programs, by libxdp's dispatcher; needs a bpffs.", false,
+       Switch(&o->xdp_dispatcher)},
       {"--xdp-release", "DEVICE", "",
        "Takes the filter off a device that drops the relay's ports while no relay runs, and ends.",
        false, TextInto(&o->xdp_release)},

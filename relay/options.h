@@ -37,6 +37,7 @@ struct Options {
   kernels::Isa isa = kernels::BestIsa();
   port::XdpMode xdp_mode = port::XdpMode::kAuto;
   uint32_t xdp_busy_poll_us = 0;
+  bool xdp_dispatcher = false;
   std::string eal;          // further words for DPDK
   std::string xdp_release;  // take the guard off this device and end
   uint32_t sessions = kSessionsDefault;

@@ -148,8 +148,12 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   device.facts = ReadDevice(name, link->mtu, link->up);
   if (absl::Status no = Obstacle(plan, device.facts, PrepareMachine()); !no.ok()) return no;
   for (std::string& sentence : Warnings(plan, device.facts)) news.push_back(std::move(sentence));
-  auto steering = XdpSteering::Load(link->index, name, own);
+  auto steering = XdpSteering::Load(link->index, name, own, options.dispatcher);
   if (!steering.ok()) return steering.status();
+  if ((*steering)->leftovers() != 0) {
+    news.push_back(absl::StrCat("the steering program that a dead relay had left on ", name,
+                                " was taken off"));
+  }
   device.steering = *std::move(steering);
   device.up = link->up;
   // The guard first: from here on nobody answers for the range but the relay.
@@ -216,9 +220,10 @@ std::vector<std::string> XdpNetwork::Report() const {
       absl::StrAppend(&map, queue == 0 ? "" : ", ", "queue ", queue, " to worker ",
                       queue % parts_->options.workers);
     }
-    lines.push_back(absl::StrCat("xdp ", device.name, ": ",
-                                 device.steering->native() ? "native" : "generic", ", ",
-                                 zero_copy ? "zero-copy" : "copy", "; ", map));
+    lines.push_back(
+        absl::StrCat("xdp ", device.name, ": ", device.steering->native() ? "native" : "generic",
+                     ", ", zero_copy ? "zero-copy" : "copy",
+                     parts_->options.dispatcher ? ", under libxdp's dispatcher" : "", "; ", map));
   }
   return lines;
 }

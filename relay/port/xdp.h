@@ -38,6 +38,7 @@ struct XdpOptions {
   XdpMode mode = XdpMode::kAuto;
   uint32_t busy_poll_us = 0;  // 0 = interrupts; else the worker drives the queue itself
   uint32_t buffers = 8192;    // a worker, 2048 bytes each
+  bool dispatcher = false;    // other programs' XDP on the devices: libxdp calls all in turn
 };
 
 class XdpNetwork final : public Upkeep {

@@ -132,7 +132,7 @@ static __always_inline int pass(__u32 verdict) {
 }
 
 SEC("xdp")
-int steer(struct xdp_md *context) {
+int tandem_steer(struct xdp_md *context) {
   struct frame frame = {(void *)(long)context->data, (void *)(long)context->data_end};
   struct ethhdr *ethernet = frame.data;
   struct found found = {};

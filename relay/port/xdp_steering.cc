@@ -61,10 +61,17 @@ absl::Status Refused(int error, const std::string& what) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(
-    int device, std::string name, std::span<const abi::LocalAddress> addresses) {
+    int device, std::string name, std::span<const abi::LocalAddress> addresses, bool dispatcher) {
   libbpf_set_print(NoteComplaint);
+  if (dispatcher) {
+    if (absl::Status status = XdpDispatched::Preflight(); !status.ok()) return status;
+  }
+  absl::StatusOr<XdpClaim> claim = XdpClaim::Make(device, name);
+  if (!claim.ok()) return claim.status();
+  std::unique_ptr<XdpSteering> steering(
+      new XdpSteering(device, std::move(name), *std::move(claim), dispatcher));
+  steering->leftovers_ = RemoveSteeringLeftovers(device);
   Complaint().clear();
-  std::unique_ptr<XdpSteering> steering(new XdpSteering(device, std::move(name)));
   errno = 0;
   steering->programs_ = xdp_steer__open_and_load();
   if (steering->programs_ == nullptr) {
@@ -76,7 +83,7 @@ absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(
 }
 
 XdpSteering::~XdpSteering() {
-  if (link_ >= 0) close(link_);
+  Detach();
   if (programs_ != nullptr) xdp_steer__destroy(programs_);
 }
 
@@ -101,9 +108,16 @@ absl::Status XdpSteering::SetAddresses(std::span<const abi::LocalAddress> addres
   return absl::OkStatus();
 }
 
-absl::Status XdpSteering::Attach(bool generic_only, bool generic_allowed) {
+void XdpSteering::Detach() {
   if (link_ >= 0) close(std::exchange(link_, -1));
-  const int program = bpf_program__fd(programs_->progs.steer);
+  dispatched_.reset();
+  if (copy_ != nullptr) xdp_steer__destroy(std::exchange(copy_, nullptr));
+}
+
+absl::Status XdpSteering::Attach(bool generic_only, bool generic_allowed) {
+  Detach();
+  if (beside_) return AttachBeside(generic_only, generic_allowed);
+  const int program = bpf_program__fd(programs_->progs.tandem_steer);
   int error = EOPNOTSUPP;
   for (const bool native : {true, false}) {
     if (native ? generic_only : !generic_allowed) continue;
@@ -116,12 +130,17 @@ absl::Status XdpSteering::Attach(bool generic_only, bool generic_allowed) {
     }
     error = -link_;
     if (error == EBUSY || error == EEXIST) {
-      return absl::AlreadyExistsError(absl::StrCat(name_,
-                                                   " has another XDP program (`ip link show ",
-                                                   name_, "` names it); take it off: `ip link set ",
-                                                   name_, " xdp off`, or stop what put it there"));
+      return absl::AlreadyExistsError(
+          absl::StrCat(name_, " has another XDP program (`ip link show ", name_,
+                       "` names it); take it off: `ip link set ", name_,
+                       " xdp off`, stop what put it there, or "
+                       "share the device by --xdp-dispatcher"));
     }
   }
+  return NoMode(error, generic_allowed);
+}
+
+absl::Status XdpSteering::NoMode(int error, bool generic_allowed) const {
   if (!generic_allowed) {
     return absl::ErrnoToStatus(error,
                                absl::StrCat("the driver of ", name_,
@@ -131,7 +150,48 @@ absl::Status XdpSteering::Attach(bool generic_only, bool generic_allowed) {
   return Refused(error, absl::StrCat("no XDP program can be attached to ", name_));
 }
 
+absl::Status XdpSteering::AttachBeside(bool generic_only, bool generic_allowed) {
+  int error = -EOPNOTSUPP;
+  for (const bool native : {true, false}) {
+    if (native ? generic_only : !generic_allowed) continue;
+    error = Dispatch(native);
+    if (error == 0) {
+      native_ = native;
+      return absl::OkStatus();
+    }
+    Detach();
+  }
+  if (error == -EBUSY || error == -EEXIST) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        name_,
+        KernelHasDispatchers()
+            ? " has an XDP program that is not under libxdp's dispatcher, or is there in another "
+              "mode; load it by xdp-loader, or take it off: `ip link set "
+            : " has another XDP program, and this kernel takes no extension programs, which "
+              "libxdp's dispatcher is made of; take the other off: `ip link set ",
+        name_, " xdp off`"));
+  }
+  return NoMode(-error, generic_allowed);
+}
+
+int XdpSteering::Dispatch(bool native) {
+  copy_ = xdp_steer__open();
+  if (copy_ == nullptr) return -errno;
+  bpf_program__set_autoload(copy_->progs.guard, false);
+  const std::pair<bpf_map*, const bpf_map*> maps[] = {
+      {copy_->maps.sockets, programs_->maps.sockets},
+      {copy_->maps.addresses, programs_->maps.addresses},
+      {copy_->maps.verdicts, programs_->maps.verdicts}};
+  for (const auto& [map, loaded] : maps) {
+    if (const int error = bpf_map__reuse_fd(map, bpf_map__fd(loaded)); error != 0) return error;
+  }
+  int error = 0;
+  dispatched_ = XdpDispatched::Attach(copy_->obj, device_, native, &error);
+  return error;
+}
+
 bool XdpSteering::attached() const {
+  if (beside_) return dispatched_ != nullptr && dispatched_->attached();
   if (link_ < 0) return false;
   bpf_link_info information{};
   uint32_t length = sizeof(information);

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "relay/abi/segment.h"
+#include "relay/port/xdp_dispatcher.h"
 #include "relay/port/xdp_steer.h"
 
 struct xdp_steer;  // bpftool's skeleton
@@ -20,18 +21,22 @@ class XdpSteering {
  public:
   using Verdicts = std::array<uint64_t, STEER_VERDICTS>;
 
-  // Loads the programs for frames to `addresses`; attaches nothing.
+  // Loads the programs for frames to `addresses`; attaches nothing, and takes off what a dead relay
+  // left. `dispatcher`: others' programs may be on the device, too.
   static absl::StatusOr<std::unique_ptr<XdpSteering>> Load(
-      int device, std::string name, std::span<const abi::LocalAddress> addresses);
+      int device, std::string name, std::span<const abi::LocalAddress> addresses,
+      bool dispatcher = false);
   // The steering program leaves with this; the guard stays.
   ~XdpSteering();
 
-  // By a link that ends with the process. Native first, unless `generic_only`; generic only when
-  // `generic_allowed`.
+  // By a link that ends with the process, or by the dispatcher. Native first, unless
+  // `generic_only`; generic only when `generic_allowed`.
   absl::Status Attach(bool generic_only, bool generic_allowed);
   bool native() const { return native_; }
   // Whether the kernel still runs it on the device.
   bool attached() const;
+  // Steering programs of a dead relay that Load took off.
+  int leftovers() const { return leftovers_; }
 
   // A tc filter that drops the range without an ICMP error. It outlives the process on purpose.
   absl::Status PutGuard();
@@ -42,12 +47,24 @@ class XdpSteering {
   Verdicts Passed() const;
 
  private:
-  XdpSteering(int device, std::string name) : device_(device), name_(std::move(name)) {}
+  XdpSteering(int device, std::string name, XdpClaim claim, bool dispatcher)
+      : device_(device), name_(std::move(name)), claim_(std::move(claim)), beside_(dispatcher) {}
   absl::Status SetAddresses(std::span<const abi::LocalAddress> addresses);
+  absl::Status AttachBeside(bool generic_only, bool generic_allowed);
+  // 0, or a negative errno.
+  int Dispatch(bool native);
+  absl::Status NoMode(int error, bool generic_allowed) const;
+  void Detach();
 
   const int device_;
   const std::string name_;
+  const XdpClaim claim_;
+  const bool beside_;
+  int leftovers_ = 0;
   xdp_steer* programs_ = nullptr;
+  // The dispatcher wants a program that is not loaded yet: a second copy on the same maps.
+  xdp_steer* copy_ = nullptr;
+  std::unique_ptr<XdpDispatched> dispatched_;
   int link_ = -1;
   bool native_ = false;
 };

@@ -7,6 +7,7 @@
 #include "relay/port/xdp.h"
 #include "tests/acceptance/site.h"
 #include "tests/relay/port/far_sockets.h"
+#include "tests/relay/port/xdp_bystander.h"
 #include "tests/support/veth_lab.h"
 
 namespace acceptance {
@@ -52,14 +53,17 @@ class CableParty final : public FarParty {
 // The second arm is a cable as well, or sockets on the relay's own host.
 class XdpSite final : public Site {
  public:
-  XdpSite(XdpMode mode, bool own_host) : own_host_(own_host), lab_(2) {
+  XdpSite(XdpMode mode, bool own_host, bool dispatcher) : own_host_(own_host), lab_(2) {
     for (uint16_t side = 0; side < kSides; ++side) {
       parties_.push_back(std::make_unique<CableParty>(&lab_, AddressAt(side, 2)));
     }
     std::vector<std::string> devices = {"near0"};
     if (!own_host) devices.emplace_back("near1");
-    network_ = Must(relay::port::XdpNetwork::Open(
-        {.devices = devices, .addresses = addresses(), .mode = mode, .buffers = 1024}));
+    network_ = Must(relay::port::XdpNetwork::Open({.devices = devices,
+                                                   .addresses = addresses(),
+                                                   .mode = mode,
+                                                   .buffers = 1024,
+                                                   .dispatcher = dispatcher}));
     hops_ = Must(relay::port::NextHops::Open(
         {.devices = devices, .addresses = addresses(), .workers = 1, .seed = 7}));
   }
@@ -113,9 +117,9 @@ class XdpSite final : public Site {
   std::unique_ptr<relay::port::NextHops> hops_;
 };
 
-template <XdpMode mode, bool own_host>
+template <XdpMode mode, bool own_host, bool dispatcher = false>
 std::unique_ptr<Site> Make() {
-  return std::make_unique<XdpSite>(mode, own_host);
+  return std::make_unique<XdpSite>(mode, own_host, dispatcher);
 }
 
 }  // namespace
@@ -124,12 +128,14 @@ const std::vector<SiteKind> kSiteKinds = {
     {"xdp_native", Make<XdpMode::kNative, false>},
     {"xdp_generic", Make<XdpMode::kGeneric, false>},
     {"xdp_and_own_host", Make<XdpMode::kNative, true>},
+    {"xdp_dispatcher", Make<XdpMode::kNative, false, true>},
 };
 
 }  // namespace acceptance
 
 int main(int count, char** arguments) {
   relay::test::NeedRoot();
+  relay::test::OwnBpffs();
   testing::InitGoogleTest(&count, arguments);
   return RUN_ALL_TESTS();
 }

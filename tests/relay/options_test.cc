@@ -82,6 +82,9 @@ TEST(OptionsTest, PortsOfSeveralKinds) {
   // The only device needs no second naming.
   const char* const one[] = {"--port", "xdp:eth0", "--listen", "192.0.2.1"};
   EXPECT_STREQ(ParseOptions(one).value().listen[0].interface_name, "eth0");
+  EXPECT_FALSE(ParseOptions(one).value().xdp_dispatcher);
+  const char* const beside[] = {"--port", "xdp:eth0", "--xdp-dispatcher", "--listen", "192.0.2.1"};
+  EXPECT_TRUE(ParseOptions(beside).value().xdp_dispatcher);
   EXPECT_NE(ErrorOf({"--port", "xdp:"}), "");
   EXPECT_NE(ErrorOf({"--port", "uring", "--port", "uring"}), "");
   EXPECT_NE(ErrorOf({"--port", "uring", "--port", "memory"}), "");
