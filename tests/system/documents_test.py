@@ -95,7 +95,7 @@ class Documents(unittest.TestCase):
                     line = re.sub(r"^(sudo|ip netns exec \S+) ", "", line)
                     word = line.split()[0]
                     with self.subTest(document=os.path.relpath(path, tandem.ROOT), line=number):
-                        if word in PROVEN_ELSEWHERE or word.startswith("scripts/"):
+                        if word in PROVEN_ELSEWHERE or word.startswith(("scripts/", "tests/")):
                             self.assertTrue(os.access(os.path.join(tandem.ROOT, word), os.X_OK))
                         elif word.startswith("build/gcc/"):
                             program = os.path.join(tandem.build_folder(), word[len("build/gcc/"):])

@@ -108,7 +108,7 @@ Process::~Process() {
 World::World(const WorldOptions& options)
     : network(options.seed, options.weather),
       config(MakeConfig(options)),
-      fake_relay(network.timers(), {}),
+      fake_relay(network.timers(), options.relay),
       carrier(&network, (AddHosts(&network, 3), network.host(2)), 2, options.carrier),
       pbx(&network, network.host(3), 3, options.pbx),
       sipctl(std::make_unique<Process>(&network, &fake_relay, config, life_)) {

@@ -52,6 +52,7 @@ struct WorldOptions {
   sip::SipWeather weather;
   sip::Protocol carrier = sip::Protocol::kUdp;
   sip::Protocol pbx = sip::Protocol::kUdp;
+  support::FakeRelayOptions relay;
 };
 
 class World {

@@ -35,11 +35,25 @@ def own_network():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
-def main():
-    """What every test file ends with."""
+def main(**numbers):
+    """What every test file ends with. `numbers` are long options of its own, --name=N, with what
+    they are without being given; returned by asked()."""
+    _numbers.update(numbers)
+    for argument in sys.argv[1:]:
+        name, _, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and name in numbers:
+            _numbers[name] = int(value)
+            sys.argv.remove(argument)
     own_network()
     tandem.raise_descriptor_limit(65536)
     unittest.main(verbosity=2)
+
+
+_numbers = {}
+
+
+def asked(name):
+    return _numbers[name]
 
 
 class Office(unittest.TestCase):

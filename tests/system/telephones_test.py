@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""Another independent telephone as the PBX: linphone, called and calling, over UDP and TCP, with
+SRTP."""
+
+import json
+import os
+import re
+import struct
+import subprocess
+import wave
+
+from rig import laboratory, office, singer
+from rig.linphone import Linphone
+from rig.office import CARRIER, CARRIER_RTP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, SIP_PORT, TANDEM
+from rig.process import wait_until
+
+TO_PBX, TELEPHONE = "192.0.2.10", "192.0.2.30"
+
+
+class WithLinphone(office.Office):
+    """The telephone is a host of its own: linphone leaves its source address to the kernel."""
+
+    transport_of_desk = "udp"
+    srtp = "off"
+    suite = ""
+
+    def setUp(self):
+        self.desk = laboratory.Namespace(f"tandem-phone-{os.getpid()}")
+        self.addCleanup(self.desk.stop)
+        self.desk.join(TO_PBX, TELEPHONE)
+        # By its default route linphone knows that there is a network.
+        subprocess.run([*self.desk.prefix, "ip", "route", "add", "default", "via", TO_PBX],
+                       check=True)
+        super().setUp()
+        self.song, self.heard = (os.path.join(self.folder, name)
+                                 for name in ("song.wav", "heard.wav"))
+        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
+                        "sine", "620", "gain", "-10"], check=True)
+
+    def in_between(self):
+        return [f"{TANDEM}:10000-10999", f"{TO_PBX}:10000-10999"]
+
+    def config(self):
+        config = office.office_config(self.folder)
+        config["listeners"].append({"name": "desk", "transport": self.transport_of_desk,
+                                    "bind": f"{TO_PBX}:{SIP_PORT}"})
+        config["trunks"][1].update({
+            "sources": [f"{TELEPHONE}/32"], "destination": f"{TELEPHONE}:{SIP_PORT}",
+            "transport": self.transport_of_desk, "media_networks": [f"{TELEPHONE}/32"],
+            "media_addresses": [{"local": TO_PBX}], "listener": "desk", "srtp": self.srtp})
+        return config
+
+    def telephone(self):
+        return self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
+                                   self.heard, prefix=self.desk.prefix,
+                                   encryption="srtp" if self.srtp == "required" else "none"))
+
+    def voice(self):
+        voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
+        self.addCleanup(voice.close)
+        return voice
+
+    def expect_song(self, carrier, voice, telephone, leg):
+        voice.talk(carrier.media())
+        voice.expect_packets(100, 8)
+        voice.hush()
+        carrier.expect_success()
+        telephone.say("quit")
+        telephone.wait(10)
+        self.expect_no_calls()
+        _, share = voice.tone("PCMA")
+        self.assertGreater(share(620), 0.99)
+        record = wait_until(lambda: re.search(r"\{\"call\":.*\}", self.sipctl.log_text), 10,
+                            "the call's record")
+        self.assertEqual(json.loads(record[0])["legs"][leg]["srtp"], self.suite)
+        with wave.open(self.heard) as recorded:
+            samples = recorded.readframes(recorded.getnframes())
+        samples = [sample[0] for sample in struct.iter_unpack("=h", samples)]
+        # Where it had to wait for a packet it fills in: there is one half of a second without.
+        half = singer.RATE // 2
+        halves = [samples[begin:begin + half] for begin in range(0, len(samples) - half, half // 2)]
+        best = max((singer.share_of(1004, part) for part in halves if any(part)), default=0)
+        self.assertGreater(best, 0.95)
+
+    def test_the_carrier_calls_linphone(self):
+        telephone = self.telephone()
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 3000])
+        self.expect_song(carrier, self.voice(), telephone, leg=1)
+
+    def test_linphone_calls_the_carrier(self):
+        carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
+        telephone = self.telephone()
+        telephone.say(f"call sip:{NUMBER_AT_CARRIER}@{TO_PBX};transport={self.transport_of_desk}")
+        wait_until(lambda: carrier.received(r"^ACK "), 10, lambda: f"a call:\n{telephone.log()}")
+        self.expect_song(carrier, self.voice(), telephone, leg=0)
+
+
+class WithLinphoneOverTcp(WithLinphone):
+    transport_of_desk = "tcp"
+
+
+class WithLinphoneAndSrtp(WithLinphone):
+    srtp, suite = "required", "AES_CM_128_HMAC_SHA1_80"
+
+
+if __name__ == "__main__":
+    office.main()
