@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "relay/port/dpdk_eal.h"
 #include "relay/port/steering.h"
 
@@ -33,6 +34,14 @@ std::string Text(const wire::MacAddress& mac) {
 absl::Status Refused(const std::string& name, absl::string_view what, int error) {
   return absl::FailedPreconditionError(absl::StrCat(
       "dpdk:", name, ": ", what, ": ", rte_strerror(error < 0 ? -error : error), LastComplaint()));
+}
+
+// "near0" of "net_af_packet0,iface=near0,..."; empty where there is none.
+std::string CarrierOf(const std::string& device) {
+  for (const absl::string_view argument : absl::StrSplit(device, ',')) {
+    if (absl::StartsWith(argument, "iface=")) return std::string(argument.substr(6));
+  }
+  return {};
 }
 
 // DPDK calls this on a thread of its own when the device has been pulled out.
@@ -96,6 +105,9 @@ rte_flow* MakeRule(uint16_t port_id, const abi::LocalAddress& address, const Por
 }
 
 }  // namespace
+
+DpdkDevice::DpdkDevice(const DpdkDevicePlan& plan)
+    : options_(plan.device), index_(plan.index), carrier_(CarrierOf(plan.device.device)) {}
 
 struct DpdkDevice::Facts {
   rte_eth_dev_info info;
@@ -318,12 +330,25 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
   }
   if (now < next_count_ns_) return;
   next_count_ns_ = now + kCountEvery;
+  LookForCarrier(news);
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port_id_, &stats) != 0) return;
   counters.Add(abi::Counter::kKernelDropped, stats.imissed - lost_.missed);
   counters.Add(abi::Counter::kReceiveStarved, stats.rx_nombuf - lost_.starved);
   counters.Add(abi::Counter::kSendFailed, stats.oerrors - lost_.failed);
   lost_ = {.missed = stats.imissed, .starved = stats.rx_nombuf, .failed = stats.oerrors};
+}
+
+void DpdkDevice::LookForCarrier(std::vector<std::string>* news) {
+  if (carrier_.empty()) return;
+  const bool gone = if_nametoindex(carrier_.c_str()) == 0;
+  if (gone == std::exchange(carrier_gone_, gone)) return;
+  news->push_back(
+      gone ? absl::StrCat("dpdk:", Name(), ": ", carrier_,
+                          " was removed; its calls cannot be carried on until the device is back "
+                          "and the relay is restarted")
+           : absl::StrCat("dpdk:", Name(), ": ", carrier_,
+                          " is there again; restart the relay, and its calls go on"));
 }
 
 }  // namespace relay::port

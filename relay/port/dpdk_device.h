@@ -64,7 +64,7 @@ class DpdkDevice {
     uint64_t failed = 0;
   };
 
-  explicit DpdkDevice(const DpdkDevicePlan& plan) : options_(plan.device), index_(plan.index) {}
+  explicit DpdkDevice(const DpdkDevicePlan& plan);
   absl::Status Take();
   absl::Status SetUp(const DpdkDevicePlan& plan);
   absl::Status SetUpQueues(const DpdkDevicePlan& plan, const Facts& facts);
@@ -72,6 +72,7 @@ class DpdkDevice {
   bool SteerByRules(const DpdkDevicePlan& plan);
   absl::Status OpenExceptions(uint16_t workers);
   std::string Name() const;
+  void LookForCarrier(std::vector<std::string>* news);
 
   const DpdkDeviceOptions options_;
   const uint16_t index_;
@@ -86,6 +87,10 @@ class DpdkDevice {
   std::vector<std::string> notices_;
   Lost lost_;
   bool link_up_ = false;
+  // The kernel's device that the driver works through (af_packet, af_xdp): no driver tells when
+  // somebody deletes it.
+  const std::string carrier_;
+  bool carrier_gone_ = false;
   TimeNs opened_ns_ = 0;
   TimeNs next_count_ns_ = 0;
 };

@@ -55,6 +55,7 @@ static_assert(static_cast<int>(wire::FrameVerdict::kBadUdpLength) + 1 == STEER_E
 }  // namespace
 
 struct XdpNetwork::Parts {
+  enum class Presence : uint8_t { kUp, kDown, kGone };
   struct Device {
     std::string name;
     int index = 0;  // the kernel's
@@ -62,7 +63,7 @@ struct XdpNetwork::Parts {
     std::unique_ptr<XdpSteering> steering;
     XdpSteering::Verdicts passed{};  // counted so far
     bool attached = true;
-    bool up = true;
+    Presence presence = Presence::kUp;
   };
   struct Seen {
     XdpPort* port;
@@ -155,7 +156,7 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
                                 " was taken off"));
   }
   device.steering = *std::move(steering);
-  device.up = link->up;
+  device.presence = link->up ? Presence::kUp : Presence::kDown;
   // The guard first: from here on nobody answers for the range but the relay.
   if (absl::Status status = device.steering->PutGuard(); !status.ok()) return status;
   const bool generic_only = options.mode == XdpMode::kGeneric;
@@ -254,12 +255,14 @@ void XdpNetwork::Turn(TimeNs now, abi::CounterBlock& counters) {
 void XdpNetwork::Parts::Check(Device& device, const std::vector<Link>& links,
                               abi::CounterBlock& counters) {
   const Link* link = FindLink(links, device.index);
-  const bool up = link != nullptr && link->up;
-  if (up != device.up) {
-    device.up = up;
-    if (up) {
+  // A device that goes for good mostly loses its link first.
+  const Presence presence = link == nullptr ? Presence::kGone
+                            : link->up      ? Presence::kUp
+                                            : Presence::kDown;
+  if (presence != std::exchange(device.presence, presence)) {
+    if (presence == Presence::kUp) {
       news.push_back(absl::StrCat(device.name, " is up again; its calls go on"));
-    } else if (link != nullptr) {
+    } else if (presence == Presence::kDown) {
       news.push_back(absl::StrCat(device.name,
                                   " has lost its link; its calls wait for it, check "
                                   "cable, switch, or `ip link set ",

@@ -25,17 +25,21 @@ def two_hosts(test, queues=1):
     """The relay's host, joined to this process's network by a cable of `queues` queues."""
     host = laboratory.Namespace(f"tandem-xdp-{os.getpid()}")
     test.addCleanup(host.remove)
+    test.addCleanup(laboratory.run, ["ip", "link", "delete", DEVICE], False)
+    lay_cable(host, queues)
+    return host
+
+
+def lay_cable(host, queues=1):
     wide = ["numrxqueues", queues, "numtxqueues", queues]
     laboratory.run(["ip", "link", "add", DEVICE, *wide, "type", "veth",
                     "peer", "name", DEVICE, *wide, "netns", host.name])
-    test.addCleanup(laboratory.run, ["ip", "link", "delete", DEVICE], False)
     for run, addresses in ((laboratory.run, (office.CARRIER, office.PBX)),
                            (host.run, (office.TANDEM,))):
         for address in addresses:
             run(["ip", "address", "add", f"{address}/24", "dev", DEVICE])
         run(["ethtool", "-K", DEVICE, "tx", "off"])
         run(["ip", "link", "set", DEVICE, "up"])
-    return host
 
 
 class XdpOffice(office.Office):
@@ -83,6 +87,19 @@ class Faults(XdpOffice):
         self.host.run(["ip", "link", "set", DEVICE, "down"])
         wait_until(lambda: "has lost its link" in self.relay.log_text, 5, "word of the link")
         self.host.run(["ip", "link", "set", DEVICE, "up"])
+        self.expect_both_ways(*call)
+        self.expect_sessions(1)
+
+    def test_a_device_that_is_removed_is_told_and_its_calls_live_through_a_restart(self):
+        call = self.call()
+        laboratory.run(["ip", "link", "delete", DEVICE])
+        wait_until(lambda: f"{DEVICE} was removed; its calls cannot be carried on until the device "
+                   "is back and the relay is restarted" in self.relay.log_text, 5, "word of it")
+        self.relay.program.expect_running()
+        self.expect_sessions(1)
+        lay_cable(self.host)
+        self.relay.program.kill()
+        self.relay.start()
         self.expect_both_ways(*call)
         self.expect_sessions(1)
 

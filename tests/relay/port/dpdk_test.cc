@@ -151,6 +151,32 @@ TEST_F(DpdkTest, ALinkThatGoesAndComesBackIsToldAndUsed) {
   }
 }
 
+// The kernel's device under the driver is deleted: told, what should leave is counted, nobody ends.
+TEST_F(DpdkTest, ADeviceThatIsRemovedIsToldAndItsPacketsAreCounted) {
+  ASSERT_EQ(std::system("ip link add near2 address 02:00:00:00:00:01 type veth peer name far2 && "
+                        "ip link set near2 up && ip link set far2 up"),
+            0);
+  const std::unique_ptr<Dpdk> dpdk =
+      OpenDpdk(DpdkOn("net_af_packet2,iface=near2", OwnAddresses(), 64));
+  abi::CounterBlock counters{};
+  const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
+  port->Adopt(port->Bind({.address = 0, .port = 16000}, {}).value());
+  AwaitLink(dpdk.get());
+  ASSERT_EQ(std::system("ip link delete near2"), 0);
+  EXPECT_THAT(NewsOf(dpdk.get(), "was removed"), HasSubstr("near2 was removed; its calls"));
+  const TimeNs deadline = MonotonicNow() + 5 * kSecond;
+  while (counters.Read(abi::Counter::kSendFailed) == 0 && MonotonicNow() < deadline) {
+    Packet lost;
+    if (port->Allocate(&lost)) {
+      lost.remote = kFar;
+      port->Send({&lost, 1});
+    }
+    EXPECT_EQ(port->Receive({&packet_, 1}, 0), 0u);
+    dpdk->Turn(MonotonicNow(), counters);
+  }
+  EXPECT_GT(counters.Read(abi::Counter::kSendFailed), 0u);
+}
+
 // VLAN: the tag is part of the address, on both ways.
 TEST_F(DpdkTest, FramesOfAVlan) {
   std::vector<abi::LocalAddress> addresses = OwnAddresses();
