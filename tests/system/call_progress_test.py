@@ -61,6 +61,13 @@ class CallProgress(office.Office):
         pbx.expect_success()
         self.expect_no_calls()
 
+    def test_a_glare_is_tried_again_and_what_nobody_speaks_ends_no_call(self):
+        carrier, pbx = self.carrier_calls("uac_offers_again", "uas_glare", hold_ms=500)
+        carrier.expect_success()
+        pbx.expect_success()
+        self.assertTrue(carrier.received(r"^SIP/2.0 488"))
+        self.expect_no_calls()
+
     def test_delayed_offer(self):
         at_carrier, at_pbx = self.voices()
         carrier, pbx = self.carrier_calls("uac_delayed_offer", "uas", hold_ms=2000)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Another independent telephone as the PBX: linphone, called and calling, over UDP and TCP, with
-SRTP."""
+"""Other independent telephones as the PBX, called and calling, over UDP and TCP: linphone, with
+SRTP too, and twinkle."""
 
 import json
 import os
@@ -13,12 +13,13 @@ from rig import laboratory, office, singer
 from rig.linphone import Linphone
 from rig.office import CARRIER, CARRIER_RTP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, SIP_PORT, TANDEM
 from rig.process import wait_until
+from rig.twinkle import Twinkle
 
 TO_PBX, TELEPHONE = "192.0.2.10", "192.0.2.30"
 
 
-class WithLinphone(office.Office):
-    """The telephone is a host of its own: linphone leaves its source address to the kernel."""
+class Desk(office.Office):
+    """The telephone is a host of its own: both leave their source address to the kernel."""
 
     transport_of_desk = "udp"
     srtp = "off"
@@ -32,10 +33,6 @@ class WithLinphone(office.Office):
         subprocess.run([*self.desk.prefix, "ip", "route", "add", "default", "via", TO_PBX],
                        check=True)
         super().setUp()
-        self.song, self.heard = (os.path.join(self.folder, name)
-                                 for name in ("song.wav", "heard.wav"))
-        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
-                        "sine", "620", "gain", "-10"], check=True)
 
     def in_between(self):
         return [f"{TANDEM}:10000-10999", f"{TO_PBX}:10000-10999"]
@@ -50,29 +47,56 @@ class WithLinphone(office.Office):
             "media_addresses": [{"local": TO_PBX}], "listener": "desk", "srtp": self.srtp})
         return config
 
-    def telephone(self):
-        return self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
-                                   self.heard, prefix=self.desk.prefix,
-                                   encryption="srtp" if self.srtp == "required" else "none"))
-
     def voice(self):
         voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
         self.addCleanup(voice.close)
         return voice
 
-    def expect_song(self, carrier, voice, telephone, leg):
+    def is_called(self):
+        telephone = self.telephone()
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 3000])
+        self.expect_call(carrier, self.voice(), telephone, leg=1)
+
+    def calls(self):
+        carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
+        telephone = self.telephone()
+        telephone.say(f"call sip:{NUMBER_AT_CARRIER}@{TO_PBX};transport={self.transport_of_desk}")
+        wait_until(lambda: carrier.received(r"^ACK "), 10, lambda: f"a call:\n{telephone.log()}")
+        self.expect_call(carrier, self.voice(), telephone, leg=0)
+
+    def expect_call(self, carrier, voice, telephone, leg, packets=100):
         voice.talk(carrier.media())
-        voice.expect_packets(100, 8)
-        voice.hush()
+        voice.expect_packets(packets, 8)
         carrier.expect_success()
+        voice.hush()
         telephone.say("quit")
         telephone.wait(10)
         self.expect_no_calls()
-        _, share = voice.tone("PCMA")
-        self.assertGreater(share(620), 0.99)
         record = wait_until(lambda: re.search(r"\{\"call\":.*\}", self.sipctl.log_text), 10,
                             "the call's record")
-        self.assertEqual(json.loads(record[0])["legs"][leg]["srtp"], self.suite)
+        record = json.loads(record[0])["legs"][leg]
+        self.assertEqual(record["srtp"], self.suite)
+        self.assertGreater(record["sent_packets"], 100)
+
+
+class WithLinphone(Desk):
+    def setUp(self):
+        super().setUp()
+        self.song, self.heard = (os.path.join(self.folder, name)
+                                 for name in ("song.wav", "heard.wav"))
+        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
+                        "sine", "620", "gain", "-10"], check=True)
+
+    def telephone(self):
+        return self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
+                                   self.heard, prefix=self.desk.prefix,
+                                   encryption="srtp" if self.srtp == "required" else "none"))
+
+    def expect_call(self, carrier, voice, telephone, leg):
+        super().expect_call(carrier, voice, telephone, leg)
+        _, share = voice.tone("PCMA")
+        self.assertGreater(share(620), 0.99)
         with wave.open(self.heard) as recorded:
             samples = recorded.readframes(recorded.getnframes())
         samples = [sample[0] for sample in struct.iter_unpack("=h", samples)]
@@ -83,17 +107,10 @@ class WithLinphone(office.Office):
         self.assertGreater(best, 0.95)
 
     def test_the_carrier_calls_linphone(self):
-        telephone = self.telephone()
-        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
-                            more=["-d", 3000])
-        self.expect_song(carrier, self.voice(), telephone, leg=1)
+        self.is_called()
 
     def test_linphone_calls_the_carrier(self):
-        carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
-        telephone = self.telephone()
-        telephone.say(f"call sip:{NUMBER_AT_CARRIER}@{TO_PBX};transport={self.transport_of_desk}")
-        wait_until(lambda: carrier.received(r"^ACK "), 10, lambda: f"a call:\n{telephone.log()}")
-        self.expect_song(carrier, self.voice(), telephone, leg=0)
+        self.calls()
 
 
 class WithLinphoneOverTcp(WithLinphone):
@@ -102,6 +119,27 @@ class WithLinphoneOverTcp(WithLinphone):
 
 class WithLinphoneAndSrtp(WithLinphone):
     srtp, suite = "required", "AES_CM_128_HMAC_SHA1_80"
+
+
+class WithTwinkle(Desk):
+    """Without a sound card it sends next to nothing."""
+
+    def expect_call(self, carrier, voice, telephone, leg):
+        super().expect_call(carrier, voice, telephone, leg, packets=0)
+
+    def telephone(self):
+        return self.begin(Twinkle(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX,
+                                  prefix=self.desk.prefix, transport=self.transport_of_desk))
+
+    def test_the_carrier_calls_twinkle(self):
+        self.is_called()
+
+    def test_twinkle_calls_the_carrier(self):
+        self.calls()
+
+
+class WithTwinkleOverTcp(WithTwinkle):
+    transport_of_desk = "tcp"
 
 
 if __name__ == "__main__":

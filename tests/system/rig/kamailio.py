@@ -2,7 +2,7 @@
 
 import os
 
-from .process import Program, wait_until
+from .process import Program, cpu_seconds_of, wait_until
 
 _CONFIG = """#!KAMAILIO
 debug=1
@@ -67,7 +67,7 @@ class Kamailio(Program):
 
     def __init__(self, folder, listen, tandem, inside, outside, certificate=None,
                  client_certificate=None, trust=None, lifetime_s=120, policy="", modules="",
-                 name="kamailio"):
+                 name="kamailio", prefix=(), shared_mb=32):
         tls = ""
         if certificate:
             tls_path = os.path.join(folder, name + ".tls")
@@ -83,10 +83,18 @@ class Kamailio(Program):
                                      address=listen[0].split(":")[1],
                                      lifetime_s=lifetime_s, tandem=tandem, inside=inside,
                                      outside=outside, policy=policy, modules=modules, tls=tls))
-        super().__init__(name, ["/usr/sbin/kamailio", "-f", path, "-DD", "-E", "-m", "32",
-                                "-M", "4", "-w", folder, "-Y", folder,
-                                "-P", os.path.join(folder, name + ".pid")], folder)
+        super().__init__(name, ["/usr/sbin/kamailio", "-f", path, "-DD", "-E", "-m",
+                                str(shared_mb), "-M", "8", "-w", folder, "-Y", folder,
+                                "-P", os.path.join(folder, name + ".pid")], folder, prefix)
         self._wait_bound(listen)
+
+    def cpu_seconds(self):
+        """Of all its processes."""
+        return super().cpu_seconds() + sum(cpu_seconds_of(child) for child in self._children())
+
+    def _children(self):
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="utf-8") as children:
+            return children.read().split()
 
     def _wait_bound(self, listen):
         wanted = {("udp" if each.startswith("udp") else "tcp",

@@ -32,6 +32,13 @@ def wait_until(condition, seconds, what):
         time.sleep(0.02)
 
 
+def cpu_seconds_of(pid):
+    """What a process has taken so far, its threads together."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Program:
     """A running program. `prefix` puts it into a namespace or onto a CPU."""
 
@@ -98,9 +105,7 @@ class Program:
         return self.process.returncode
 
     def cpu_seconds(self):
-        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.pid)
 
     def rss_bytes(self):
         with open(f"/proc/{self.pid}/statm", encoding="utf-8") as statm:
