@@ -32,6 +32,7 @@ inline constexpr uint16_t kNetworkSetsMax = 64;
 inline constexpr uint16_t kNetworksPerSet = 32;
 inline constexpr uint16_t kNetworksPerCommand = 16;
 inline constexpr uint16_t kNoNetworkSet = 0xffff;
+inline constexpr uint8_t kPacketMsMin = 10;
 
 enum class CommandKind : uint16_t {
   kNone = 0,          // never valid: an all-zero record is an error, not a no-op
@@ -124,7 +125,10 @@ struct LegPlan {
   // 1: between two legs that both say so, G.711 of the one law is turned into the other where the
   // listener does not have the speaker's. A format that both have is never touched.
   uint8_t transcode;
-  uint8_t reserved[7];
+  // The longest speech a packet to the far party may hold (a=maxptime); 0 = any, else kPacketMsMin
+  // or more. What comes longer in G.711 is cut into several packets.
+  uint8_t packet_ms_max;
+  uint8_t reserved[6];
 };
 static_assert(sizeof(LegPlan) == 160);
 static_assert(offsetof(LegPlan, remote_rtp) == 8);

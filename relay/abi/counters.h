@@ -33,6 +33,7 @@ namespace relay::abi {
   X(kUnknownPayloadType, "unknown_payload_type", "payload type is not in the leg's formats") \
   X(kNoSharedFormat, "no_shared_format", "no listener has this codec")                       \
   X(kDuplicate, "duplicate", "sequence number seen already")                                 \
+  X(kLate, "late", "older than what its listener was sent in shorter packets")               \
   X(kReplaced, "replaced", "a telephone event of the relay is sent in its place")            \
   X(kTooLong, "too_long", "longer than a buffer")                                            \
   X(kNoRemote, "no_remote", "the listener's address is not known yet")                       \
@@ -70,6 +71,7 @@ namespace relay::abi {
   X(kReceiveStarved, "receive_starved", "times a port had no free buffer to receive into")    \
   X(kForkLost, "fork_lost", "copies for a later listener that found no free buffer")          \
   X(kTranscoded, "transcoded", "packets turned from one G.711 law into the other")            \
+  X(kSplit, "split", "packets cut into shorter ones for a listener")                          \
   X(kDigitsHeard, "digits_heard", "telephone events reported to the client")                  \
   X(kDigitsSent, "digits_sent", "telephone events made for the client")                       \
   X(kDigitsLost, "digits_lost", "telephone events that found no room or no format")           \
@@ -105,8 +107,8 @@ inline constexpr CounterText kCounterTexts[] = {
 };
 static_assert(sizeof(kCounterTexts) / sizeof(kCounterTexts[0]) == kCounterCount);
 
-// One worker's block. 64 slots leave room: a new counter moves no offset.
-inline constexpr uint16_t kCounterSlots = 64;
+// One worker's block. 96 slots leave room: a new counter moves no offset.
+inline constexpr uint16_t kCounterSlots = 96;
 static_assert(kCounterCount <= kCounterSlots);
 
 struct alignas(64) CounterBlock {
@@ -122,6 +124,6 @@ struct alignas(64) CounterBlock {
     return value[static_cast<uint16_t>(counter)].load(std::memory_order_relaxed);
   }
 };
-static_assert(sizeof(CounterBlock) == 512);
+static_assert(sizeof(CounterBlock) == 768);
 
 }  // namespace relay::abi

@@ -34,7 +34,7 @@
 namespace relay::abi {
 
 inline constexpr uint64_t kMagic = 0x31304d45444e4154;  // "TANDEM01", little endian
-inline constexpr uint32_t kLayoutVersion = 4;
+inline constexpr uint32_t kLayoutVersion = 5;
 
 inline constexpr uint16_t kLocalAddressesMax = 256;
 inline constexpr uint16_t kClientSlotsMax = 16;

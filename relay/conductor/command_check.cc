@@ -142,6 +142,9 @@ Finding CheckPlan(const LegPlan& plan, const CheckFacts& facts) {
   for (const Bound& bound : bounds) {
     if (bound.value > bound.max) return Refuse(Refusal::kBadValue, bound.field);
   }
+  if (plan.packet_ms_max != 0 && plan.packet_ms_max < abi::kPacketMsMin) {
+    return Refuse(Refusal::kBadValue, OFFSET_IN_PLAN(packet_ms_max));
+  }
   if (!AllZero(plan.reserved, sizeof plan.reserved)) {
     return Refuse(Refusal::kReservedNotZero, OFFSET_IN_PLAN(reserved));
   }

@@ -96,7 +96,8 @@ struct alignas(64) Reception {
   uint8_t measured;       // 1: transit is of a packet that this one may be compared with
   uint8_t alaw_formats;   // bit i: format i is A-law; here because the gate is full
   uint8_t event_formats;  // bit i: format i is telephone-event
-  uint8_t reserved[4];
+  uint8_t reserved[2];
+  uint16_t payload_max_out;  // the longest payload that listener 0 takes, in bytes
 };
 static_assert(sizeof(Reception) == 64);
 
@@ -109,6 +110,7 @@ inline constexpr uint8_t kOutNewSpeaker =
     16;                                     // the next packet is another party's, same SSRC or not
 inline constexpr uint8_t kOutSrtp = 32;     // nothing leaves in the clear
 inline constexpr uint8_t kOutPlaying = 64;  // a telephone event of ours is sent instead of speech
+inline constexpr uint8_t kOutSplit = 128;   // a packet has become several: none may come late
 
 // Out::SentTick counts units of 2^20 ns (1.05 ms) and wraps after 4.9 hours.
 inline constexpr int kSentTickShift = 20;
@@ -216,8 +218,9 @@ struct alignas(64) PathLine {
   uint32_t statistics;  // index of the leg's slot in the state segment
   abi::Learning learning;
   uint8_t format_count;
-  uint8_t transcode;  // as planned
-  uint8_t reserved[13];
+  uint8_t transcode;      // as planned
+  uint8_t packet_ms_max;  // as planned
+  uint8_t reserved[12];
 };
 static_assert(sizeof(PathLine) == 64);
 

@@ -21,6 +21,7 @@
 namespace relay::wire {
 
 inline constexpr size_t kRtpHeaderLength = 12;
+inline constexpr uint8_t kRtpPadding = 0x20;  // of the first byte
 
 enum class RtpFault : uint8_t { kNone, kTooShort, kBadVersion, kBadPadding };
 
@@ -44,7 +45,7 @@ inline RtpFault ParseRtpOptions(const uint8_t* data, size_t length, Rtp* rtp) {
   }
   if (offset > length) return RtpFault::kTooShort;
   size_t padding = 0;
-  if (data[0] & 0x20) {
+  if (data[0] & kRtpPadding) {
     padding = data[length - 1];
     if (padding == 0 || padding > length - offset) return RtpFault::kBadPadding;
   }

@@ -7,7 +7,8 @@
 //              -> protected
 //
 // All branching is here; stages do straight work. What is born inside the relay (RTCP) enters at
-// the outbound half.
+// the outbound half (pipeline_inside.cc), as do the pieces of a packet that a listener finds too
+// long.
 #include "relay/worker/pipeline.h"
 
 #include <array>
@@ -19,6 +20,7 @@
 #include "relay/stage/reception.h"
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
+#include "relay/stage/split.h"
 #include "relay/stage/transcode.h"
 #include "relay/wire/demux.h"
 #include "relay/worker/timekeeper.h"
@@ -167,10 +169,26 @@ Verdict Pipeline::InboundRtcp(const Packet& packet, Leg& near, TimeNs now) {
 
 Verdict Pipeline::Outbound(Packet& packet, Arrival& arrival, TimeNs now) {
   if (arrival.near->gate.listeners[1] != kNoLeg) return Fork(packet, arrival, now);
-  arrival.port_index = arrival.far->out.port_index;
-  const Verdict verdict = Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
-  if (arrival.recoded && verdict == Verdict::kForwarded) Recode(packet, arrival);
+  return OutboundFirst(packet, arrival, now);
+}
+
+Verdict Pipeline::OutboundFirst(Packet& packet, Arrival& arrival, TimeNs now) {
+  Leg& far = *arrival.far;
+  const uint16_t payload_max = arrival.near->reception.payload_max_out;
+  if (MustSplit(arrival, payload_max)) [[unlikely]] {
+    arrival.port_index = kNoPort;
+    return Split(packet, arrival, far, {arrival.payload_type_out, arrival.recoded, payload_max},
+                 now);
+  }
+  arrival.port_index = far.out.port_index;
+  const Verdict verdict = Address(packet, arrival.rtp, far, arrival.payload_type_out, now);
+  if (arrival.recoded && verdict == Verdict::kForwarded) Recode(packet, arrival, arrival.rtp);
   return verdict;
+}
+
+bool Pipeline::MustSplit(const Arrival& arrival, uint16_t payload_max) {
+  return arrival.rtp.payload_length > payload_max &&
+         stage::IsG711(arrival.near->formats[arrival.format]);
 }
 
 // The later listeners get copies; the first gets the packet itself, last, because it is changed.
@@ -179,6 +197,13 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
   bool heard = false;
   for (size_t i = 1; i < abi::kListenersPerLeg && near.gate.listeners[i] != kNoLeg; ++i) {
     Leg& far = legs_[near.gate.listeners[i]];
+    const Passage passage{near.bridges.payload_types_out[i - 1][arrival.format],
+                          (near.bridges.recoded[i - 1] >> arrival.format & 1) != 0,
+                          stage::PayloadMax(far)};
+    if (MustSplit(arrival, passage.payload_max)) {
+      heard |= Split(packet, arrival, far, passage, now) == Verdict::kForwarded;
+      continue;
+    }
     Packet copy;
     if (!state_.departures.port(far.out.port_index)->Allocate(&copy)) {
       state_.counters->Add(abi::Counter::kForkLost);
@@ -189,11 +214,8 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
     copy.tailroom = static_cast<uint16_t>(copy.tailroom - packet.length);
     copy.arrival_ns = packet.arrival_ns;
     wire::Rtp rtp = arrival.rtp;
-    const uint8_t payload_type = near.bridges.payload_types_out[i - 1][arrival.format];
-    Verdict verdict = Address(copy, rtp, far, payload_type, now);
-    if (verdict == Verdict::kForwarded && (near.bridges.recoded[i - 1] >> arrival.format & 1)) {
-      Recode(copy, arrival);
-    }
+    Verdict verdict = Address(copy, rtp, far, passage.payload_type, now);
+    if (verdict == Verdict::kForwarded && passage.recoded) Recode(copy, arrival, rtp);
     if (verdict == Verdict::kForwarded && (far.out.flags & session::kOutSrtp)) {
       verdict = Protect(copy, far, false);
     }
@@ -204,9 +226,7 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
       copy.owner->Release({&copy, 1});
     }
   }
-  arrival.port_index = arrival.far->out.port_index;
-  const Verdict verdict = Address(packet, arrival.rtp, *arrival.far, arrival.payload_type_out, now);
-  if (arrival.recoded && verdict == Verdict::kForwarded) Recode(packet, arrival);
+  const Verdict verdict = OutboundFirst(packet, arrival, now);
   if (verdict == Verdict::kForwarded || !heard) return verdict;
   arrival.port_index = kNoPort;
   return Verdict::kForwarded;
@@ -217,8 +237,13 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
                           TimeNs now) {
   session::Out& out = far.out;
   if (payload_type == session::kNoPayloadType) return Verdict::kNoSharedFormat;
-  if ((out.flags & (session::kOutSends | session::kOutPlaying)) != session::kOutSends) {
-    return out.flags & session::kOutSends ? Verdict::kReplaced : Verdict::kHeld;
+  constexpr uint8_t kOrdinary = session::kOutSends;
+  if ((out.flags & (kOrdinary | session::kOutPlaying | session::kOutSplit)) != kOrdinary)
+      [[unlikely]] {
+    if (!(out.flags & session::kOutSends)) return Verdict::kHeld;
+    if (out.flags & session::kOutPlaying) return Verdict::kReplaced;
+    if (stage::IsLate(out, rtp)) return Verdict::kLate;
+    if (stage::GoesBack(out, rtp)) stage::ChangeSource(far, &rtp, now);
   }
   if (out.remote_port == 0) return Verdict::kNoRemote;
 
@@ -234,8 +259,13 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
   return Verdict::kForwarded;
 }
 
-void Pipeline::Recode(const Packet& packet, const Arrival& arrival) {
-  stage::Transcode(*state_.config.g711, *arrival.near, arrival.format, packet.data, arrival.rtp);
+Verdict Pipeline::AddressApart(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payload_type,
+                               TimeNs now) {
+  return Address(packet, rtp, far, payload_type, now);
+}
+
+void Pipeline::Recode(const Packet& packet, const Arrival& arrival, const wire::Rtp& rtp) {
+  stage::Transcode(*state_.config.g711, *arrival.near, arrival.format, packet.data, rtp);
   state_.counters->Add(abi::Counter::kTranscoded);
 }
 
@@ -285,53 +315,6 @@ Verdict Pipeline::Protect(Packet& packet, Leg& far, bool rtcp) {
   packet.tailroom = static_cast<uint16_t>(packet.tailroom - (secured.length - packet.length));
   packet.length = secured.length;
   return Verdict::kForwarded;
-}
-
-Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, TimeNs now) {
-  const stage::RtcpPath path = stage::RtcpPathOf(far);
-  if (path.remote.port == 0 || path.handle == session::kNoHandle) return Verdict::kNoRemote;
-  Packet packet;
-  if (!state_.departures.port(far.out.port_index)->Allocate(&packet)) return Verdict::kNoBuffer;
-  std::memcpy(packet.data, compound.data(), compound.size());
-  packet.length = static_cast<uint32_t>(compound.size());
-  packet.tailroom = static_cast<uint16_t>(packet.tailroom - compound.size());
-  packet.arrival_ns = now;
-  packet.local = path.local;
-  packet.handle = path.handle;
-  packet.remote = path.remote;
-  packet.dscp = far.out.dscp;
-  if (far.out.flags & session::kOutSrtp) {
-    const Verdict verdict = Protect(packet, far, true);
-    if (verdict != Verdict::kForwarded) {
-      packet.owner->Release({&packet, 1});
-      return verdict;
-    }
-  }
-  far.rtcp.sent += 1;
-  state_.departures.Add(far.out.port_index, packet);
-  return Verdict::kForwarded;
-}
-
-void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
-  session::Out& out = far.out;
-  std::array<uint8_t, stage::kEventPacketLength> event;
-  const size_t length = stage::SendEvent(far, now, event);
-  Packet packet;
-  if (length == 0 || !state_.departures.port(out.port_index)->Allocate(&packet)) return;
-  std::memcpy(packet.data, event.data(), length);
-  packet.length = static_cast<uint32_t>(length);
-  packet.tailroom = static_cast<uint16_t>(packet.tailroom - length);
-  packet.arrival_ns = now;
-  packet.local = out.local;
-  packet.handle = out.handle;
-  packet.remote = out.Remote();
-  packet.dscp = out.dscp;
-  out.sent_packets += 1;
-  out.sent_bytes += packet.length;
-  if ((out.flags & session::kOutSrtp) && Protect(packet, far, false) != Verdict::kForwarded) {
-    return packet.owner->Release({&packet, 1});
-  }
-  state_.departures.Add(out.port_index, packet);
 }
 
 // ---- around the two halves ----------------------------------------------------------------------

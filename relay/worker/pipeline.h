@@ -76,11 +76,29 @@ class Pipeline {
   [[gnu::always_inline]] inline stage::Verdict Outbound(port::Packet& packet, Arrival& arrival,
                                                         TimeNs now);
   // Of a packet that goes out: its payload becomes the other G.711 law.
-  void Recode(const port::Packet& packet, const Arrival& arrival);
+  void Recode(const port::Packet& packet, const Arrival& arrival, const wire::Rtp& rtp);
+  // What a listener's arrow says of the packet.
+  struct Passage {
+    uint8_t payload_type;
+    bool recoded;
+    uint16_t payload_max;
+  };
+  // Into pieces for `far`, which leave by themselves; the packet stays as it is.
+  stage::Verdict Split(const port::Packet& packet, const Arrival& arrival, session::Leg& far,
+                       Passage passage, TimeNs now);
+  stage::Verdict SendPiece(const port::Packet& packet, const Arrival& arrival, session::Leg& far,
+                           Passage passage, uint32_t index, TimeNs now);
+  // A packet of speech longer than a listener takes.
+  static bool MustSplit(const Arrival& arrival, uint16_t payload_max);
+  [[gnu::always_inline]] inline stage::Verdict OutboundFirst(port::Packet& packet, Arrival& arrival,
+                                                             TimeNs now);
   stage::Verdict Fork(port::Packet& packet, Arrival& arrival, TimeNs now);
   [[gnu::always_inline]] inline stage::Verdict Address(port::Packet& packet, wire::Rtp& rtp,
                                                        session::Leg& far, uint8_t payload_type,
                                                        TimeNs now);
+  // The same as a function of its own, for what is rare.
+  stage::Verdict AddressApart(port::Packet& packet, wire::Rtp& rtp, session::Leg& far,
+                              uint8_t payload_type, TimeNs now);
   void Restart(session::Leg& far, wire::Rtp* rtp, TimeNs now);
   void Settle(std::span<const port::Packet> packets, std::span<const Arrival> arrivals,
               const Sum& sum);

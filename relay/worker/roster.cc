@@ -9,6 +9,7 @@
 #include "relay/stage/learn.h"
 #include "relay/stage/report.h"
 #include "relay/stage/rewrite.h"
+#include "relay/stage/split.h"
 #include "relay/worker/statistics.h"
 #include "relay/worker/timekeeper.h"
 
@@ -53,6 +54,7 @@ void ApplyFormats(Leg& leg, const abi::LegPlan& plan) {
     if (plan.formats[i].codec == abi::Codec::kTelephoneEvent) leg.reception.event_formats |= bit;
   }
   leg.path.transcode = plan.transcode;
+  leg.path.packet_ms_max = plan.packet_ms_max;
   // The clock rate of the type heard last may be another one now.
   leg.reception.payload_type = session::kNoPayloadType;
 }
@@ -107,6 +109,7 @@ void Roster::Open(uint32_t slot, const session::LegSetup& setup, TimeNs now) {
   std::fill_n(leg.gate.listeners, abi::kListenersPerLeg, kNoLeg);
   std::fill_n(leg.gate.payload_types_out, abi::kFormatsPerLeg, session::kNoPayloadType);
   std::fill_n(leg.bridges.speakers, session::kSpeakersPerLeg, kNoLeg);
+  leg.reception.payload_max_out = 0xffff;
   leg.bridges.speaker_former = kNoLeg;
   leg.out.local = setup.plan.local;
   leg.out.handle = setup.rtp_handle;
@@ -228,7 +231,9 @@ void Roster::MapListeners(uint32_t speaker) {
   for (size_t i = 0; i < abi::kListenersPerLeg && leg.gate.listeners[i] != kNoLeg; ++i) {
     uint8_t* map = i == 0 ? leg.gate.payload_types_out : leg.bridges.payload_types_out[i - 1];
     uint8_t* recoded = i == 0 ? &leg.gate.recoded : &leg.bridges.recoded[i - 1];
-    *recoded = stage::MapPayloadTypes(leg, state_.legs[leg.gate.listeners[i]], map);
+    const Leg& listener = state_.legs[leg.gate.listeners[i]];
+    *recoded = stage::MapPayloadTypes(leg, listener, map);
+    if (i == 0) leg.reception.payload_max_out = stage::PayloadMax(listener);
   }
 }
 

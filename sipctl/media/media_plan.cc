@@ -215,6 +215,10 @@ LegPlan PlanOf(const sdp::MediaPlan& agreed, const LegFrame& frame) {
     plan.media_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(
         frame.trunk->media_timeout_ns / kNsPerMs, std::numeric_limits<uint32_t>::max()));
   }
+  if (agreed.maxptime_ms != 0) {
+    plan.packet_ms_max = static_cast<uint8_t>(std::clamp<uint16_t>(
+        agreed.maxptime_ms, relay::abi::kPacketMsMin, std::numeric_limits<uint8_t>::max()));
+  }
   for (const sdp::PlannedFormat& format : agreed.formats) {
     AddFormat(&plan, {.payload_type = format.payload_type_in,
                       .codec = CodecOf(format.codec),

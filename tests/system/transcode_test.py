@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """PCMA on one side and PCMU on the other: two trunks that transcode, telephones with one law each,
-and a tone both ways that keeps its frequency and its level."""
+and a tone both ways that keeps its frequency and its level. And packets that are too
+long for one side."""
 
 import math
 import os
@@ -12,7 +13,7 @@ TRANSCODE = {"carrier": {"transcode": True}, "pbx": {"transcode": True}}
 
 
 class LawsOffice(office.Office):
-    def scenario(self, name, law):
+    def scenario(self, name, law, ptime="a=ptime:20"):
         """A scenario of the rig whose telephone knows one law alone."""
         with open(os.path.join(sipp.SCENARIOS, name + ".xml"), encoding="utf-8") as text:
             lines = text.read().split("\n")
@@ -22,14 +23,18 @@ class LawsOffice(office.Office):
                  if f" {other}/8000" not in line]
         path = os.path.join(self.folder, f"{name}_{law}")
         with open(path + ".xml", "w", encoding="utf-8") as out:
-            out.write("\n".join(lines))
+            out.write("\n".join(lines).replace("a=ptime:20", ptime))
         return path
 
-    def call(self, caller_law, callee_law):
-        pbx = self.side(self.scenario("uas", callee_law), "pbx", more=["-d", 3000], name="pbx")
-        carrier = self.side(self.scenario("uac", caller_law), "carrier", (TANDEM, SIP_PORT),
-                            service=NUMBER_AT_PBX, more=["-d", 3000], name="carrier")
-        a = singer.Singer(CARRIER, CARRIER_RTP, "carrier", caller_law, hertz=1004)
+    def call(self, caller_law, callee_law, caller_ms=20, callee_ptime="a=ptime:20"):
+        """`caller_ms`: of its packets, whatever it is asked for."""
+        pbx = self.side(self.scenario("uas", callee_law, callee_ptime), "pbx", more=["-d", 3000],
+                        name="pbx")
+        carrier = self.side(self.scenario("uac", caller_law, f"a=ptime:{caller_ms}"), "carrier",
+                            (TANDEM, SIP_PORT), service=NUMBER_AT_PBX, more=["-d", 3000],
+                            name="carrier")
+        a = singer.Singer(CARRIER, CARRIER_RTP, "carrier", caller_law, hertz=1004,
+                          packet_ms=caller_ms)
         b = singer.Singer(PBX, PBX_RTP, "pbx", callee_law, hertz=620, peak=20000)
         self.addCleanup(a.close)
         self.addCleanup(b.close)
@@ -78,6 +83,30 @@ class Laws(LawsOffice):
         a, b = self.call("PCMU", "PCMU")
         self.expect_tone(b, a)
         self.assertEqual(self.transcoded(), 0)
+
+
+class Lengths(LawsOffice):
+    """The caller sends packets of 40 ms. What is heard must be numbered and timed as if it had been
+    sung in packets of 20."""
+
+    trunk_more = TRANSCODE
+
+    def split(self):
+        return self.relay.state()["counters"]["split"]
+
+    def test_packets_longer_than_one_side_takes_are_cut(self):
+        for caller_law, callee_law in (("PCMA", "PCMA"), ("PCMU", "PCMA")):
+            with self.subTest(caller=caller_law, callee=callee_law):
+                before = self.split()
+                a, b = self.call(caller_law, callee_law, 40, "a=ptime:20\na=maxptime:20")
+                self.expect_tone(b, a)
+                self.expect_tone(a, b)
+                self.assertGreaterEqual(2 * (self.split() - before), len(b.packets_heard))
+
+    def test_without_a_limit_they_pass_as_they_are(self):
+        _, b = self.call("PCMA", "PCMA", 40)
+        self.assertEqual({len(p[4]) for p in b.packets_heard}, {320})
+        self.assertEqual(self.split(), 0)
 
 
 class WithoutLeave(LawsOffice):

@@ -12,8 +12,8 @@ namespace {
 #define AT(type, member, offset) EXPECT_EQ(offsetof(type, member), size_t{offset})
 
 TEST(LayoutTest, VersionAndHash) {
-  EXPECT_EQ(kLayoutVersion, 4u);
-  EXPECT_EQ(LayoutHash(), 1872065912u);
+  EXPECT_EQ(kLayoutVersion, 5u);
+  EXPECT_EQ(LayoutHash(), 2395551355u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
 
@@ -52,7 +52,7 @@ TEST(LayoutTest, Sizes) {
   EXPECT_EQ(sizeof(AnswerArea), 3147968u);
   EXPECT_EQ(sizeof(Hello), 64u);
   EXPECT_EQ(sizeof(Welcome), 64u);
-  EXPECT_EQ(sizeof(CounterBlock), 512u);
+  EXPECT_EQ(sizeof(CounterBlock), 768u);
 }
 
 TEST(LayoutTest, OffsetsOfAddress) {
@@ -103,7 +103,8 @@ TEST(LayoutTest, OffsetsOfLegPlan) {
   AT(LegPlan, formats, 72);
   AT(LegPlan, label, 136);
   AT(LegPlan, transcode, 152);
-  AT(LegPlan, reserved, 153);
+  AT(LegPlan, packet_ms_max, 153);
+  AT(LegPlan, reserved, 154);
 }
 
 TEST(LayoutTest, OffsetsOfLegCommand) {

@@ -77,6 +77,16 @@ TEST(MediaPlanTest, KeysGoToTheirDirections) {
   }
 }
 
+TEST(MediaPlanTest, TheLongestPacketIsWhatTheFarPartySays) {
+  const auto config = TwoTrunks();
+  const auto table = MakeMediaTable(config);
+  const LegFrame frame{.trunk = &config.trunks[0], .media = &table->trunks[0]};
+  const std::pair<uint16_t, int> kCases[] = {{0, 0}, {20, 20}, {60, 60}, {3, 10}, {1000, 255}};
+  for (const auto& [said, told] : kCases) {
+    EXPECT_EQ(PlanOf({.maxptime_ms = said}, frame).packet_ms_max, told) << said;
+  }
+}
+
 TEST(MediaTableTest, EqualListsShareASet) {
   const auto table = MakeMediaTable(TwoTrunks());
   ASSERT_TRUE(table.ok());

@@ -15,6 +15,8 @@ INTERVAL = 0.02
 class Party:
     """Bound from the start; sends while `talk` was called and `hush` was not."""
 
+    interval = INTERVAL  # seconds of speech a packet
+
     def __init__(self, address, port, name):
         self.address, self.port, self.name = address, port, name
         self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
@@ -40,7 +42,7 @@ class Party:
     def hush(self):
         """No packet leaves after this; returns how many did."""
         self.remote = None
-        time.sleep(2 * INTERVAL)
+        time.sleep(2 * self.interval)
         return self.sent
 
     def _packet(self):
@@ -61,7 +63,7 @@ class Party:
                     self.sent += 1
                 except OSError:
                     pass  # an ICMP error of an earlier packet
-                due += INTERVAL
+                due += self.interval
             wait = INTERVAL if remote is None else max(0.0, due - time.monotonic())
             if select.select([self.socket], [], [], wait)[0]:
                 self._hear()

@@ -23,9 +23,11 @@ def share_of(hertz, samples):
 
 
 class Singer(rtp.Party):
-    """`peak` is the tone's height of 32767; events go out under `event_type`."""
+    """`peak` is the tone's height of 32767; events go out under `event_type`, which goes with
+    packets of 20 ms alone."""
 
-    def __init__(self, address, port, name, law, hertz, peak=8000, event_type=101):
+    def __init__(self, address, port, name, law, hertz, peak=8000, event_type=101, packet_ms=20):
+        self.samples, self.interval = RATE * packet_ms // 1000, packet_ms / 1000
         self.law, self.hertz, self.peak, self.event_type = law, hertz, peak, event_type
         self.packets_heard = []  # (payload type, marker, sequence, timestamp, payload)
         self.to_press = []  # packets of telephone events that go out instead of the tone
@@ -38,15 +40,16 @@ class Singer(rtp.Party):
         self.to_press = [(event, i >= count - 1, length, i) for i, length in enumerate(units)]
 
     def _packet(self):
-        marker, kind, timestamp = self.sent == 0, PAYLOAD_TYPES[self.law], self.sent * 160
+        marker, kind = self.sent == 0, PAYLOAD_TYPES[self.law]
+        timestamp = self.sent * self.samples
         if self.to_press:
             event, end, length, index = self.to_press.pop(0)
             marker, kind, timestamp = index == 0, self.event_type, (self.sent - index) * 160
             payload = struct.pack("!BBH", event, (0x80 if end else 0) | 10, length)
         else:
-            wave = [self.peak * math.sin(2 * math.pi * self.hertz * (self.sent * 160 + i) / RATE)
-                    for i in range(160)]
-            payload = ENCODE[self.law](struct.pack("=160h", *map(round, wave)), 2)
+            wave = [self.peak * math.sin(2 * math.pi * self.hertz * (timestamp + i) / RATE)
+                    for i in range(self.samples)]
+            payload = ENCODE[self.law](struct.pack(f"={len(wave)}h", *map(round, wave)), 2)
         return struct.pack("!BBHII", 0x80, kind | (0x80 if marker else 0), self.sent & 0xffff,
                            timestamp, 0x7b000000 + self.port) + payload
 
