@@ -162,6 +162,7 @@ std::string Json(const Snapshot& snapshot) {
                       {"worker", leg.record.worker},
                       {"codec", CodecText(leg.record.codec)},
                       {"srtp", SrtpText(leg.record.srtp)},
+                      {"rtcp_mux", leg.record.rtcp_mux != 0},
                       {"received_packets", numbers.received_packets},
                       {"received_bytes", numbers.received_bytes},
                       {"sent_packets", numbers.sent_packets},

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """SRTP on one side and plain RTP on the other: keys in SDP, both directions, refreshed and changed
-in mid-call. The encrypted far party is libsrtp2 under SIPp, and baresip."""
+in mid-call, more packets than a sequence number counts. The encrypted far party is libsrtp2 under
+SIPp, baresip, and linphone."""
 
 import base64
 import glob
 import json
 import os
 import re
+import socket
 import struct
 import subprocess
 import wave
@@ -14,6 +16,7 @@ import wave
 from rig import laboratory, office, secure, singer, sipp
 from rig.baresip import Baresip
 from rig.certificates import Certificates
+from rig.linphone import Linphone
 from rig.office import (CARRIER, CARRIER_RTP, CARRIER_SIP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, PBX,
                         PBX_RTP, SIP_PORT, TANDEM)
 from rig.process import wait_until
@@ -32,7 +35,9 @@ def record_of(test):
     return wait_until(found, 10, "the call's record")
 
 
-class Keys(office.Office):
+class Secured(office.Office):
+    """The telephone at the PBX is SIPp, its media libsrtp2 here."""
+
     trunk_more = {"pbx": {"srtp": "required"}}
 
     def secured(self, scenario, key, again=(), invited_again=False):
@@ -101,6 +106,8 @@ class Keys(office.Office):
         self.assertEqual(suites, [SUITE if i == encrypted else "" for i in range(2)])
         self.assertNotIn("inline", self.sipctl.log_text)
 
+
+class Keys(Secured):
     def test_carrier_calls_the_encrypted_telephone(self):
         key = new_key()
         pbx = self.side(self.secured("uas", key), "pbx", more=["-d", 3000], name="pbx")
@@ -182,6 +189,48 @@ class Keys(office.Office):
         self.expect_no_calls()
 
 
+class RollOver(Secured):
+    """More packets than a sequence number counts, as fast as they come back."""
+
+    PACKETS, WINDOW = 70_000, 64
+
+    def packet(self, number, ssrc):
+        return (struct.pack("!BBHII", 0x80, 8, (60_000 + number) & 0xffff, 160 * number, ssrc) +
+                struct.pack("!Q", number) + b"\xd5" * 152)
+
+    def exchange(self, first, a, b, to_a, to_b, sending, hearing):
+        """A window of packets both ways, each the next one its listener may hear."""
+        for number in range(first, first + self.WINDOW):
+            a.sendto(self.packet(number, 0xa), to_a)
+            b.sendto(sending.protect(self.packet(number, 0xb)), to_b)
+        for number in range(first, first + self.WINDOW):
+            self.assertEqual(a.recv(2048)[12:20], struct.pack("!Q", number))
+            heard = hearing.unprotect(b.recv(2048))
+            self.assertIsNotNone(heard, f"packet {number} is not authentic")
+            self.assertEqual(heard[12:], self.packet(number, 0xa)[12:])
+
+    def test_a_call_goes_on_after_the_number_rolls_over(self):
+        key = new_key()
+        pbx = self.side(self.secured("uas", key), "pbx", name="pbx")
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 170_000], name="carrier")
+        to_b, to_a = pbx.media(), carrier.media()
+        sending = secure.Session(key, inbound=False)
+        hearing = secure.Session(self.key_in(pbx), inbound=True)
+        sockets = []
+        for address in ((CARRIER, CARRIER_RTP), (PBX, PBX_RTP)):
+            sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            self.addCleanup(sockets[-1].close)
+            sockets[-1].settimeout(10)
+            sockets[-1].bind(address)
+        for first in range(0, self.PACKETS, self.WINDOW):
+            self.exchange(first, *sockets, to_a, to_b, sending, hearing)
+        counters = self.relay.state()["counters"]
+        for name in ("srtp_bad_tag", "srtp_replayed", "srtp_too_old", "srtp_index_used"):
+            self.assertEqual(counters.get(name, 0), 0, name)
+        self.assertGreaterEqual(counters["forwarded"], 2 * self.PACKETS)
+
+
 TO_PBX, TELEPHONE = "192.0.2.10", "192.0.2.30"
 
 
@@ -210,13 +259,16 @@ class WithBaresip(office.Office):
             "listener": "desk", "srtp": "required"})
         return config
 
-    transport_of_desk, suffix, lines = "udp", "", ()
+    transport_of_desk, suffix, lines, rtcp_mux = "udp", "", (), False
 
     def telephone(self, dial=None):
         more = ["module srtp.so", "module sndfile.so", f"snd_path {self.folder}", *self.lines]
         return self.begin(Baresip(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
                                   "", self.cable, prefix=self.desk.prefix, dial=dial, more=more,
-                                  account="mediaenc=srtp-mand", transport=self.transport_of_desk))
+                                  account="mediaenc=srtp-mand", transport=self.transport_of_desk,
+                                  rtcp_mux=self.rtcp_mux))
+
+    hold_ms = 3000
 
     def expect_song(self, carrier, voice, telephone):
         voice.talk(carrier.media())
@@ -242,18 +294,51 @@ class WithBaresip(office.Office):
         self.addCleanup(voice.close)
         return voice
 
-    def test_carrier_calls_baresip(self):
+    def test_carrier_calls_the_telephone(self):
         self.encrypted = 1
         telephone = self.telephone()
         carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
-                            more=["-d", 3000])
+                            more=["-d", self.hold_ms])
         self.expect_song(carrier, self.voice(), telephone)
 
-    def test_baresip_calls_the_carrier(self):
+    def test_the_telephone_calls_the_carrier(self):
         self.encrypted = 0
-        carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
+        carrier = self.side("uas_hangs_up", "carrier", more=["-d", self.hold_ms])
         telephone = self.telephone(dial=f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}{self.suffix}")
         self.expect_song(carrier, self.voice(), telephone)
+
+
+def sender_report(ssrc):
+    """SR and SDES (RFC 3550 sections 6.4.1, 6.5)."""
+    return (struct.pack("!BBHIQIII", 0x80, 200, 6, ssrc, 0xe5 << 56, 0, 1, 160) +
+            struct.pack("!BBHIBB", 0x81, 202, 3, ssrc, 1, 2) + b"a@" + bytes(4))
+
+
+class WithRtcpOnOnePort(WithBaresip):
+    """SRTCP comes and goes on the port of SRTP; the carrier's RTCP has a port of its own."""
+
+    rtcp_mux, hold_ms = True, 9000
+
+    def config(self):
+        config = super().config()
+        config["trunks"][1]["rtcp_mux"] = True
+        return config
+
+    def expect_song(self, carrier, voice, telephone):
+        address, port = carrier.media()
+        voice.talk((address, port))
+        voice.expect_packets(20, 8)  # then the relay knows whose report that is
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtcp:
+            rtcp.bind((CARRIER, CARRIER_RTP + 1))
+            rtcp.sendto(sender_report(0x7b000000 + CARRIER_RTP), (address, port + 1))
+
+        def muxed():
+            legs = [leg for session in self.relay.state()["sessions"] for leg in session["legs"]
+                    if leg["rtcp_mux"]]
+            return legs and legs[0]["rtcp_received_packets"] and legs[0]["rtcp_sent_packets"]
+        wait_until(muxed, 8, lambda: f"RTCP both ways on one port: {self.relay.state()}")
+        super().expect_song(carrier, voice, telephone)
+        self.assertEqual(self.relay.state()["counters"].get("srtp_bad_tag", 0), 0)
 
 
 class WithBaresipOverTls(WithBaresip):
@@ -272,6 +357,50 @@ class WithBaresipOverTls(WithBaresip):
                                     "destination": f"{TELEPHONE}:{SIP_PORT + 1}",
                                     "tls_trust": made("ca.pem")})
         return config
+
+
+class WithLinphone(WithBaresip):
+    """Another make of SIP, SDES and RTP."""
+
+    def setUp(self):
+        super().setUp()
+        # Without a way out it believes that there is no network.
+        self.desk.run(["ip", "route", "add", "default", "via", TO_PBX])
+
+    def config(self):
+        config = super().config()
+        for trunk in config["trunks"]:
+            trunk["codecs"] = ["pcma"]
+        return config
+
+    def telephone(self, dial=None):
+        self.heard = os.path.join(self.folder, "heard.wav")
+        telephone = self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
+                                        self.heard, self.desk.prefix, encryption="srtp"))
+        if dial:
+            telephone.say(f"call {dial}")
+        return telephone
+
+    def expect_song(self, carrier, voice, telephone):
+        voice.talk(carrier.media())
+        voice.expect_packets(100, 8, 10)
+        carrier.expect_success(15)
+        voice.hush()
+        telephone.stop()
+        self.expect_no_calls()
+        _, share = voice.tone("PCMA")
+        self.assertGreater(share(620), 0.95)
+        resampled = os.path.join(self.folder, "heard8.wav")
+        subprocess.run(["sox", self.heard, "-r", str(singer.RATE), "-c", "1", "-b", "16",
+                        resampled], check=True)
+        with wave.open(resampled) as recorded:
+            samples = recorded.readframes(recorded.getnframes())
+        loud = [sample[0] for sample in struct.iter_unpack("=h", samples)][4000:]
+        self.assertGreater(len(loud), singer.RATE, "linphone heard more than a second")
+        self.assertGreater(singer.share_of(1004, loud[:singer.RATE]), 0.9)
+        self.assertEqual(record_of(self)["legs"][self.encrypted]["srtp"], SUITE)
+        counters = self.relay.state()["counters"]
+        self.assertEqual(counters.get("srtp_bad_tag", 0), 0)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ audio_srate 8000
 audio_channels 1
 rtp_ports 27000-27100
 rtp_stats yes
-rtcp_mux no
+rtcp_mux {mux}
 jitter_buffer_delay 0-1
 module_path /usr/lib/baresip/modules
 module g711.so
@@ -29,13 +29,14 @@ module_app menu.so
 
 class Baresip(Program):
     def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
-                 name=None, more=(), account="", transport="udp"):
+                 name=None, more=(), account="", transport="udp",
+                 rtcp_mux=False):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "config"), "w", encoding="utf-8") as out:
             out.write(CONFIG.format(address=address, port=port, speech=speech, heard=heard,
-                                    interface=interface,
+                                    interface=interface, mux="yes" if rtcp_mux else "no",
                                     more="".join(line + "\n" for line in more)))
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
             out.write(f"<sip:{user}@{address}:{port};transport={transport}>;regint=0;"
