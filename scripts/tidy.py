@@ -67,7 +67,7 @@ FENCES = [
      "nothing on a packet's way makes JSON"),
     (r"absl/log/.*", r"$^", "use spdlog on the slow side"),
     (r"absl/synchronization/.*", r"$^", "use std::mutex: ThreadSanitizer follows it"),
-    (r"openssl/.*", r"(relay/stage/srtp|sipctl/sip/)[a-z_]*\.(h|cc)$",
+    (r"openssl/.*", r"(relay/stage/srtp|sipctl/sip/|bench/srtp_library_)[a-z_]*\.(h|cc)$",
      "cryptography has two homes"),
     (r"rte_.*", r"relay/port/dpdk[a-z_]*\.cc$", "DPDK belongs to relay/port/dpdk"),
     (r"(xdp|bpf)/.*", r"(tests/)?relay/port/xdp[a-z_]*\.(cc|bpf\.c)$",
