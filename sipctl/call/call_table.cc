@@ -206,6 +206,16 @@ void CallTable::OnServerFailure(sip::TransactionId id, sip::ServerFailure failur
   Collect();
 }
 
+void CallTable::OnRewritten(const sip::Via& theirs, const sip::Flow& flow) {
+  const auto trunk = acl_->Find(media::FromAbi(flow.remote.address));
+  if (!trunk || !rewritten_.insert(*trunk).second) return;
+  const sip::Advertised& ours = context_->transport->advertised(flow.listener);
+  context_->log->OnNotice(absl::StrCat(
+      "trunk ", context_->trunk(*trunk).name, ": a response from ", sip::ToString(flow.remote),
+      " was for ", theirs.host, ":", theirs.port, " where we had written ", ours.host, ":",
+      ours.port, ": something on the way rewrites SIP (an ALG); switch it off, or use TLS"));
+}
+
 // ---- the relay ---------------------------------------------------------------------------------
 
 void CallTable::OnSettled(media::SessionId session, relay::abi::Refusal refusal) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "sipctl/call/call.h"
 #include "sipctl/call/context.h"
 #include "sipctl/call/recovery.h"
@@ -44,6 +45,7 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
   void OnResponse(sip::TransactionId id, sip::Message response, const sip::Flow& flow,
                   sip::ResponseOrigin origin) override;
   void OnServerFailure(sip::TransactionId id, sip::ServerFailure failure) override;
+  void OnRewritten(const sip::Via& theirs, const sip::Flow& flow) override;
 
   // media::RelayUser
   void OnSettled(media::SessionId session, relay::abi::Refusal refusal) override;
@@ -78,6 +80,8 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
   const trunk::Router* router_;
   Recovery recovery_;
   absl::flat_hash_map<CallNumber, std::unique_ptr<Call>> calls_;
+  // Trunks of which it was said that something on the way to them rewrites SIP.
+  absl::flat_hash_set<size_t> rewritten_;
   bool draining_ = false;
   bool joined_before_ = false;  // this process has had a relay
 };

@@ -165,9 +165,14 @@ void ClientSide::OnResponse(Message response, const Flow& flow) {
   }
   Transaction* transaction = transactions_.Find(id);
   if (transaction == nullptr || transaction->method != response.cseq.method ||
-      response.status < 100 || response.status > 699 ||
-      !IsOurs(response.via.front(), transaction->flow)) {
+      response.status < 100 || response.status > 699) {
     ++context_.counters.stray_responses;
+    return;
+  }
+  if (!IsOurs(response.via.front(), transaction->flow)) {
+    ++context_.counters.stray_responses;
+    ++context_.counters.rewritten_responses;
+    context_.user->OnRewritten(response.via.front(), flow);
     return;
   }
   const ClientEvent event = EventOf(response.status);

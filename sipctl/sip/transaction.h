@@ -78,6 +78,10 @@ class TransactionUser {
                           ResponseOrigin origin) = 0;
 
   virtual void OnServerFailure(TransactionId id, ServerFailure failure) = 0;
+
+  // A response to a request of ours came with another sent-by than we wrote: something on the way
+  // rewrites SIP, and not well (trap T-09). It is dropped (RFC 3261 section 18.1.2). To be told.
+  virtual void OnRewritten(const Via& /*theirs*/, const Flow& /*flow*/) {}
 };
 
 struct TransactionOptions {
@@ -114,6 +118,7 @@ struct TransactionCounters {
   uint64_t retransmissions_in = 0;                // absorbed or answered from memory
   uint64_t retransmissions_out = 0;               // by timers, requests and responses
   uint64_t stray_responses = 0, stray_acks = 0;   // belong to no transaction; dropped
+  uint64_t rewritten_responses = 0;               // stray, too: our branch, another's sent-by
   uint64_t stray_cancels = 0;                     // 481
   uint64_t merged = 0;                            // 482
   uint64_t refused = 0;                           // 503, the layer is full

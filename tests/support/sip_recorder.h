@@ -76,6 +76,7 @@ class RecordingUser : public TransactionUser {
   void OnResponse(TransactionId id, Message response, const Flow&, ResponseOrigin origin) override {
     responses.push_back({id, std::move(response), origin});
   }
+  void OnRewritten(const Via& theirs, const Flow&) override { rewritten.push_back(theirs.host); }
   void OnServerFailure(TransactionId id, ServerFailure failure) override {
     failures.emplace_back(id, failure);
   }
@@ -85,6 +86,7 @@ class RecordingUser : public TransactionUser {
   std::vector<Request> cancels;
   std::vector<Response> responses;
   std::vector<std::pair<TransactionId, ServerFailure>> failures;
+  std::vector<std::string> rewritten;  // hosts that were written instead of ours
 };
 
 }  // namespace sipctl::sip

@@ -225,5 +225,24 @@ TEST_P(CallsInBadWeather, LeaveNothingBehind) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, CallsInBadWeather, testing::Range<uint64_t>(1, 13));
 
+TEST_F(CallTableTest, SomethingThatRewritesSipIsNamedOnceForEachTrunk) {
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  ASSERT_NE(world_.pbx.Got(Method::kInvite), nullptr);
+  Message response = MakeResponse(*world_.pbx.Got(Method::kInvite), 180, "pbx");
+  response.via[0].host = "192.168.1.4";
+  for (int i = 0; i < 3; ++i) world_.sipctl->layer->OnMessage(response, sip::SipHost::To(3, {}));
+  EXPECT_THAT(world_.sipctl->notes.notices,
+              testing::Contains(
+                  testing::AllOf(testing::HasSubstr("trunk pbx: a response from 10.0.0.3:5060 "
+                                                    "was for 192.168.1.4:5060 where"),
+                                 testing::HasSubstr("we had written 10.0.0.1:5060")))
+                  .Times(1));
+  EXPECT_EQ(world_.carrier.CountStatus(180), 0u);
+  world_.carrier.Cancel();
+  world_.Run(1000);
+  world_.ExpectNothingLeft();
+}
+
 }  // namespace
 }  // namespace sipctl::call

@@ -217,6 +217,9 @@ TEST_F(ClientSideTest, AResponseWithoutAProofOrForAnotherIsDropped) {
   layer_.OnMessage(other_method, Udp());
   EXPECT_TRUE(user_.responses.empty());
   EXPECT_EQ(layer_.counters().stray_responses, 4u);
+  // Our branch, another's address: that one is worth a word.
+  EXPECT_EQ(layer_.counters().rewritten_responses, 1u);
+  EXPECT_EQ(user_.rewritten, std::vector<std::string>{"192.0.2.77"});
 }
 
 TEST_F(ClientSideTest, ARefusedSendIsA503ToldLater) {

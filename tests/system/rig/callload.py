@@ -84,14 +84,19 @@ def run(rate, seconds, hold_ms, transport):
     office.own_network()
     tandem.raise_descriptor_limit()
     turn = Run(rate, seconds, hold_ms, transport)
-    results = {}
+    results, failures = {}, []
     try:
         for name in ("sipctl", "kamailio"):
-            results[name] = getattr(turn, name)()
+            try:
+                results[name] = getattr(turn, name)()
+            except Failed as failure:  # the other one may tell whether the generator is to blame
+                failures.append(str(failure))
             turn.stop()
     finally:
         turn.stop()
         shutil.rmtree(turn.folder, True)
+    if failures:
+        raise Failed("\n".join(failures))
     ours, theirs = (results[name]["cpu_ms_per_call"] for name in ("sipctl", "kamailio"))
     print(f"calls: sipctl takes {ours:.2f} ms of CPU a call, Kamailio {theirs:.2f}")
     return results
