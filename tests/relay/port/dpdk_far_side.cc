@@ -1,7 +1,6 @@
 // The port suite over DPDK: a memif pair inside this process, and af_packet on a veth cable.
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <memory>
 
 #include "gtest/gtest.h"
@@ -51,22 +50,18 @@ class MemifFarSide final : public FarSide {
     if (far_port_->Send({&packet, 1}) != 1) std::abort();
   }
   std::optional<Heard> Hear(const abi::Endpoint& at) override {
-    std::vector<Heard>& heard = heard_[at.port];
     const TimeNs deadline = MonotonicNow() + kSecond;
-    while (heard.empty() && MonotonicNow() < deadline) {
+    while (inbox_.IsEmpty(at.port) && MonotonicNow() < deadline) {
       Packet packets[kBurstMax];
       const size_t count = far_port_->Receive(packets, 0);
       for (const Packet& packet : std::span(packets, count)) {
-        heard_[packet.local.port].push_back({.payload = {packet.data, packet.data + packet.length},
-                                             .from = packet.remote,
-                                             .dscp = packet.dscp});
+        inbox_.Put(packet.local.port, {.payload = {packet.data, packet.data + packet.length},
+                                       .from = packet.remote,
+                                       .dscp = packet.dscp});
       }
       far_port_->Release({packets, count});
     }
-    if (heard.empty()) return std::nullopt;
-    Heard first = std::move(heard.front());
-    heard.erase(heard.begin());
-    return first;
+    return inbox_.Take(at.port);
   }
 
  private:
@@ -77,7 +72,7 @@ class MemifFarSide final : public FarSide {
   std::unique_ptr<Port> far_port_;
   uint32_t in_rings_ = 0;
   uint16_t next_port_ = 4000;
-  std::map<uint16_t, std::vector<Heard>> heard_;
+  Inbox inbox_;
 };
 
 // The far party writes and reads whole frames at the other end of a cable.
@@ -103,9 +98,8 @@ class CableFarSide final : public FarSide {
     end_.Send(FrameOf(from, {.address = kOwnAddress, .port = to_port}, payload, dscp));
   }
   std::optional<Heard> Hear(const abi::Endpoint& at) override {
-    std::vector<Heard>& heard = heard_[at.port];
     const TimeNs deadline = MonotonicNow() + kSecond;
-    while (heard.empty() && MonotonicNow() < deadline) {
+    while (inbox_.IsEmpty(at.port) && MonotonicNow() < deadline) {
       const std::optional<std::vector<uint8_t>> frame = end_.Receive(deadline);
       wire::Frame read;
       if (!frame ||
@@ -117,14 +111,11 @@ class CableFarSide final : public FarSide {
       EXPECT_EQ(read.to, kFarMac);
       EXPECT_EQ(read.hop_limit, wire::kHopLimit);
       const auto payload = frame->begin() + read.payload_offset;
-      heard_[read.destination.port].push_back({.payload = {payload, payload + read.payload_length},
-                                               .from = read.source,
-                                               .dscp = read.dscp});
+      inbox_.Put(read.destination.port, {.payload = {payload, payload + read.payload_length},
+                                         .from = read.source,
+                                         .dscp = read.dscp});
     }
-    if (heard.empty()) return std::nullopt;
-    Heard first = std::move(heard.front());
-    heard.erase(heard.begin());
-    return first;
+    return inbox_.Take(at.port);
   }
 
  private:
@@ -134,7 +125,7 @@ class CableFarSide final : public FarSide {
   CableEnd end_;
   uint32_t in_rings_ = 0;
   uint16_t next_port_ = 4000;
-  std::map<uint16_t, std::vector<Heard>> heard_;
+  Inbox inbox_;
 };
 
 template <typename Side>

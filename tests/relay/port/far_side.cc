@@ -1,7 +1,6 @@
 #include "tests/relay/port/far_side.h"
 
 #include <cstdlib>
-#include <map>
 
 #include "relay/port/memory.h"
 #include "relay/port/uring.h"
@@ -44,21 +43,17 @@ class MemoryFarSide final : public FarSide {
     while (std::optional<Datagram> datagram = port_.Collect()) {
       abi::Endpoint from = own_address();
       from.port = datagram->local.port;
-      heard_[datagram->remote.port].push_back(
-          {.payload = std::move(datagram->payload), .from = from, .dscp = datagram->dscp});
+      inbox_.Put(datagram->remote.port,
+                 {.payload = std::move(datagram->payload), .from = from, .dscp = datagram->dscp});
     }
-    std::vector<Heard>& heard = heard_[at.port];
-    if (heard.empty()) return std::nullopt;
-    Heard first = std::move(heard.front());
-    heard.erase(heard.begin());
-    return first;
+    return inbox_.Take(at.port);
   }
 
  private:
   abi::CounterBlock counters_{};
   MemoryPort port_;
   uint16_t next_port_ = 4000;
-  std::map<uint16_t, std::vector<Heard>> heard_;
+  Inbox inbox_;
 };
 
 class SocketFarSide final : public FarSide {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/port/port.h"
@@ -15,6 +18,23 @@ struct Heard {
   std::vector<uint8_t> payload;
   abi::Endpoint from;  // as the far party sees it
   uint8_t dscp;
+};
+
+// What came to the far party, kept by its port until the suite asks.
+class Inbox {
+ public:
+  void Put(uint16_t port, Heard heard) { heard_[port].push_back(std::move(heard)); }
+  bool IsEmpty(uint16_t port) { return heard_[port].empty(); }
+  std::optional<Heard> Take(uint16_t port) {
+    std::deque<Heard>& heard = heard_[port];
+    if (heard.empty()) return std::nullopt;
+    Heard first = std::move(heard.front());
+    heard.pop_front();
+    return first;
+  }
+
+ private:
+  std::map<uint16_t, std::deque<Heard>> heard_;
 };
 
 // A port of one kind together with a far party that talks to it.

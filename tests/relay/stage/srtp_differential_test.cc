@@ -53,10 +53,13 @@ class SrtpDifferential : public testing::TestWithParam<std::tuple<SrtpEngineKind
   Bytes NextPacket() {
     const size_t stream = Random(20) == 0 ? Random(kStreams) : 0;
     const size_t sizes[] = {160, 160, Random(1400), Random(33)};
-    return MakeRtp(ssrc_[stream], NextSequence(stream), sizes[Random(4)],
-                   static_cast<uint32_t>(random_()),
-                   static_cast<uint8_t>(Random(8) == 0 ? Random(16) : 0),
-                   Random(8) == 0 ? static_cast<int>(Random(5)) : -1);
+    // Drawn one after the other, so that every compiler makes the same packets.
+    const uint16_t sequence = NextSequence(stream);
+    const size_t size = sizes[Random(4)];
+    const auto timestamp = static_cast<uint32_t>(random_());
+    const auto csrcs = static_cast<uint8_t>(Random(8) == 0 ? Random(16) : 0);
+    const int extension = Random(8) == 0 ? static_cast<int>(Random(5)) : -1;
+    return MakeRtp(ssrc_[stream], sequence, size, timestamp, csrcs, extension);
   }
 
   // What the network makes of it.
@@ -108,11 +111,11 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
   size_t accepted = 0;
   size_t refused = 0;
   size_t twice = 0;
-  size_t refused_in_row = 0;
+  size_t refused_in_row = 0;  // of the first stream: the others' few packets say nothing of it
   uint32_t agreed = 100;
   std::vector<Bytes> burst;
   for (size_t i = 0; i < packets; ++i) {
-    if (refused_in_row > 150) {
+    if (refused_in_row > 40) {
       refused_in_row = 0;
       ends = std::make_unique<Ends>(kind, suite_, RandomKey(suite_, ++agreed));
     }
@@ -135,6 +138,7 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
     std::vector<Bytes> theirs = burst;
     const std::vector<Verdict> verdicts = ends->receiver.UnprotectBurst(&burst);
     for (size_t j = 0; j < burst.size(); ++j) {
+      const bool of_first = theirs[j].size() >= 12 && wire::Load32(&theirs[j][8]) == ssrc_[0];
       const bool good = theirs[j].size() >= 12 && ends->oracle_in.Unprotect(&theirs[j]);
       ASSERT_EQ(verdicts[j] == Verdict::kForwarded, good)
           << "packet " << i << " " << NameOf(verdicts[j]);
@@ -142,15 +146,14 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
         ASSERT_EQ(burst[j], theirs[j]) << "packet " << i;
       }
       (good ? accepted : refused) += 1;
-      refused_in_row = good ? 0 : refused_in_row + 1;
+      if (of_first) refused_in_row = good ? 0 : refused_in_row + 1;
     }
     burst.clear();
   }
   RecordProperty("accepted", static_cast<int>(accepted));
   RecordProperty("refused", static_cast<int>(refused));
   RecordProperty("twice", static_cast<int>(twice));
-  // One leap of a stream may cost a few hundred packets, of the short run's two thousand.
-  EXPECT_GT(accepted, packets / 8);
+  EXPECT_GT(accepted, packets / 3);
   EXPECT_GT(refused, packets / 50);
   EXPECT_GT(twice, packets / 200);
 }
