@@ -42,7 +42,8 @@ constexpr CommandRow kCommands[] = {
        options->carrier_sheet.trunk = argument;
      }},
     {Command::kProbe, "probe", "TRUNK",
-     "Asks the network: name, connection, OPTIONS, our addresses and ports; with likely causes.",
+     "Asks the network: name, connection, TLS, OPTIONS, our addresses and ports; with likely "
+     "causes.",
      [](Options* options, const std::string& argument) { options->probe.trunk = argument; }},
     {Command::kExotelPlan, "exotel-plan", "TRUNK",
      "Prints the requests that set the trunk up at Exotel, as a script; executes nothing.",

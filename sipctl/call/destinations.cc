@@ -24,6 +24,12 @@ sip::Protocol ProtocolOf(trunk::Transport transport) {
   return sip::Protocol::kUdp;
 }
 
+sip::Place PlaceOf(const trunk::Destination& destination) {
+  return {.host = destination.host,
+          .port = destination.by_srv ? uint16_t{0} : destination.port,
+          .protocol = ProtocolOf(destination.transport)};
+}
+
 Destinations::Destinations(const trunk::Config& config, const Timers* timers, sip::Locator* locator,
                            sip::Tokens* tokens)
     : timers_(timers), locator_(locator), tokens_(tokens) {
@@ -37,9 +43,7 @@ void Destinations::Follow(const trunk::Config& config) {
     Trunk& trunk = trunks_.emplace_back();
     trunk.ipv4 = config.listeners[configured.listener].bind.address.IsIpv4();
     for (const trunk::Destination& each : configured.destinations) {
-      const size_t place = locator_->Watch({.host = each.host,
-                                            .port = each.by_srv ? uint16_t{0} : each.port,
-                                            .protocol = ProtocolOf(each.transport)});
+      const size_t place = locator_->Watch(PlaceOf(each));
       trunk.destinations.push_back({place, each.priority, each.weight});
       configured_.push_back(place);
     }

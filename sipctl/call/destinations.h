@@ -27,6 +27,7 @@ struct Attempt {
 };
 
 sip::Protocol ProtocolOf(trunk::Transport transport);
+sip::Place PlaceOf(const trunk::Destination& destination);
 
 class Destinations {
  public:

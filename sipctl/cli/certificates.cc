@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "sipctl/cli/tls_of.h"
 #include "sipctl/sip/certificate.h"
 #include "sipctl/text.h"
 
@@ -61,23 +62,17 @@ class Examination {
   }
 
   void Look(const trunk::Trunk& trunk) {
-    if (trunk.destinations.empty() ||
-        trunk.destinations.front().transport != trunk::Transport::kTls)
-      return;
+    const auto options = TlsOf(trunk);
+    if (!options) return;
     const std::string who = Concat("trunk '", trunk.name, "'");
-    const sip::TlsClientOptions options{
-        .name = trunk.tls.name.empty() ? trunk.destinations.front().host : trunk.tls.name,
-        .trust = trunk.tls.trust,
-        .identity = {.certificate = trunk.tls.certificate, .key = trunk.tls.key},
-        .verify = trunk.tls.verify};
-    if (const auto client = sip::MakeTlsClient(options); !client.ok()) {
+    if (const auto client = sip::MakeTlsClient(*options); !client.ok()) {
       return Report(Severity::kError, trunk.line,
                     Concat(who, ": ", std::string(client.status().message())),
                     "PEM files that this user may read");
     }
-    if (options.identity.certificate.empty()) return;
-    const auto facts = sip::ReadCertificate(options.identity);
-    if (facts.ok()) LookAtTime(*facts, who, options.identity.certificate, trunk.line);
+    if (options->identity.certificate.empty()) return;
+    const auto facts = sip::ReadCertificate(options->identity);
+    if (facts.ok()) LookAtTime(*facts, who, options->identity.certificate, trunk.line);
   }
 
   void LookAtTime(const sip::CertificateFacts& facts, const std::string& who,

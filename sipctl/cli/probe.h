@@ -5,7 +5,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "sipctl/cli/name_lookup.h"
+#include "sipctl/cli/probe_names.h"
 
 namespace sipctl::cli {
 
@@ -16,9 +16,10 @@ struct ProbeOptions {
 
 // What the probe sees of the world; tests bring their own.
 struct ProbeWorld {
-  NameLookup look_up = LookUpName;
+  ProbeNames::MakeResolver make_resolver;  // empty: the name servers of the configuration
   std::string proc = "/proc/sys/net/ipv4";
-  int wait_ms = 4000;  // for a connection, and for an answer
+  int wait_ms = 4000;       // for a connection, for a hand-shake, and for an answer
+  int dns_wait_ms = 12000;  // for a name: every server is asked again
 };
 
 // Exit status: 0 when no step failed (warnings included), else 1.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "sipctl/loop.h"
 
@@ -57,6 +58,7 @@ absl::Status ProbeSocket::Connect(const sdp::IpAddress& from, const sdp::IpEndpo
   fd_ = socket(to.address.IsIpv4() ? AF_INET : AF_INET6,
                (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd_ < 0) return FromErrno(errno);
+  bytes_ = sip::MakePlainStream(fd_);
   sockaddr_storage storage;
   if (!from.IsUnspecified() && from.IsIpv4() == to.address.IsIpv4()) {
     const socklen_t size = Fill({.address = from, .port = 0}, &storage);
@@ -92,26 +94,68 @@ sdp::IpEndpoint ProbeSocket::local() const {
   return endpoint;
 }
 
+bool ProbeSocket::Wait(sip::Stream::Outcome outcome, TimeMs end) const {
+  const short events = outcome == sip::Stream::Outcome::kWantWrite ? POLLOUT : POLLIN;
+  return WaitFor(fd_, events, static_cast<int>(end - MonotonicNow()));
+}
+
+absl::Status ProbeSocket::Secure(sip::TlsContext* context, std::string_view name, int wait_ms) {
+  const TimeMs end = MonotonicNow() + wait_ms;
+  std::unique_ptr<sip::TlsStream> tls = context->MakeStream(fd_, name, {});
+  tls_ = tls.get();
+  bytes_ = std::move(tls);
+  while (true) {
+    switch (const auto result = bytes_->Handshake(); result.outcome) {
+      case sip::Stream::Outcome::kDone:
+        return absl::OkStatus();
+      case sip::Stream::Outcome::kClosed:
+        return absl::UnavailableError("closed in the middle of the hand-shake");
+      case sip::Stream::Outcome::kFailed:
+        return absl::UnavailableError(bytes_->error());
+      default:
+        if (!Wait(result.outcome, end)) return FromErrno(ETIMEDOUT);
+    }
+  }
+}
+
+absl::Status ProbeSocket::Send(std::string_view bytes, TimeMs end) {
+  while (!bytes.empty()) {
+    const auto result = bytes_->Write(bytes);
+    if (result.outcome == sip::Stream::Outcome::kDone) {
+      bytes.remove_prefix(result.bytes);
+    } else if (result.outcome == sip::Stream::Outcome::kFailed ||
+               result.outcome == sip::Stream::Outcome::kClosed) {
+      return absl::UnavailableError(bytes_->error());
+    } else if (!Wait(result.outcome, end)) {
+      return FromErrno(ETIMEDOUT);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> ProbeSocket::Ask(std::string_view request, int wait_ms) {
   const TimeMs end = MonotonicNow() + wait_ms;
   int again_ms = kT1Ms;
   std::string answer;
-  bool send_it = true;
+  if (const absl::Status sent = Send(request, end); !sent.ok()) return sent;
   while (answer.find("\r\n\r\n") == std::string::npos) {
-    if (send_it && send(fd_, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
-      return FromErrno(errno);
+    char buffer[8192];
+    const auto result = bytes_->Read(buffer, sizeof buffer);
+    if (result.outcome == sip::Stream::Outcome::kDone) {
+      answer.append(buffer, result.bytes);
+      continue;
     }
-    const TimeMs left_ms = end - MonotonicNow();
-    if (left_ms <= 0) return FromErrno(ETIMEDOUT);
-    const int turn_ms = static_cast<int>(stream_ ? left_ms : std::min<TimeMs>(left_ms, again_ms));
-    send_it = !WaitFor(fd_, POLLIN, turn_ms) && !stream_;
+    if (result.outcome == sip::Stream::Outcome::kClosed) {
+      return absl::UnavailableError("the connection was closed without an answer");
+    }
+    if (result.outcome == sip::Stream::Outcome::kFailed) {
+      return absl::UnavailableError(bytes_->error());
+    }
+    const TimeMs now = MonotonicNow();
+    if (now >= end) return FromErrno(ETIMEDOUT);
+    if (Wait(result.outcome, stream_ ? end : std::min(end, now + again_ms)) || stream_) continue;
     again_ms = std::min(again_ms * 2, kT2Ms);
-    if (send_it) continue;
-    char bytes[8192];
-    const ssize_t got = recv(fd_, bytes, sizeof bytes, 0);
-    if (got == 0) return absl::UnavailableError("the connection was closed without an answer");
-    if (got < 0 && errno != EAGAIN) return FromErrno(errno);
-    if (got > 0) answer.append(bytes, static_cast<size_t>(got));
+    if (const absl::Status sent = Send(request, end); !sent.ok()) return sent;
   }
   return answer;
 }

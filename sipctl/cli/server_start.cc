@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "sipctl/cli/server.h"
+#include "sipctl/cli/tls_of.h"
 #include "sipctl/sdp/crypto.h"
 #include "sipctl/text.h"
 #include "spdlog/spdlog.h"
@@ -22,19 +23,6 @@ uint64_t Random() {
   while (getrandom(&value, sizeof value, 0) != sizeof value) {
   }
   return value;
-}
-
-std::optional<sip::TlsClientOptions> TlsOf(const trunk::Trunk& trunk) {
-  if (trunk.destinations.empty() ||
-      trunk.destinations.front().transport != trunk::Transport::kTls) {
-    return std::nullopt;
-  }
-  const trunk::Tls& tls = trunk.tls;
-  return sip::TlsClientOptions{
-      .name = tls.name.empty() ? trunk.destinations.front().host : tls.name,
-      .trust = tls.trust,
-      .identity = {.certificate = tls.certificate, .key = tls.key},
-      .verify = tls.verify};
 }
 
 }  // namespace

@@ -32,15 +32,20 @@ int64_t UnixSeconds(const ASN1_TIME* time) {
   return timegm(&parts);
 }
 
-std::vector<CertificatePtr> ReadAll(const std::string& file) {
+std::vector<CertificatePtr> ReadAll(BIO* bio) {
   std::vector<CertificatePtr> certificates;
-  const BioPtr bio(BIO_new_file(file.c_str(), "r"));
   if (bio == nullptr) return certificates;
-  while (X509* one = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+  while (X509* one = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr)) {
     certificates.emplace_back(one);
   }
   ERR_clear_error();
   return certificates;
+}
+
+std::string CommonName(const X509_NAME* name) {
+  char text[256];
+  const int size = X509_NAME_get_text_by_NID(name, NID_commonName, text, sizeof text);
+  return size < 0 ? std::string() : std::string(text, static_cast<size_t>(size));
 }
 
 std::optional<std::string> TextOf(const GENERAL_NAME* name) {
@@ -85,6 +90,22 @@ bool IsIssuedByRoot(X509* certificate) {
   return known;
 }
 
+std::optional<CertificateFacts> FactsOf(const std::vector<CertificatePtr>& chain) {
+  if (chain.empty()) return std::nullopt;
+  CertificateFacts facts;
+  facts.names = NamesOf(chain.front().get());
+  facts.not_before_unix_s = UnixSeconds(X509_get0_notBefore(chain.front().get()));
+  facts.not_after_unix_s = INT64_MAX;
+  facts.chain_complete = IsIssuedByRoot(chain.back().get());
+  facts.issuer = CommonName(X509_get_issuer_name(chain.back().get()));
+  for (size_t i = 0; i < chain.size(); ++i) {
+    facts.not_after_unix_s =
+        std::min(facts.not_after_unix_s, UnixSeconds(X509_get0_notAfter(chain[i].get())));
+    if (i > 0 && !IsIssuedBy(chain[i - 1].get(), chain[i].get())) facts.chain_complete = false;
+  }
+  return facts;
+}
+
 }  // namespace
 
 absl::StatusOr<CertificateFacts> ReadCertificate(const TlsIdentity& identity) {
@@ -92,21 +113,17 @@ absl::StatusOr<CertificateFacts> ReadCertificate(const TlsIdentity& identity) {
   if (const auto server = MakeTlsServer({.identity = identity, .client_trust = {}}); !server.ok()) {
     return server.status();
   }
-  const std::vector<CertificatePtr> chain = ReadAll(identity.certificate);
-  if (chain.empty()) {
+  const BioPtr file(BIO_new_file(identity.certificate.c_str(), "r"));
+  auto facts = FactsOf(ReadAll(file.get()));
+  if (!facts) {
     return absl::InvalidArgumentError(absl::StrCat(identity.certificate, " has no certificate"));
   }
-  CertificateFacts facts;
-  facts.names = NamesOf(chain.front().get());
-  facts.not_before_unix_s = UnixSeconds(X509_get0_notBefore(chain.front().get()));
-  facts.not_after_unix_s = INT64_MAX;
-  facts.chain_complete = IsIssuedByRoot(chain.back().get());
-  for (size_t i = 0; i < chain.size(); ++i) {
-    facts.not_after_unix_s =
-        std::min(facts.not_after_unix_s, UnixSeconds(X509_get0_notAfter(chain[i].get())));
-    if (i > 0 && !IsIssuedBy(chain[i - 1].get(), chain[i].get())) facts.chain_complete = false;
-  }
-  return facts;
+  return *std::move(facts);
+}
+
+std::optional<CertificateFacts> FactsOfChain(std::string_view pem) {
+  const BioPtr memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  return FactsOf(ReadAll(memory.get()));
 }
 
 bool Covers(const CertificateFacts& facts, std::string_view host) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +19,13 @@ struct CertificateFacts {
   // Each certificate is signed by the next one; false when one that is neither self-signed nor
   // known to the system as a root's issue stands last.
   bool chain_complete = false;
+  std::string issuer;  // common name of who signed the last one
 };
 
 // Reads the files as a listener would. An error when it could not use them.
 absl::StatusOr<CertificateFacts> ReadCertificate(const TlsIdentity& identity);
+// Of a chain in PEM, the owner's certificate first; nothing when there is none in it.
+std::optional<CertificateFacts> FactsOfChain(std::string_view pem);
 
 // Whether a certificate with these names is good for `host` (RFC 6125: a wildcard stands for one
 // whole label).

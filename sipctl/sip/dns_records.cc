@@ -190,6 +190,7 @@ DnsAnswer ReadDnsReply(std::string_view reply, DnsType type) {
     if (record.type == kAlias) {
       Cursor cursor(reply, record.data_at);
       name = cursor.Name();
+      if (answer.alias.empty()) answer.alias = name;
       answer.ttl_s = std::min(answer.ttl_s, record.ttl_s);
     } else if (record.type == static_cast<uint16_t>(type) && Take(reply, record, &answer)) {
       answer.ttl_s = std::min(answer.ttl_s, record.ttl_s);

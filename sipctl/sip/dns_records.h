@@ -39,6 +39,8 @@ struct DnsAnswer {
   };
   Outcome outcome = Outcome::kFailed;
   uint32_t ttl_s = 0;  // the least of all records used
+  std::string
+      alias;  // where a CNAME at the very name that was asked for leads; empty: there is none
   std::vector<relay::abi::Address> addresses;
   std::vector<SrvRecord> srv;
   std::vector<NaptrRecord> naptr;

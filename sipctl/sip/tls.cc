@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@ namespace {
 
 using CtxPtr = OpensslPtr<SSL_CTX, SSL_CTX_free>;
 using SslPtr = OpensslPtr<SSL, SSL_free>;
+using BioPtr = OpensslPtr<BIO, BIO_free_all>;
 using SessionPtr = OpensslPtr<SSL_SESSION, SSL_SESSION_free>;
 
 // Sessions that a client remembers: one for each address of the peer.
@@ -67,9 +69,9 @@ BIO_METHOD* SocketMethod() {
   return kMethod;
 }
 
-class TlsStream : public Stream {
+class OpensslStream : public TlsStream {
  public:
-  TlsStream(std::shared_ptr<TlsContext> context, SslPtr ssl, uint64_t* resumed)
+  OpensslStream(std::shared_ptr<TlsContext> context, SslPtr ssl, uint64_t* resumed)
       : context_(std::move(context)), ssl_(std::move(ssl)), resumed_(resumed) {}
 
   Result Handshake() override {
@@ -99,6 +101,23 @@ class TlsStream : public Stream {
     ERR_clear_error();
   }
   std::string error() const override { return error_; }
+  std::string session() const override {
+    return absl::StrCat(SSL_get_version(ssl_.get()), ", ", SSL_get_cipher_name(ssl_.get()));
+  }
+  std::string peer_chain() const override {
+    const BioPtr pem(BIO_new(BIO_s_mem()));
+    // As client the list begins with the peer's own; as server it stands apart.
+    const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl_.get());
+    if (SSL_is_server(ssl_.get()))
+      PEM_write_bio_X509(pem.get(), SSL_get0_peer_certificate(ssl_.get()));
+    for (int i = 0; i < sk_X509_num(chain); ++i) {
+      PEM_write_bio_X509(pem.get(), sk_X509_value(chain, i));
+    }
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(pem.get(), &text);
+    ERR_clear_error();
+    return {text, static_cast<size_t>(size)};
+  }
 
  private:
   Result ResultOf(int value, size_t bytes) {
@@ -136,8 +155,8 @@ class Context : public TlsContext, public std::enable_shared_from_this<Context> 
   Context(CtxPtr ctx, bool server, std::string name)
       : ctx_(std::move(ctx)), server_(server), name_(std::move(name)) {}
 
-  std::unique_ptr<Stream> MakeStream(int fd, std::string_view name,
-                                     std::string_view address) override {
+  std::unique_ptr<TlsStream> MakeStream(int fd, std::string_view name,
+                                        std::string_view address) override {
     SslPtr ssl(SSL_new(ctx_.get()));
     BIO* bio = BIO_new(SocketMethod());
     BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
@@ -148,7 +167,7 @@ class Context : public TlsContext, public std::enable_shared_from_this<Context> 
     } else {
       Prepare(ssl.get(), name.empty() ? name_ : std::string(name), address);
     }
-    return std::make_unique<TlsStream>(shared_from_this(), std::move(ssl), &resumed_);
+    return std::make_unique<OpensslStream>(shared_from_this(), std::move(ssl), &resumed_);
   }
   uint64_t resumed() const override { return resumed_; }
 

@@ -33,6 +33,15 @@ struct TlsClientOptions {
   bool verify = true;    // false: anybody may answer (a laboratory)
 };
 
+// What a hand-shake showed of the other side, for people (sipctl probe).
+class TlsStream : public Stream {
+ public:
+  virtual std::string session() const = 0;  // "TLSv1.3, TLS_AES_256_GCM_SHA384"
+  // The peer's certificates in PEM as they came, its own first; empty while it has shown none that
+  // was accepted.
+  virtual std::string peer_chain() const = 0;
+};
+
 // Kept alive by each stream made of it.
 class TlsContext {
  public:
@@ -40,8 +49,8 @@ class TlsContext {
   // `fd` is connected, non-blocking, and stays the caller's. As client: `name` is whom this stream
   // calls, empty = the options' name; streams with the same `name` and `address` go to the same
   // server, whose session may be taken up again.
-  virtual std::unique_ptr<Stream> MakeStream(int fd, std::string_view name,
-                                             std::string_view address) = 0;
+  virtual std::unique_ptr<TlsStream> MakeStream(int fd, std::string_view name,
+                                                std::string_view address) = 0;
   virtual uint64_t resumed() const = 0;  // hand-shakes that took up an earlier session
 };
 

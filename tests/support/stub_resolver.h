@@ -40,6 +40,12 @@ class StubResolver : public sipctl::sip::Resolver {
     Put(name, sipctl::sip::DnsType::kA, v4, !v4.addresses.empty());
     Put(name, sipctl::sip::DnsType::kAaaa, v6, !v6.addresses.empty());
   }
+  // What is there already is found by way of another name.
+  void Alias(const std::string& name, const std::string& target) {
+    for (auto& [asked_for, answer] : table_) {
+      if (asked_for.first == name) answer.alias = target;
+    }
+  }
   void Srv(const std::string& name, uint32_t ttl_s, std::vector<sipctl::sip::SrvRecord> records) {
     sipctl::sip::DnsAnswer answer = Found(ttl_s);
     answer.srv = std::move(records);

@@ -12,6 +12,10 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "sipctl/sdp/address.h"
+#include "sipctl/sip/tls.h"
+#include "tests/support/certificates.h"
+#include "tests/support/stub_resolver.h"
 
 namespace sipctl::cli {
 namespace {
@@ -99,9 +103,11 @@ class ProbeTest : public testing::Test {
     Proc("32768\t60999", "");
     world_.proc = folder_;
     world_.wait_ms = 2000;
-    world_.look_up = [this](const std::string& name) {
-      asked_.push_back(name);
-      return answer_;
+    world_.dns_wait_ms = 2000;
+    world_.make_resolver = [this](Loop* loop) -> absl::StatusOr<std::unique_ptr<sip::Resolver>> {
+      auto resolver = std::make_unique<::support::StubResolver>(&loop->timers());
+      names_(resolver.get());
+      return resolver;
     };
   }
   ~ProbeTest() override { EXPECT_EQ(std::system(("rm -r " + folder_).c_str()), 0); }
@@ -120,7 +126,8 @@ class ProbeTest : public testing::Test {
         << "\"}\nrelay:\n  addresses:\n    - local: 127.0.0.1\n"
         << "trunks:\n  - name: carrier\n    sources: [127.0.0.0/24]\n    media_networks: "
            "[127.0.0.1]\n"
-        << "    destination: \"" << destination << "\"\n    transport: " << transport << "\n"
+        << (destination.empty() ? "" : "    destination: \"" + destination + "\"\n")
+        << "    transport: " << transport << "\n"
         << more << "  - name: pbx\n    sources: [127.0.1.2]\n    media_networks: [127.0.1.2]\n"
         << "    transport: " << transport
         << "\n"
@@ -136,8 +143,7 @@ class ProbeTest : public testing::Test {
 
   std::string folder_, said_;
   ProbeWorld world_;
-  NameAnswer answer_;
-  std::vector<std::string> asked_;
+  std::function<void(::support::StubResolver*)> names_ = [](::support::StubResolver*) {};
 };
 
 TEST_F(ProbeTest, AnAnsweringServerIsFineStepByStep) {
@@ -185,7 +191,7 @@ TEST_F(ProbeTest, ARefusedConnectionHasItsCauses) {
       Says("/tcp: Connection refused\n  likely, the most likely first:\n"
            "  1. nobody listens for tcp on port "))
       << said_;
-  EXPECT_TRUE(Says("options     skipped N ms  no connection\n"));
+  EXPECT_FALSE(Says("options ")) << said_;
   EXPECT_TRUE(Says("probe: 1 failed, 1 warning\n"));
 }
 
@@ -205,40 +211,81 @@ TEST_F(ProbeTest, SilenceAndOtherServicesAreTold) {
 
 TEST_F(ProbeTest, ANameThatLeadsElsewhereThanTheSourcesIsAWarning) {
   Server server(SOCK_STREAM, "SIP/2.0 200 OK\r\n\r\n");
-  answer_ = {
-      .addresses = {Ip("127.0.0.1"), Ip("192.0.2.7")}, .ttl_s = 30, .alias = "", .error = ""};
-  EXPECT_EQ(Run("edge.example.com:" + std::to_string(server.port()), "tcp"), 0);
-  EXPECT_EQ(asked_, std::vector<std::string>{"edge.example.com"});
+  const std::string port = std::to_string(server.port());
+  names_ = [](auto* dns) { dns->Addresses("edge.example.com", 30, {"127.0.0.1", "127.0.3.7"}); };
+  EXPECT_EQ(Run("edge.example.com:" + port, "tcp"), 1);
   EXPECT_TRUE(
-      Says("dns         warning N ms  CV-06: edge.example.com: 127.0.0.1, 192.0.2.7 for 30 "
-           "s; sources do not have 192.0.2.7\n"))
+      Says("dns         warning N ms  CV-06: edge.example.com:" + port + "/tcp is at 127.0."))
       << said_;
-  Server again(SOCK_STREAM, "SIP/2.0 200 OK\r\n\r\n");
-  answer_.addresses.pop_back();
-  EXPECT_EQ(Run("edge.example.com:" + std::to_string(again.port()), "tcp"), 0);
-  EXPECT_TRUE(Says("dns         ok N ms  edge.example.com: 127.0.0.1 for 30 s\n")) << said_;
+  EXPECT_TRUE(Says("; sources do not have 127.0.3.7\n")) << said_;
+  // Every address is asked, not only the first one.
+  EXPECT_TRUE(Says("connect     ok N ms  127.0.0.1:" + port + "/tcp from 127.0.0.1\n")) << said_;
+  EXPECT_TRUE(Says("connect     FAILED N ms  127.0.3.7:" + port + "/tcp: Connection refused\n"))
+      << said_;
+}
+
+TEST_F(ProbeTest, ANameWithoutAPortIsFoundByItsServices) {
+  Server server(SOCK_STREAM, "SIP/2.0 200 OK\r\n\r\n");
+  const uint16_t port = server.port();
+  names_ = [port](auto* dns) {
+    dns->Srv("_sip._tcp.example.com", 30, {{1, 1, port, "edge.example.com"}});
+    dns->Addresses("edge.example.com", 30, {"127.0.0.1", "2001:db8::1"});
+  };
+  EXPECT_EQ(Run("example.com", "tcp"), 0) << said_;
+  EXPECT_TRUE(Says("dns         ok N ms  example.com/tcp is at 127.0.0.1:" + std::to_string(port) +
+                   "/tcp\n"))
+      << said_;
+  EXPECT_TRUE(Says("options     ok N ms  200 OK: it is there and speaks SIP\n")) << said_;
+  server.Stop();
+  EXPECT_TRUE(server.heard().starts_with("OPTIONS sip:example.com;transport=tcp SIP/2.0\r\n"))
+      << server.heard();
+}
+
+TEST_F(ProbeTest, EveryDestinationIsAsked) {
+  Server first(SOCK_STREAM, "SIP/2.0 200 OK\r\n\r\n"),
+      second(SOCK_STREAM, "SIP/2.0 403 No\r\n\r\n");
+  EXPECT_EQ(Run("", "tcp",
+                "    destinations:\n      - {to: \"127.0.0.1:" + std::to_string(first.port()) +
+                    "\"}\n      - {to: \"127.0.0.1:" + std::to_string(second.port()) + "\"}\n"),
+            0)
+      << said_;
+  EXPECT_TRUE(Says("options     ok N ms  200 OK")) << said_;
+  EXPECT_TRUE(Says("options     warning N ms  403 No\n")) << said_;
 }
 
 TEST_F(ProbeTest, ANameWithoutAnAddressEndsTheWayThere) {
-  answer_.error = "Name or service not known";
   EXPECT_EQ(Run("edge.example.com:5070", "tcp"), 1);
-  EXPECT_TRUE(Says("dns         FAILED N ms  edge.example.com: Name or service not known\n"));
-  EXPECT_TRUE(Says("connect     skipped N ms  no address\n")) << said_;
+  EXPECT_TRUE(Says("dns         FAILED N ms  edge.example.com:5070/tcp cannot be looked up\n"))
+      << said_;
+  EXPECT_FALSE(Says("connect ")) << said_;
+  names_ = [](auto* dns) { dns->Addresses("edge.example.com", 30, {"2001:db8::1"}); };
+  EXPECT_EQ(Run("edge.example.com:5070", "tcp"), 1);
+  EXPECT_TRUE(Says("edge.example.com:5070/tcp has no IPv4 address\n")) << said_;
+  // A name server that says nothing.
+  world_.dns_wait_ms = 50;
+  names_ = [](auto* dns) { dns->delay_ms = 5000; };
+  EXPECT_EQ(Run("edge.example.com:5070", "tcp"), 1);
+  EXPECT_TRUE(Says("edge.example.com:5070/tcp: no name server answered\n")) << said_;
 }
 
 TEST_F(ProbeTest, OurOwnNameMustBeYoungAndNoAlias) {
   const std::string named = "127.0.0.1:5999\", advertise: \"sbc.example.com:5999";
-  answer_ = {.addresses = {Ip("127.0.0.1")}, .ttl_s = 3600, .alias = "", .error = ""};
+  Run("127.0.0.1:1", "udp", "", named);
+  EXPECT_TRUE(Says("our name    FAILED N ms  sbc.example.com: no address\n")) << said_;
+  names_ = [](auto* dns) { dns->Addresses("sbc.example.com", 3600, {"127.0.0.1"}); };
   Run("127.0.0.1:1", "udp", "", named);
   EXPECT_TRUE(Says("our name    warning N ms  CV-18: sbc.example.com: 127.0.0.1 for 3600 s\n"))
       << said_;
-  answer_.alias = "host.example.net";
+  names_ = [](auto* dns) {
+    dns->Addresses("sbc.example.com", 30, {"127.0.0.1"});
+    dns->Alias("sbc.example.com", "host.example.net");
+  };
   Run("127.0.0.1:1", "udp", "", named);
   EXPECT_TRUE(Says("CV-18: sbc.example.com: 127.0.0.1, by an alias to host.example.net\n"))
       << said_;
-  answer_ = {.addresses = {Ip("127.0.0.1")}, .ttl_s = 60, .alias = "", .error = ""};
+  names_ = [](auto* dns) { dns->Addresses("sbc.example.com", 60, {"127.0.0.1", "::1"}); };
   Run("127.0.0.1:1", "udp", "", named);
-  EXPECT_TRUE(Says("our name    ok N ms  sbc.example.com: 127.0.0.1\n")) << said_;
+  EXPECT_TRUE(Says("our name    ok N ms  sbc.example.com: 127.0.0.1, ::1\n")) << said_;
 }
 
 TEST_F(ProbeTest, AddressesThatAreNotHereAndPortsThatAreNotReserved) {
@@ -258,36 +305,119 @@ TEST_F(ProbeTest, AddressesThatAreNotHereAndPortsThatAreNotReserved) {
   EXPECT_TRUE(Says("ephemeral   ok N ms  the kernel gives away 50000-60000\n")) << said_;
 }
 
-TEST(NameLookup, ReadsRecordsAndSurvivesAnyBytes) {
-  // An answer to "a.b": CNAME c.b (TTL 300), c.b A 192.0.2.1 (TTL 20).
-  const std::string reply(
-      "\x00\x01\x81\x80\x00\x01\x00\x02\x00\x00\x00\x00"
-      "\x01\x61\x01\x62\x00\x00\x01\x00\x01"
-      "\xc0\x0c\x00\x05\x00\x01\x00\x00\x01\x2c\x00\x04\x01\x63\xc0\x0e"
-      "\xc0\x21\x00\x01\x00\x01\x00\x00\x00\x14\x00\x04\xc0\x00\x02\x01",
-      12 + 9 + 16 + 16);
-  const auto read = [](const std::string& bytes) {
-    NameAnswer answer;
-    ReadRecords(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), &answer);
-    return answer;
-  };
-  const NameAnswer answer = read(reply);
-  ASSERT_EQ(answer.addresses.size(), 1u);
-  EXPECT_EQ(sdp::FormatIpAddress(answer.addresses[0]), "192.0.2.1");
-  EXPECT_EQ(answer.alias, "c.b");
-  EXPECT_EQ(answer.ttl_s, 20u);
-  for (size_t length = 0; length < reply.size(); ++length) {
-    EXPECT_TRUE(read(reply.substr(0, length)).addresses.empty());
+// A TLS server on a free port of loopback that answers the first thing it hears on each connection.
+class TlsServer {
+ public:
+  TlsServer(const sip::TlsServerOptions& options, std::string answer)
+      : context_(*sip::MakeTlsServer(options)), answer_(std::move(answer)) {
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    EXPECT_EQ(listen(listener_, 4), 0);
+    thread_ = std::thread([this] {
+      for (int peer; (peer = accept(listener_, nullptr, nullptr)) >= 0; close(peer)) Serve(peer);
+    });
   }
-  unsigned dice = 1;
-  for (int round = 0; round < 20'000; ++round) {
-    std::string damaged = reply;
-    for (int i = 0; i < 3; ++i) {
-      dice = dice * 1103515245u + 12345u;
-      damaged[dice / 65536 % damaged.size()] = static_cast<char>(dice / 256);
-    }
-    EXPECT_LE(read(damaged).addresses.size(), 65535u);
+  ~TlsServer() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
   }
+  std::string where() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  void Serve(int peer) {
+    const auto stream = context_->MakeStream(peer, {}, {});
+    if (stream->Handshake().outcome != sip::Stream::Outcome::kDone) return;
+    char bytes[4096];
+    const auto heard = stream->Read(bytes, sizeof bytes);
+    if (heard.outcome == sip::Stream::Outcome::kDone) stream->Write(answer_);
+    stream->Shutdown();
+  }
+
+  const std::shared_ptr<sip::TlsContext> context_;
+  const std::string answer_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+class ProbeTlsTest : public ProbeTest {
+ protected:
+  static const support::Certificates& Files() {
+    static const support::Certificates files(CERTIFICATES_SCRIPT);
+    return files;
+  }
+  static sip::TlsServerOptions Shows(const char* file) {
+    return {.identity = {.certificate = Files()(file), .key = ""}, .client_trust = ""};
+  }
+  int RunTls(const std::string& destination, const std::string& tls) {
+    return Run(destination, "tls", tls, "127.0.0.1:5999\", certificate: \"" + Files()("edge.pem"));
+  }
+  const std::string trust_ = "    tls_trust: \"" + Files()("ca.pem") + "\"\n";
+};
+
+TEST_F(ProbeTlsTest, ChainNameAndEndOfTheCertificateAreTold) {
+  TlsServer server(Shows("edge.pem"), "SIP/2.0 200 OK\r\n\r\n");
+  EXPECT_EQ(RunTls(server.where(), trust_), 0) << said_;
+  EXPECT_TRUE(
+      Says("tls         ok N ms  TLSv1.3, TLS_AES_256_GCM_SHA384, certificate of "
+           "edge.example.test, 127.0.0.1, 127.0.0.2, 127.0.0.3 by Laboratory root, ends in "))
+      << said_;
+  EXPECT_TRUE(Says("options     ok N ms  200 OK: it is there and speaks SIP\n")) << said_;
+  EXPECT_EQ(RunTls(server.where(), "    tls_verify: false\n"), 0);
+  EXPECT_TRUE(Says("; not verified\n")) << said_;
+}
+
+TEST_F(ProbeTlsTest, AWrongNameAnUnknownRootAndAShortLifeHaveTheirCauses) {
+  TlsServer wildcard(Shows("wildcard.pem"), "");
+  EXPECT_EQ(RunTls(wildcard.where(), trust_), 1);
+  EXPECT_TRUE(
+      Says("tls         FAILED N ms  IP address mismatch: certificate of *.example.test by "
+           "Laboratory root\n  likely, the most likely first:\n"
+           "  1. it does not carry 127.0.0.1: "))
+      << said_;
+  EXPECT_FALSE(Says("options ")) << said_;
+  TlsServer unknown(Shows("edge.pem"), "");
+  EXPECT_EQ(RunTls(unknown.where(), "    tls_name: edge.example.test\n"), 1);
+  EXPECT_TRUE(
+      Says("likely, the most likely first:\n"
+           "  1. this machine does not know Laboratory root: install ca-certificates"))
+      << said_;
+  TlsServer soon(Shows("soon.pem"), "SIP/2.0 200 OK\r\n\r\n");
+  EXPECT_EQ(RunTls(soon.where(), trust_), 0);
+  EXPECT_TRUE(
+      Says("ends in 4 days\n  likely, the most likely first:\n"
+           "  1. the carrier has forgotten to renew it"))
+      << said_;
+}
+
+TEST_F(ProbeTlsTest, APlainPortAndAServerThatWantsOurCertificate) {
+  Server plain(SOCK_STREAM, "SIP/2.0 400 Bad Request\r\n\r\n");
+  EXPECT_EQ(RunTls("127.0.0.1:" + std::to_string(plain.port()), trust_), 1);
+  EXPECT_TRUE(
+      Says("tls         FAILED N ms  wrong version number\n"
+           "  likely, the most likely first:\n"
+           "  1. the port takes plain SIP over TCP, not TLS\n"))
+      << said_;
+  sip::TlsServerOptions mutual = Shows("edge.pem");
+  mutual.client_trust = Files()("ca.pem");
+  TlsServer server(mutual, "SIP/2.0 200 OK\r\n\r\n");
+  EXPECT_EQ(RunTls(server.where(), trust_), 1);
+  EXPECT_TRUE(Says("options     FAILED N ms  ")) << said_;
+  EXPECT_TRUE(
+      Says("likely, the most likely first:\n"
+           "  1. it asks for a certificate of ours: tls_certificate and tls_key\n"))
+      << said_;
+  EXPECT_EQ(
+      RunTls(server.where(), trust_ + "    tls_certificate: \"" + Files()("client.pem") + "\"\n"),
+      0)
+      << said_;
 }
 
 }  // namespace

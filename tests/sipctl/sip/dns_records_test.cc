@@ -34,6 +34,7 @@ TEST(DnsRecords, AliasesAreFollowedThroughCompressedNames) {
                                             .bytes(),
                                         DnsType::kAaaa);
   EXPECT_EQ(answer.ttl_s, 20u);
+  EXPECT_EQ(answer.alias, "b.example.test");
   EXPECT_THAT(answer.addresses, ElementsAre(*ParseAddress("2001:db8::7")));
 }
 
