@@ -1,5 +1,5 @@
-// What nearly every file of sipctl includes, compiled once for each library (Meson's cpp_pch). It is a
-// compilation's main file, in which GCC warns of #pragma once.
+// What nearly every file of sipctl includes, compiled once for each library (Meson's cpp_pch). It
+// is a compilation's main file, in which GCC warns of #pragma once.
 
 #include <algorithm>
 #include <array>
