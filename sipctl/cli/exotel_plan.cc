@@ -148,7 +148,9 @@ class Plan {
     out_ << Curl() << " --data " << Quoted(body.dump()) << " \\\n    " << url << '\n';
   }
   static std::string Auth() { return "curl -sS -u \"$EXOTEL_API_KEY:$EXOTEL_API_TOKEN\""; }
-  static std::string Curl() { return Auth() + " -X POST -H 'Content-Type: application/json'"; }
+  static std::string Curl() {
+    return Concat(Auth(), " -X POST -H 'Content-Type: application/json'");
+  }
   static std::string Of(std::string_view what) {
     return Concat("\"$TRUNKS/$TRUNK_SID/", what, "\"");
   }

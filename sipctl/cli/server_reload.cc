@@ -11,7 +11,7 @@ namespace sipctl::cli {
 void Server::Reload(const Control::Reply& reply) {
   const bool begun =
       reloader_->Begin([this, reply](const trunk::LoadResult& loaded) { reply(Adopt(loaded)); });
-  if (!begun) reply(std::string(kNotReloaded) + "a reload is under way\n");
+  if (!begun) reply(Concat(kNotReloaded, "a reload is under way\n"));
 }
 
 // All or nothing: what can fail comes before anything that calls can see.

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Certificates of a laboratory: certificates.sh FOLDER. Elliptic keys, so that hand-shakes are quick.
+# Certificates of a laboratory: certificates.sh FOLDER [FILE=NAMES]... Elliptic keys, so that hand-shakes are quick.
 #   ca.pem              the root that everybody trusts          stranger.pem  signed by nobody known
 #   edge.pem            edge.example.test, 127.0.0.1 and .2 and .3 by an intermediate; with its chain and key
 #   leaf.pem            the same certificate without its chain
 #   wildcard.pem        *.example.test     soon.pem  as edge, ends in 5 days     client.pem  a client's
+#   FILE.pem            as edge, of NAMES: exotel=DNS:pstn.in2.exotel.com
 set -eu
 cd "$1"
+shift
 key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key" 2>/dev/null; }
 
 key ca
@@ -34,3 +36,4 @@ key stranger
 openssl req -new -x509 -key stranger.key -out stranger.crt -days 90 -subj "/CN=stranger" \
   -addext subjectAltName=DNS:edge.example.test,IP:127.0.0.1
 cat stranger.crt stranger.key >stranger.pem
+for more; do leaf "${more%%=*}" 90 "${more#*=}"; done

@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import unittest
 
-from rig import names, office, rtp, tandem
+from rig import names, office, rtp, secure, singer, tandem
+from rig.certificates import Certificates
+from rig.kamailio import Kamailio
 from rig.process import wait_until
 from rig.sipp import Sipp
 
@@ -103,6 +105,8 @@ class Walk(unittest.TestCase):
         self.call(carrier, pbx, "+918012345678", carrier_port)
         return invite
 
+
+class Guides(Walk):
     def test_exotel_over_tcp(self):
         self.start(example("exotel-tcp.yaml"))
         invite = self.both_ways((EXOTEL, 5070, "tcp", (EXOTEL_MEDIA, 20000)),
@@ -129,6 +133,82 @@ class Walk(unittest.TestCase):
         self.assertRegex(invite, r"(?m)^INVITE sip:\+919876543210@acme\.pstn\.twilio\.com")
 
 
+class ExotelOverTls(Walk):
+    """Exotel's edge is Kamailio on port 443, with SIPp behind it; its sound is libsrtp2's."""
+
+    SWITCH = ("127.0.0.4", 5080)
+    PBX = ("10.0.0.30", 20000)
+
+    def setUp(self):
+        super().setUp()
+        self.certificates = Certificates(self.folder, ["exotel=DNS:pstn.in2.exotel.com"])
+        self.make_own_certificate()
+        edge = self.certificates("exotel.pem")
+        with open(f"{self.folder}/known.pem", "w", encoding="ascii") as known:
+            for each in (self.certificates("ca.pem"), f"{self.folder}/sip.crt"):
+                with open(each, encoding="ascii") as text:
+                    known.write(text.read())
+        self.begin(Kamailio(self.folder, [f"tls:{EXOTEL}:443", f"udp:{EXOTEL}:5070"], OURS,
+                            f"sip:{self.SWITCH[0]}:{self.SWITCH[1]}",
+                            f"sip:{OURS}:5061;transport=tls", certificate=edge,
+                            client_certificate=edge, trust=f"{self.folder}/known.pem"))
+        config = example("exotel-tls.yaml").replace("/run/tandem/", self.folder + "/")
+        self.start(config.replace("    pop: mumbai", "    tls_trust: " +
+                                  self.certificates("ca.pem") + "\n    pop: mumbai"))
+
+    def make_own_certificate(self):
+        """As the guide says."""
+        with open(os.path.join(DOCS, "guides/exotel.md"), encoding="utf-8") as text:
+            lines = [line for line in text.read().splitlines()
+                     if line.startswith(("openssl req ", "cat /run/tandem/sip."))]
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            subprocess.run(["sh", "-ec", line.replace("/run/tandem/", self.folder + "/")],
+                           check=True, stderr=subprocess.DEVNULL)
+
+    def exotel(self, scenario, key, **more):
+        scenario = secure.scenario_with_key(self.folder, scenario, key)
+        return self.side(scenario, self.SWITCH, (EXOTEL_MEDIA, 20000), "udp", **more)
+
+    def expect_conversation(self, exotel, pbx, key):
+        ours = secure.key_in(exotel)
+        self.assertFalse(pbx.received(r"^a=crypto"), "the PBX needs no SRTP")
+        a = secure.SecureSinger(EXOTEL_MEDIA, 20000, "exotel", "PCMA", hertz=620, send_key=key)
+        b = singer.Singer(*self.PBX, "pbx", "PCMA", hertz=1004)
+        self.addCleanup(a.close)
+        self.addCleanup(b.close)
+        a.expect_key(ours)
+        a.talk(exotel.media())
+        b.talk(pbx.media())
+        a.expect_packets(20, 8)
+        b.expect_packets(20, 8)
+        for party in (a, b):
+            party.hush()
+            party.close()
+        for listener, speaker in ((a, b), (b, a)):
+            _, share = listener.tone("PCMA")
+            self.assertGreater(share(speaker.hertz), 0.99)
+        self.assertEqual(a.not_authentic, 0)
+        for program in (exotel, pbx):
+            program.expect_success()
+        wait_until(lambda: not office.live_calls(self.sipctl.calls()), 5, "end of the call")
+
+    def test_the_pbx_calls(self):
+        key = secure.new_key()
+        exotel = self.exotel("uas", key)
+        pbx = self.side("uac", (self.PBX[0], 5067), self.PBX, "udp", (OURS, 5060), NUMBER)
+        self.expect_conversation(exotel, pbx, key)
+        invite = exotel.received(r"^INVITE ")[0]
+        self.assertRegex(invite, rf"(?m)^Contact: <sips?:[^@]+@{OURS}:5061;transport=tls>")
+        self.assertRegex(invite, r"(?m)^m=audio \d+ RTP/SAVP 8 0 ")
+
+    def test_exotel_calls(self):
+        key = secure.new_key()
+        pbx = self.side("uas", (self.PBX[0], 5060), self.PBX, "udp")
+        exotel = self.exotel("uac", key, remote=(EXOTEL, 5070), service="+918012345678")
+        self.expect_conversation(exotel, pbx, key)
+
+
 def walk_with(guide):
     def test(self):
         trunk = trunk_of(guide)
@@ -147,7 +227,7 @@ def walk_with(guide):
 for path in sorted(glob.glob(os.path.join(DOCS, "guides/*.md"))):
     if trunk_of(path):
         title = os.path.basename(path)[:-3]
-        setattr(Walk, f"test_pbx_{title}", walk_with(path))
+        setattr(Guides, f"test_pbx_{title}", walk_with(path))
 
 
 if __name__ == "__main__":

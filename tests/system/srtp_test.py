@@ -3,7 +3,6 @@
 in mid-call, more packets than a sequence number counts. The encrypted far party is libsrtp2 under
 SIPp, baresip, and linphone."""
 
-import base64
 import glob
 import json
 import os
@@ -13,7 +12,7 @@ import struct
 import subprocess
 import wave
 
-from rig import laboratory, office, secure, singer, sipp
+from rig import laboratory, office, secure, singer
 from rig.baresip import Baresip
 from rig.certificates import Certificates
 from rig.linphone import Linphone
@@ -21,11 +20,7 @@ from rig.office import (CARRIER, CARRIER_RTP, CARRIER_SIP, NUMBER_AT_CARRIER, NU
                         PBX_RTP, SIP_PORT, TANDEM)
 from rig.process import wait_until
 
-SUITE = "AES_CM_128_HMAC_SHA1_80"
-
-
-def new_key():
-    return base64.b64encode(os.urandom(30)).decode()
+SUITE = secure.SUITE
 
 
 def record_of(test):
@@ -40,46 +35,11 @@ class Secured(office.Office):
 
     trunk_more = {"pbx": {"srtp": "required"}}
 
-    def secured(self, scenario, key, again=(), invited_again=False):
-        """A scenario of the rig with RTP/SAVP and this key; `again`: keys of re-INVITEs, a second
-        apart, before the end of the call; `invited_again`: it gets one and answers it."""
-        with open(os.path.join(sipp.SCENARIOS, scenario + ".xml"), encoding="utf-8") as text:
-            text = text.read()
-        crypto = f"a=crypto:1 {SUITE} inline:{key}\na=ptime:20"
-        text = text.replace("RTP/AVP", "RTP/SAVP").replace("a=ptime:20", crypto)
-        invite = re.search(r"  <send retrans=\"500\"><!\[CDATA\[\nINVITE.*?</send>\n", text, re.S)
-        ack = re.search(r"  <send><!\[CDATA\[\nACK.*?</send>\n", text, re.S)
-        blocks = []
-        for number, other in enumerate(again, start=2):
-            block = invite.group(0).replace(key, other)
-            block = block.replace("CSeq: 1 INV", f"CSeq: {number} INV")
-            block = block.replace("INVITE sip:[service]@[remote_ip]:[remote_port]",
-                                  "INVITE [next_url]")
-            block = block.replace("To: <sip:[service]@[remote_ip]:[remote_port]>",
-                                  "To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]")
-            block = block.replace("Max-Forwards", "[routes]\nMax-Forwards")
-            block = block.replace("o=- 20 1 IN", f"o=- 20 {number} IN")
-            blocks.append("  <pause milliseconds=\"1000\"/>\n" + block +
-                          "  <recv response=\"100\" optional=\"true\"/>\n"
-                          "  <recv response=\"200\" rrs=\"true\"/>\n" +
-                          ack.group(0).replace("CSeq: 1 ACK", f"CSeq: {number} ACK"))
-        text = text.replace("  <pause/>\n", "".join(blocks) + "  <pause/>\n")
-        text = text.replace("CSeq: 2 BYE", f"CSeq: {len(again) + 2} BYE")
-        if invited_again:
-            answer = re.search(r"  <send retrans=\"500\">.*?<recv request=\"ACK\"/>\n", text, re.S)
-            block = "  <recv request=\"INVITE\"/>\n" + answer.group(0).replace(
-                "[last_To:];tag=[pid]s[call_number]", "[last_To:]").replace("o=- 20 1", "o=- 20 2")
-            text = text.replace(answer.group(0), answer.group(0) + block)
-        path = os.path.join(self.folder, scenario + "_secured")
-        with open(path + ".xml", "w", encoding="utf-8") as out:
-            out.write(text)
-        return path
+    def secured(self, scenario, key, **more):
+        return secure.scenario_with_key(self.folder, scenario, key, **more)
 
     def key_in(self, program, index=-1):
-        bodies = wait_until(lambda: program.received(r"^a=crypto:"), 5, "a key for the telephone")
-        found = re.search(r"^a=crypto:1 (\S+) inline:(\S+)", bodies[index], re.M)
-        self.assertEqual(found.group(1), SUITE)
-        return found.group(2)
+        return secure.key_in(program, index)
 
     def parties(self, key):
         a = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
@@ -109,7 +69,7 @@ class Secured(office.Office):
 
 class Keys(Secured):
     def test_carrier_calls_the_encrypted_telephone(self):
-        key = new_key()
+        key = secure.new_key()
         pbx = self.side(self.secured("uas", key), "pbx", more=["-d", 3000], name="pbx")
         carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
                             more=["-d", 3000], name="carrier")
@@ -129,7 +89,7 @@ class Keys(Secured):
         self.expect_record(encrypted=1)
 
     def test_the_telephone_calls_refreshes_and_changes_its_key(self):
-        first, second = new_key(), new_key()
+        first, second = secure.new_key(), secure.new_key()
         carrier = self.side("uas", "carrier", more=["-d", 1000], name="carrier")
         pbx = self.side(self.secured("uac", first, again=[first, second]), "pbx",
                         (TANDEM, SIP_PORT), service=NUMBER_AT_CARRIER, more=["-d", 1500],
@@ -155,7 +115,7 @@ class Keys(Secured):
         self.expect_record(encrypted=0)
 
     def test_after_the_relay_has_died_the_key_is_another(self):
-        key = new_key()
+        key = secure.new_key()
         pbx = self.side(self.secured("uas", key, invited_again=True), "pbx", name="pbx")
         carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
                             more=["-d", 8000], name="carrier")

@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "sipctl/call/call.h"
 #include "tests/sipctl/call/call_world.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/sip_phone.h"
 
 namespace sipctl::call {
@@ -22,7 +23,7 @@ using sip::Protocol;
 using sip::SipPhone;
 
 uint64_t first_seed = 0;
-uint64_t seed_count = 240;
+uint64_t seed_count = support::kSanitized ? 100 : 240;
 
 struct Scene {
   const char* name;

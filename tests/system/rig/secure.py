@@ -2,8 +2,14 @@
 
 import base64
 import ctypes
+import os
+import re
 
+from .process import wait_until
 from .singer import Singer
+from .sipp import SCENARIOS
+
+SUITE = "AES_CM_128_HMAC_SHA1_80"
 
 _ANY_INBOUND, _ANY_OUTBOUND = 2, 3
 
@@ -85,3 +91,51 @@ class SecureSinger(Singer):
                 return super().heard_packet(plain)
         self.not_authentic += 1
         return None
+
+
+def new_key():
+    return base64.b64encode(os.urandom(30)).decode()
+
+
+def scenario_with_key(folder, scenario, key, again=(), invited_again=False):
+    """A scenario of the rig with RTP/SAVP and this key; `again`: keys of re-INVITEs, a second
+    apart, before the end of the call; `invited_again`: it gets one and answers it."""
+    with open(os.path.join(SCENARIOS, scenario + ".xml"), encoding="utf-8") as text:
+        text = text.read()
+    crypto = f"a=crypto:1 {SUITE} inline:{key}\na=ptime:20"
+    text = text.replace("RTP/AVP", "RTP/SAVP").replace("a=ptime:20", crypto)
+    invite = re.search(r"  <send retrans=\"500\"><!\[CDATA\[\nINVITE.*?</send>\n", text, re.S)
+    ack = re.search(r"  <send><!\[CDATA\[\nACK.*?</send>\n", text, re.S)
+    blocks = []
+    for number, other in enumerate(again, start=2):
+        block = invite.group(0).replace(key, other)
+        block = block.replace("CSeq: 1 INV", f"CSeq: {number} INV")
+        block = block.replace("INVITE sip:[service]@[remote_ip]:[remote_port]",
+                              "INVITE [next_url]")
+        block = block.replace("To: <sip:[service]@[remote_ip]:[remote_port]>",
+                              "To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]")
+        block = block.replace("Max-Forwards", "[routes]\nMax-Forwards")
+        block = block.replace("o=- 20 1 IN", f"o=- 20 {number} IN")
+        blocks.append("  <pause milliseconds=\"1000\"/>\n" + block +
+                      "  <recv response=\"100\" optional=\"true\"/>\n"
+                      "  <recv response=\"200\" rrs=\"true\"/>\n" +
+                      ack.group(0).replace("CSeq: 1 ACK", f"CSeq: {number} ACK"))
+    text = text.replace("  <pause/>\n", "".join(blocks) + "  <pause/>\n")
+    text = text.replace("CSeq: 2 BYE", f"CSeq: {len(again) + 2} BYE")
+    if invited_again:
+        answer = re.search(r"  <send retrans=\"500\">.*?<recv request=\"ACK\"/>\n", text, re.S)
+        block = "  <recv request=\"INVITE\"/>\n" + answer.group(0).replace(
+            "[last_To:];tag=[pid]s[call_number]", "[last_To:]").replace("o=- 20 1", "o=- 20 2")
+        text = text.replace(answer.group(0), answer.group(0) + block)
+    path = os.path.join(folder, scenario + "_secured")
+    with open(path + ".xml", "w", encoding="utf-8") as out:
+        out.write(text)
+    return path
+
+
+def key_in(program, index=-1):
+    """The key of a message with SDP that SIPp received."""
+    bodies = wait_until(lambda: program.received(r"^a=crypto:"), 5, f"a key for {program.name}")
+    suite, key = re.search(r"^a=crypto:1 (\S+) inline:(\S+)", bodies[index], re.M).groups()
+    assert suite == SUITE, suite
+    return key
