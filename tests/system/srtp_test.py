@@ -170,7 +170,7 @@ class RollOver(Secured):
             self.assertEqual(heard[12:], self.packet(number, 0xa)[12:])
 
     def test_a_call_goes_on_after_the_number_rolls_over(self):
-        key = new_key()
+        key = secure.new_key()
         pbx = self.side(self.secured("uas", key), "pbx", name="pbx")
         carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
                             more=["-d", 170_000], name="carrier")
