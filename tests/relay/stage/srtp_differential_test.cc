@@ -84,8 +84,9 @@ class SrtpDifferential : public testing::TestWithParam<std::tuple<SrtpEngineKind
   std::vector<Bytes> history_;
 };
 
-// Both sides' ends under one key. A leap that is lost on the way can part sender and receiver for
-// good, as it would in life; then they agree on a new key.
+// Both sides' ends under one key. A leap of more than half the numbers makes a sender take all that
+// follows for old, and one that is lost on the way parts it from its receiver: both for good, as in
+// life. Then they agree on a new key.
 struct Ends {
   Ends(SrtpEngineKind kind, SrtpSuite suite, const abi::SrtpKey& key)
       : sender(kind),
@@ -120,7 +121,8 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
       ends = std::make_unique<Ends>(kind, suite_, RandomKey(suite_, ++agreed));
     }
     const Bytes plain = NextPacket();
-    if (wire::Load32(&plain[8]) == ssrc_[0]) {
+    const bool first = wire::Load32(&plain[8]) == ssrc_[0];
+    if (first) {
       Bytes ours = plain;
       Bytes theirs = plain;
       const bool sent = ends->sender.Protect(&ours) == Verdict::kForwarded;
@@ -131,7 +133,10 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
       twice += !sent;
     }
     Bytes sealed = plain;
-    if (!ends->source.Protect(&sealed)) continue;
+    if (!ends->source.Protect(&sealed)) {
+      refused_in_row += first;
+      continue;
+    }
     Deliver(sealed, &burst);
     if (burst.size() < 1 + Random(60)) continue;
     if (burst.size() > kSrtpBatchMax) burst.resize(kSrtpBatchMax);
@@ -153,7 +158,7 @@ TEST_P(SrtpDifferential, SamePacketsSameBytes) {
   RecordProperty("accepted", static_cast<int>(accepted));
   RecordProperty("refused", static_cast<int>(refused));
   RecordProperty("twice", static_cast<int>(twice));
-  EXPECT_GT(accepted, packets / 3);
+  EXPECT_GT(accepted, packets / 2);
   EXPECT_GT(refused, packets / 50);
   EXPECT_GT(twice, packets / 200);
 }
