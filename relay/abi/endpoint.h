@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -14,11 +15,12 @@ struct Address {
 
   bool operator==(const Address&) const = default;
 
+  // By words: each packet is asked several times, and twelve bytes one after the other cost more
+  // than all the rest of an IPv4 header.
   constexpr bool IsIpv4() const {
-    for (int i = 0; i < 10; ++i) {
-      if (bytes[i] != 0) return false;
-    }
-    return bytes[10] == 0xff && bytes[11] == 0xff;
+    static_assert(std::endian::native == std::endian::little);
+    const auto halves = std::bit_cast<std::array<uint64_t, 2>>(bytes);
+    return halves[0] == 0 && (halves[1] & 0xffffffff) == 0xffff0000;
   }
   constexpr bool IsUnspecified() const {
     for (int i = 0; i < 12; ++i) {

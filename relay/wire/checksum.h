@@ -32,11 +32,21 @@ constexpr uint16_t SubtractSums(uint16_t a, uint16_t b) {
 inline uint16_t SumOf(std::span<const uint8_t> bytes) {
   const uint8_t* at = bytes.data();
   size_t left = bytes.size();
-  uint64_t sum = 0;
-  for (; left >= 4; at += 4, left -= 4) {  // 2^32 rounds fit; frames are shorter
-    uint32_t words;
-    std::memcpy(&words, at, 4);
-    sum += words;
+  uint64_t low[2] = {};  // four sums that do not wait for each other; 2^32 rounds fit
+  uint64_t high[2] = {};
+  for (; left >= 16; at += 16, left -= 16) {
+    uint64_t words[2];
+    std::memcpy(words, at, 16);
+    for (int i = 0; i < 2; ++i) {
+      low[i] += words[i] & 0xffffffff;
+      high[i] += words[i] >> 32;
+    }
+  }
+  uint64_t sum = low[0] + low[1] + high[0] + high[1];
+  for (; left >= 4; at += 4, left -= 4) {
+    uint32_t word;
+    std::memcpy(&word, at, 4);
+    sum += word;
   }
   uint32_t rest = 0;
   if (left != 0) std::memcpy(&rest, at, left);  // no bytes may have no address

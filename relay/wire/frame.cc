@@ -1,5 +1,6 @@
 #include "relay/wire/frame.h"
 
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -29,21 +30,27 @@ void Store16(uint8_t* at, uint32_t value) {
   at[1] = static_cast<uint8_t>(value);
 }
 
+// Words are put together in registers below.
+static_assert(std::endian::native == std::endian::little);
+
 // Host order value as it lies in memory: a summand.
-uint16_t InMemory(uint32_t value) {
-  uint8_t bytes[2];
-  Store16(bytes, value);
-  uint16_t word;
-  std::memcpy(&word, bytes, 2);
-  return word;
+constexpr uint16_t InMemory(uint32_t value) {
+  return static_cast<uint16_t>(value << 8 | (value >> 8 & 0xff));
 }
 
 void StoreSum(uint8_t* at, uint16_t sum) {
   std::memcpy(at, &sum, 2);
 }
 
+// Address::Ipv4 in two whole words: what is put together from bytes is waited for by the next load
+// of a word.
 abi::Address LoadIpv4(const uint8_t* at) {
-  return abi::Address::Ipv4(at[0], at[1], at[2], at[3]);
+  uint32_t host;
+  std::memcpy(&host, at, 4);
+  const uint64_t halves[2] = {0, uint64_t{host} << 32 | 0xffff0000};
+  abi::Address address;
+  std::memcpy(address.bytes.data(), halves, 16);
+  return address;
 }
 
 abi::Address LoadIpv6(const uint8_t* at) {
@@ -56,27 +63,32 @@ bool IsIpv4(const abi::Endpoint& endpoint) {
   return endpoint.address.IsIpv4();
 }
 
-std::span<const uint8_t> AddressBytes(const abi::Endpoint& endpoint) {
-  const std::span<const uint8_t> bytes(endpoint.address.bytes);
-  return IsIpv4(endpoint) ? bytes.subspan(12) : bytes;
+// Of the bytes that stand on the wire; not folded yet, so that a header is folded once.
+uint64_t WideSum(const abi::Endpoint& endpoint) {
+  uint32_t words[4];
+  std::memcpy(words, endpoint.address.bytes.data(), sizeof(words));
+  if (IsIpv4(endpoint)) return words[3];
+  return uint64_t{words[0]} + words[1] + words[2] + words[3];
 }
 
 // RFC 768 and RFC 8200 section 8.1: both add up to the same, as the 32-bit fields of IPv6 are the
 // 16-bit ones of IPv4 with zeros.
+uint64_t PseudoHeaderWideSum(const abi::Endpoint& source, const abi::Endpoint& destination,
+                             size_t udp_length) {
+  return WideSum(source) + WideSum(destination) + InMemory(kProtocolUdp) +
+         InMemory(static_cast<uint32_t>(udp_length));
+}
+
 uint16_t PseudoHeaderSum(const abi::Endpoint& source, const abi::Endpoint& destination,
                          size_t udp_length) {
-  uint16_t sum = AddSums(SumOf(AddressBytes(source)), SumOf(AddressBytes(destination)));
-  sum = AddSums(sum, InMemory(kProtocolUdp));
-  return AddSums(sum, InMemory(static_cast<uint32_t>(udp_length)));
+  return FoldSum(PseudoHeaderWideSum(source, destination, udp_length));
 }
 
 // Pseudo-header and the UDP header less its checksum field.
 uint16_t HeaderSum(const abi::Endpoint& source, const abi::Endpoint& destination,
                    size_t udp_length) {
-  uint16_t sum = PseudoHeaderSum(source, destination, udp_length);
-  sum = AddSums(sum, InMemory(source.port));
-  sum = AddSums(sum, InMemory(destination.port));
-  return AddSums(sum, InMemory(static_cast<uint32_t>(udp_length)));
+  return FoldSum(PseudoHeaderWideSum(source, destination, udp_length) + InMemory(source.port) +
+                 InMemory(destination.port) + InMemory(static_cast<uint32_t>(udp_length)));
 }
 
 // What is left of the frame while its headers are peeled.
@@ -255,17 +267,19 @@ void WriteUdp(const Envelope& envelope, std::span<const uint8_t> payload,
 }
 
 void WriteIpv4(const Envelope& envelope, size_t udp_length, uint8_t* ip) {
-  ip[0] = 0x45;
-  ip[1] = static_cast<uint8_t>(envelope.dscp << 2);
-  Store16(ip + 2, static_cast<uint32_t>(kIpv4Length + udp_length));
-  Store16(ip + 4, 0);
-  Store16(ip + 6, kFragmentField);
-  ip[8] = kHopLimit;
-  ip[9] = kProtocolUdp;
-  Store16(ip + 10, 0);
-  std::memcpy(ip + 12, AddressBytes(envelope.source).data(), 4);
-  std::memcpy(ip + 16, AddressBytes(envelope.destination).data(), 4);
-  StoreSum(ip + 10, static_cast<uint16_t>(~SumOf({ip, kIpv4Length})));
+  // Summed before it is stored: a load of four bytes waits for stores of one and two.
+  const uint64_t type = InMemory(0x4500u | static_cast<uint32_t>(envelope.dscp) << 2);
+  const uint64_t length = InMemory(static_cast<uint32_t>(kIpv4Length + udp_length));
+  constexpr uint64_t kFragment = InMemory(kFragmentField);
+  constexpr uint16_t kLimitAndProtocol = InMemory(kHopLimit << 8 | kProtocolUdp);
+  const uint64_t sum = type + length + kFragment + kLimitAndProtocol + WideSum(envelope.source) +
+                       WideSum(envelope.destination);
+  const uint64_t first = type | length << 16 | kFragment << 48;
+  std::memcpy(ip, &first, 8);
+  std::memcpy(ip + 8, &kLimitAndProtocol, 2);
+  StoreSum(ip + 10, static_cast<uint16_t>(~FoldSum(sum)));
+  std::memcpy(ip + 12, envelope.source.address.bytes.data() + 12, 4);
+  std::memcpy(ip + 16, envelope.destination.address.bytes.data() + 12, 4);
 }
 
 void WriteIpv6(const Envelope& envelope, size_t udp_length, uint8_t* ip) {
@@ -276,8 +290,8 @@ void WriteIpv6(const Envelope& envelope, size_t udp_length, uint8_t* ip) {
   Store16(ip + 4, static_cast<uint32_t>(udp_length));
   ip[6] = kProtocolUdp;
   ip[7] = kHopLimit;
-  std::memcpy(ip + 8, AddressBytes(envelope.source).data(), 16);
-  std::memcpy(ip + 24, AddressBytes(envelope.destination).data(), 16);
+  std::memcpy(ip + 8, envelope.source.address.bytes.data(), 16);
+  std::memcpy(ip + 24, envelope.destination.address.bytes.data(), 16);
 }
 
 }  // namespace
