@@ -126,6 +126,7 @@ def run_suite(folder, suite, tests, log, rows):
     base = re.sub(r"[^\w]", "-", suite)
     say(f"{row.name}: {len(names)} programs")
     run(["meson", "test", "-C", folder, "--no-rebuild", "--num-processes", JOBS, "--logbase", base,
+         "--timeout-multiplier", "4",  # for sanitizers, and machines that have other things to do
          "--print-errorlogs", *names], log, env=environment)
     results = []
     path = os.path.join(folder, "meson-logs", base + ".json")

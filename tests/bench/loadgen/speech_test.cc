@@ -107,7 +107,7 @@ TEST(Speech, OnlyPlainCallsCarryMarks) {
 }
 
 TEST(Speech, KeysOfOthersAreReadAsSdesWritesThem) {
-  const PartyMedia& media = Of("srtp").sides[1];
+  const PartyMedia media = Of("srtp").sides[1];
   const auto key = ParseSrtpKey(media, "AQgPFh0kKzI5QEdOVVxjanF4f4aNlJuiqbC3vsXM");
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->key[0], 1);
