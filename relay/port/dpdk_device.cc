@@ -119,6 +119,7 @@ absl::StatusOr<std::unique_ptr<DpdkDevice>> DpdkDevice::Open(const DpdkDevicePla
   ForgetComplaints();
   absl::Status status = device->Take();
   if (status.ok()) status = device->SetUp(plan);
+  if (!device->carrier_.empty()) device->carrier_index_ = if_nametoindex(device->carrier_.c_str());
   if (!status.ok()) return status;
   return device;
 }
@@ -340,15 +341,21 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
 }
 
 void DpdkDevice::LookForCarrier(std::vector<std::string>* news) {
-  if (carrier_.empty()) return;
-  const bool gone = if_nametoindex(carrier_.c_str()) == 0;
-  if (gone == std::exchange(carrier_gone_, gone)) return;
+  if (carrier_index_ == 0) return;
+  // By its number: one that comes again has another, whatever its name, and a renamed one the same.
+  char name[IF_NAMESIZE];
+  const bool gone = if_indextoname(carrier_index_, name) == nullptr;
+  const bool back = gone && if_nametoindex(carrier_.c_str()) != 0;
+  if (gone == carrier_gone_ && back == carrier_back_) return;
+  const bool told = std::exchange(carrier_gone_, gone);
+  carrier_back_ = back;
+  if (!gone || (told && !back)) return;
   news->push_back(
-      gone ? absl::StrCat("dpdk:", Name(), ": ", carrier_,
-                          " was removed; its calls cannot be carried on until the device is back "
-                          "and the relay is restarted")
-           : absl::StrCat("dpdk:", Name(), ": ", carrier_,
-                          " is there again; restart the relay, and its calls go on"));
+      !back ? absl::StrCat("dpdk:", Name(), ": ", carrier_,
+                           " was removed; its calls cannot be carried on until the device is back "
+                           "and the relay is restarted")
+            : absl::StrCat("dpdk:", Name(), ": ", carrier_,
+                           " is there again; restart the relay, and its calls go on"));
 }
 
 }  // namespace relay::port

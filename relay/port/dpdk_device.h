@@ -89,8 +89,10 @@ class DpdkDevice {
   bool link_up_ = false;
   // The kernel's device that the driver works through (af_packet, af_xdp): no driver tells when
   // somebody deletes it.
-  const std::string carrier_;
+  const std::string carrier_;   // the kernel's device under the driver; empty: none is known
+  uint32_t carrier_index_ = 0;  // 0: there was none of that name; nothing is looked for
   bool carrier_gone_ = false;
+  bool carrier_back_ = false;  // another one with its name is there
   TimeNs opened_ns_ = 0;
   TimeNs next_count_ns_ = 0;
 };

@@ -1,6 +1,7 @@
 // The steering program beside others' on one device, by libxdp's dispatcher: a program of libxdp's
 // that calls up to ten others in turn. It is kept by pins on bpffs, so other than a plain link it
-// does not end with its process; what a dead relay left is removed at the next start.
+// does not end with its process; what a dead relay left is removed at the next start, as long as
+// the bpffs with the pins is mounted still.
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,8 @@ void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
     rtp->marker = true;
   }
   out.source_ssrc = rtp->ssrc;
-  out.flags &= static_cast<uint8_t>(~session::kOutNewSpeaker);
+  // No piece of the former source has a number of this one.
+  out.flags &= static_cast<uint8_t>(~(session::kOutNewSpeaker | session::kOutSplit));
   far.bridges.speaker_former = session::kNoLeg;
 }
 

@@ -38,7 +38,8 @@ void LoseSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
 void GainSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
 
 // Whether the source has started its numbers again: with this packet the far party's stream would
-// go back further than disorder does. Plain RTP passes that on; SRTP must not use a number twice.
+// go back further than disorder does. Plain RTP passes that on, unless its packets were cut and
+// have numbers of our own (split.h); SRTP must not use a number twice.
 inline bool GoesBack(const session::Out& out, const wire::Rtp& rtp) {
   constexpr uint8_t kSameSpeaker = session::kOutStarted | session::kOutNewSpeaker;
   if ((out.flags & kSameSpeaker) != session::kOutStarted || rtp.ssrc != out.source_ssrc) {

@@ -16,10 +16,11 @@
 namespace relay::stage {
 
 // The longest payload of G.711 that `listener` takes, in bytes.
+inline constexpr uint16_t kNoLimit = 0xffff;
 inline uint16_t PayloadMax(const session::Leg& listener) {
   constexpr uint16_t kBytesPerMs = 8;
   const uint8_t ms = listener.path.packet_ms_max;
-  return ms == 0 ? uint16_t{0xffff} : static_cast<uint16_t>(ms * kBytesPerMs);
+  return ms == 0 ? kNoLimit : static_cast<uint16_t>(ms * kBytesPerMs);
 }
 
 inline bool IsG711(const abi::Format& format) {
@@ -39,8 +40,9 @@ inline wire::Rtp PieceOf(const wire::Rtp& whole, uint32_t index, uint16_t payloa
   return piece;
 }
 
+// At least one: a packet without a payload is a packet.
 inline uint32_t PieceCount(const wire::Rtp& whole, uint16_t payload_max) {
-  return (whole.payload_length + payload_max - 1) / payload_max;
+  return std::max((whole.payload_length + payload_max - 1u) / payload_max, 1u);
 }
 
 // The far party has been sent `count` pieces of one packet.
@@ -52,7 +54,10 @@ inline void MoveUp(session::Out& out, uint32_t count) {
 // Whether a packet of the source that the far party hears is a little older than what was sent. A
 // source that starts its numbers again is none (GoesBack, stage/rewrite.h).
 inline bool IsLate(const session::Out& out, const wire::Rtp& rtp) {
-  if (rtp.ssrc != out.source_ssrc || (out.flags & session::kOutNewSpeaker)) return false;
+  constexpr uint8_t kSameSpeaker = session::kOutStarted | session::kOutNewSpeaker;
+  if ((out.flags & kSameSpeaker) != session::kOutStarted || rtp.ssrc != out.source_ssrc) {
+    return false;
+  }
   const auto number = static_cast<uint16_t>(rtp.sequence + out.sequence_offset);
   return static_cast<uint16_t>(out.sequence_last - number) <= kMisorderMax;
 }

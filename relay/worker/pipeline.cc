@@ -175,9 +175,12 @@ Verdict Pipeline::Outbound(Packet& packet, Arrival& arrival, TimeNs now) {
 Verdict Pipeline::OutboundFirst(Packet& packet, Arrival& arrival, TimeNs now) {
   Leg& far = *arrival.far;
   const uint16_t payload_max = arrival.near->reception.payload_max_out;
-  if (MustSplit(arrival, payload_max)) [[unlikely]] {
+  const bool cut = MustSplit(arrival, payload_max);
+  // Pieces leave before the burst does; so what follows them takes their way, and is not overtaken.
+  if (cut || (far.out.flags & session::kOutSplit)) [[unlikely]] {
     arrival.port_index = kNoPort;
-    return Split(packet, arrival, far, {arrival.payload_type_out, arrival.recoded, payload_max},
+    return Split(packet, arrival, far,
+                 {arrival.payload_type_out, arrival.recoded, cut ? payload_max : stage::kNoLimit},
                  now);
   }
   arrival.port_index = far.out.port_index;
@@ -201,7 +204,9 @@ Verdict Pipeline::Fork(Packet& packet, Arrival& arrival, TimeNs now) {
                           (near.bridges.recoded[i - 1] >> arrival.format & 1) != 0,
                           stage::PayloadMax(far)};
     if (MustSplit(arrival, passage.payload_max)) {
-      heard |= Split(packet, arrival, far, passage, now) == Verdict::kForwarded;
+      const Verdict verdict = Split(packet, arrival, far, passage, now);
+      heard |= verdict == Verdict::kForwarded;
+      if (verdict == Verdict::kNoBuffer) state_.counters->Add(abi::Counter::kForkLost);
       continue;
     }
     Packet copy;
@@ -242,6 +247,7 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
       [[unlikely]] {
     if (!(out.flags & session::kOutSends)) return Verdict::kHeld;
     if (out.flags & session::kOutPlaying) return Verdict::kReplaced;
+    if (out.remote_port == 0) return Verdict::kNoRemote;
     if (stage::IsLate(out, rtp)) return Verdict::kLate;
     if (stage::GoesBack(out, rtp)) stage::ChangeSource(far, &rtp, now);
   }

@@ -63,10 +63,13 @@ void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
 }
 
 // Every piece goes the outbound way by itself and leaves at once; the packet stays as it is, for
-// the other listeners. A piece that cannot leave ends it: what is left of the packet is lost.
+// the other listeners. A piece that cannot leave ends it: what is left of the packet is lost. A
+// packet of one piece is one that follows others which were cut.
 Verdict Pipeline::Split(const Packet& packet, const Arrival& arrival, Leg& far, Passage passage,
                         TimeNs now) {
   const uint32_t count = stage::PieceCount(arrival.rtp, passage.payload_max);
+  // Its pieces would take numbers that are gone already.
+  if (count > 1 && stage::IsLate(far.out, arrival.rtp)) return Verdict::kLate;
   Verdict verdict = Verdict::kForwarded;
   uint32_t sent = 0;
   while (sent < count) {
@@ -75,7 +78,7 @@ Verdict Pipeline::Split(const Packet& packet, const Arrival& arrival, Leg& far, 
     ++sent;
   }
   if (sent > 1) stage::MoveUp(far.out, sent);
-  if (sent == count) state_.counters->Add(abi::Counter::kSplit);
+  if (count > 1 && sent == count) state_.counters->Add(abi::Counter::kSplit);
   return verdict;
 }
 

@@ -17,6 +17,11 @@ bool Names(const std::vector<std::string>& patterns, std::string_view header) {
   });
 }
 
+// Of calls into its flows: we say it ourselves.
+bool IsOfFlows(const trunk::Trunk& trunk, std::string_view header) {
+  return trunk.carrier != nullptr && Names(trunk.carrier->headers.flow, header);
+}
+
 bool IsOfCarrier(const trunk::Trunk& trunk, std::string_view header) {
   return trunk.carrier != nullptr && trunk.carrier->IsReserved(header);
 }
@@ -25,6 +30,16 @@ bool IsOfCarrier(const trunk::Trunk& trunk, std::string_view header) {
 bool IsOfNumber(char c) {
   return std::string_view("+*-.()").find(c) != std::string_view::npos || IsDigit(c) ||
          (ToLower(c) >= 'a' && ToLower(c) <= 'f');
+}
+
+// A telephone number without its parameters (RFC 3966 section 3, RFC 4694): after tel: they are in
+// `user`, and in a SIP URI they may be.
+std::string NumberOf(const sip::Uri& uri) {
+  std::string user = uri.user;
+  const bool number =
+      uri.scheme == "tel" || (!user.empty() && (user[0] == '+' || IsDigit(user[0])));
+  if (number) user.resize(std::min(user.find(';'), user.size()));
+  return user;
 }
 
 // The first name-addr or addr-spec of a header's value; its parameters come after it.
@@ -42,9 +57,13 @@ std::optional<Party> ReadParty(std::string_view value) {
     from = 1;
     while (from < value.size() && value[from] != '"') from += value[from] == '\\' ? 2 : 1;
     if (from >= value.size()) return std::nullopt;
-    party.display_name = std::string(value.substr(1, from - 1));
+    for (size_t i = 1; i < from; ++i) {
+      if (value[i] == '\\' && i + 1 < from) ++i;
+      party.display_name += value[i];
+    }
   }
-  if (const size_t open = value.find('<', from); open != value.npos) {
+  const size_t open = value.find('<', from);
+  if (open < std::min(value.find_first_of(",;", from), value.size())) {
     const size_t close = value.find('>', open);
     if (close == value.npos) return std::nullopt;
     if (from == 0) party.display_name = std::string(Strip(value.substr(0, open)));
@@ -58,9 +77,8 @@ std::optional<Party> ReadParty(std::string_view value) {
   }
   const auto parsed = sip::Uri::Parse(uri);
   if (!parsed.ok()) return std::nullopt;
-  party.number = parsed->user;
-  if (parsed->scheme == "tel") {  // its parameters are kept there
-    party.number.resize(std::min(party.number.find(';'), party.number.size()));
+  party.number = NumberOf(*parsed);
+  if (parsed->scheme == "tel") {
     if (!std::all_of(party.number.begin(), party.number.end(), IsOfNumber)) return std::nullopt;
   } else if (parsed->scheme != "sip" && parsed->scheme != "sips") {
     return std::nullopt;
@@ -81,11 +99,38 @@ bool AsksForPrivacy(const sip::Message& invite) {
                                 HasToken(*privacy, "header", ';'));
 }
 
+// draft-ietf-sip-privacy-04 section 5.1, as what came after the URI: ;privacy="full",
+// privacy=uri-network
+bool PartyAsksForPrivacy(std::string_view parameters) {
+  const auto parts = Split(parameters, ';');
+  return std::any_of(parts.begin(), parts.end(), [](std::string_view part) {
+    part = part.substr(0, part.find(','));
+    const size_t equals = part.find('=');
+    if (equals == part.npos || !EqualsIgnoreCase(Strip(part.substr(0, equals)), "privacy")) {
+      return false;
+    }
+    std::string_view value = Strip(part.substr(equals + 1));
+    if (value.starts_with('"')) value.remove_prefix(1);
+    const auto begins = [value](std::string_view word) {
+      return EqualsIgnoreCase(value.substr(0, word.size()), word);
+    };
+    return begins("full") || begins("uri");
+  });
+}
+
 }  // namespace
 
 Caller CallerOf(const trunk::Trunk& source, const sip::Message& invite) {
-  Caller caller{.number = invite.from.uri.user, .display_name = invite.from.display_name};
+  const std::string& scheme = invite.from.uri.scheme;
+  const bool number = scheme == "sip" || scheme == "sips" || scheme == "tel";
+  Caller caller{.number = number ? NumberOf(invite.from.uri) : std::string(),
+                .display_name = invite.from.display_name};
   caller.hidden = AsksForPrivacy(invite);
+  // Who wants to be hidden is, whether or not its number is believed.
+  if (const std::string* value = invite.Other("Remote-Party-ID")) {
+    const auto party = ReadParty(Strip(*value));
+    caller.hidden = caller.hidden || (party && PartyAsksForPrivacy(party->rest));
+  }
   if (!source.trusts_identity) return caller;
   for (const char* name : {"P-Asserted-Identity", "Remote-Party-ID"}) {
     const std::string* value = invite.Other(name);
@@ -93,27 +138,26 @@ Caller CallerOf(const trunk::Trunk& source, const sip::Message& invite) {
     if (!party || party->number.empty()) continue;
     caller.number = party->number;
     if (!party->display_name.empty()) caller.display_name = party->display_name;
-    caller.hidden = caller.hidden || HasToken(party->rest, "privacy=full", ';') ||
-                    HasToken(party->rest, "privacy=uri", ';');
     break;
   }
   return caller;
 }
 
 std::string CalledOf(const trunk::Trunk& source, const sip::Message& invite) {
-  if (source.called_from.empty()) return invite.request_uri.user;
-  if (EqualsIgnoreCase(source.called_from, "To")) return invite.to.uri.user;
+  if (source.called_from.empty()) return NumberOf(invite.request_uri);
+  if (EqualsIgnoreCase(source.called_from, "To")) return NumberOf(invite.to.uri);
   const std::string* value = invite.Other(source.called_from);
-  if (value == nullptr) return invite.request_uri.user;
+  if (value == nullptr) return NumberOf(invite.request_uri);
   const std::string_view text = Strip(*value);
   if (const auto party = ReadParty(text); party && !party->number.empty()) return party->number;
   const bool number = !text.empty() && std::all_of(text.begin(), text.end(), IsOfNumber);
-  return number ? std::string(text) : invite.request_uri.user;
+  return number ? std::string(text) : NumberOf(invite.request_uri);
 }
 
 void WriteCaller(const trunk::Trunk& destination, const Caller& caller, std::string_view host,
                  sip::Message* invite) {
-  const bool unknown = caller.number.empty();
+  // RFC 3323 section 4.1.1.3: who has no name is called so.
+  const bool unknown = caller.number.empty() || EqualsIgnoreCase(caller.number, "anonymous");
   const std::string domain(destination.from_domain.empty() ? host : destination.from_domain);
   invite->from.uri.user = unknown || caller.hidden ? "anonymous" : caller.number;
   // A carrier that finds the account by the host of From finds it there.
@@ -147,6 +191,7 @@ std::vector<sip::HeaderField> PassedHeaders(const trunk::Trunk& source,
     if (passed.size() == kPassedMax) break;
     if (!trunk::IsPassable(field.name) || !Names(source.headers_from, field.name) ||
         !Names(destination.headers_to, field.name) || IsOfCarrier(destination, field.name) ||
+        IsOfFlows(destination, field.name) ||
         std::any_of(destination.headers.begin(), destination.headers.end(), same)) {
       continue;
     }

@@ -39,6 +39,10 @@ sip::Message HealthWatch::MakeOptions(size_t trunk, const Attempt& attempt) {
                                                     .passed = {}});
   options.method = options.cseq.method = sip::Method::kOptions;
   options.allow.clear();
+  // Nobody calls.
+  std::erase_if(options.others, [](const sip::HeaderField& field) {
+    return field.name == "P-Asserted-Identity" || field.name == "Remote-Party-ID";
+  });
   options.accept.emplace_back("application/sdp");
   return options;
 }

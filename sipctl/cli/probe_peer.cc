@@ -190,7 +190,7 @@ Finding PeerProbe::TlsFailed(const sip::Target& target, const std::string& error
              "it speaks nothing newer than TLS 1.1, or the carrier does not know our address"}};
   }
   std::vector<std::string> causes;
-  if (facts->not_after_unix_s <= std::time(nullptr)) {
+  if (error.find("expired") != error.npos) {
     causes.push_back("it has ended: the carrier must renew it (or this machine's clock is wrong)");
   }
   if (!sip::Covers(*facts, name)) {

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kT1Ms = 500;  // RFC 3261 section 17.1.1.1
 constexpr int kT2Ms = 4000;
+constexpr size_t kAnswerBytesMax = 65'536;
 
 socklen_t Fill(const sdp::IpEndpoint& endpoint, sockaddr_storage* storage) {
   *storage = {};
@@ -143,6 +144,7 @@ absl::StatusOr<std::string> ProbeSocket::Ask(std::string_view request, int wait_
     const auto result = bytes_->Read(buffer, sizeof buffer);
     if (result.outcome == sip::Stream::Outcome::kDone) {
       answer.append(buffer, result.bytes);
+      if (answer.size() > kAnswerBytesMax || MonotonicNow() >= end) break;  // whatever it is
       continue;
     }
     if (result.outcome == sip::Stream::Outcome::kClosed) {

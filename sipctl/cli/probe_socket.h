@@ -31,7 +31,8 @@ class ProbeSocket {
   // in OpenSSL's words.
   absl::Status Secure(sip::TlsContext* context, std::string_view name, int wait_ms);
   const sip::TlsStream* tls() const { return tls_; }  // null before Secure
-  // Sends and waits for the head of a message; over UDP it is sent again as RFC 3261 has it.
+  // Sends and waits for the head of a message, or for more than any head has; over UDP it is sent
+  // again as RFC 3261 has it.
   absl::StatusOr<std::string> Ask(std::string_view request, int wait_ms);
 
  private:

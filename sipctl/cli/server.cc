@@ -36,7 +36,7 @@ std::string Server::CallsAnswer(bool json) const {
 }
 
 void Server::Answer(std::string_view question, const Control::Reply& reply) {
-  if (question == "reload") return Reload(reply);
+  if (question == "reload") return ReloadAll(reply);
   if (question == "config") return reply(config_->file + "\n" + config_->source);
   reply(CallsAnswer(question == "calls json"));
 }
@@ -60,6 +60,11 @@ void Server::ReloadCertificates() {
   TellOfCertificates();
 }
 
+void Server::ReloadAll(const Control::Reply& reply) {
+  ReloadCertificates();
+  Reload(reply);
+}
+
 void Server::TellOfCertificates() {
   for (const trunk::Diagnostic& each : CheckCertificates(*config_, UnixMs() / 1000)) {
     spdlog::warn("{}", trunk::FormatDiagnostic(each));
@@ -72,10 +77,7 @@ void Server::WatchCertificates() {
 }
 
 void Server::OnSignal(int number) {
-  if (number == SIGHUP) {
-    ReloadCertificates();
-    return Reload([](const std::string&) {});
-  }
+  if (number == SIGHUP) return ReloadAll([](const std::string&) {});
   if (calls_->draining()) {
     spdlog::warn("signal {} again: {} calls are hung up", number, calls_->size());
     drain_until_ = loop_->now();

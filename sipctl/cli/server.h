@@ -64,6 +64,8 @@ class Server {
   absl::Status StartControl();
   bool Located();
   void OnSignal(int number);
+  // SIGHUP and `sipctl reload`: certificates and configuration.
+  void ReloadAll(const Control::Reply& reply);
   void ReloadCertificates();
   void TellOfCertificates();
   void WatchCertificates();

@@ -124,11 +124,17 @@ absl::Status AttachFilter(int fd, std::span<const sock_filter> program) {
   }
   const sock_fprog attached{static_cast<unsigned short>(program.size()),
                             const_cast<sock_filter*>(program.data())};  // NOLINT: not written to
-  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof attached) == 0) {
-    return absl::OkStatus();
-  }
-  const int error = errno;
+  const auto attach = [&] {
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof attached) == 0;
+  };
+  if (attach()) return absl::OkStatus();
+  int error = errno;
   detach();
+  // The old program and the new one are charged together for a moment: alone it may fit.
+  if (error == ENOMEM) {
+    if (attach()) return absl::OkStatus();
+    error = errno;
+  }
   return absl::ErrnoToStatus(error,
                              absl::StrCat("no socket filter of ", program.size(), " instructions"));
 }

@@ -106,10 +106,8 @@ class OpensslStream : public TlsStream {
   }
   std::string peer_chain() const override {
     const BioPtr pem(BIO_new(BIO_s_mem()));
-    // As client the list begins with the peer's own; as server it stands apart.
-    const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl_.get());
-    if (SSL_is_server(ssl_.get()))
-      PEM_write_bio_X509(pem.get(), SSL_get0_peer_certificate(ssl_.get()));
+    const STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl_.get());
+    if (chain == nullptr) chain = SSL_get_peer_cert_chain(ssl_.get());
     for (int i = 0; i < sk_X509_num(chain); ++i) {
       PEM_write_bio_X509(pem.get(), sk_X509_value(chain, i));
     }

@@ -37,8 +37,8 @@ struct TlsClientOptions {
 class TlsStream : public Stream {
  public:
   virtual std::string session() const = 0;  // "TLSv1.3, TLS_AES_256_GCM_SHA384"
-  // The peer's certificates in PEM as they came, its own first; empty while it has shown none that
-  // was accepted.
+  // As client: the server's certificates in PEM, its own first; where they were verified, up to the
+  // root and without what it sent beside them. Empty while it has shown none that was accepted.
   virtual std::string peer_chain() const = 0;
 };
 

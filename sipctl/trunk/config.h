@@ -160,7 +160,7 @@ struct Trunk {
 
 struct PortRange {
   uint16_t first = 10000;
-  uint16_t last = 40000;
+  uint16_t last = 39999;
 
   bool operator==(const PortRange&) const = default;
 };

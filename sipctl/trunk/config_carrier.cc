@@ -184,7 +184,7 @@ class CarrierRules {
     }
     for (const std::string& name : trunk_.headers_to) {
       if (!carrier.IsReserved(name)) continue;
-      Report("CV-13", draft_.headers_line,
+      Report("CV-13", draft_.headers_to_line,
              Concat(name, " is ", carrier.title, "'s own header and not for us to send"),
              "headers_to: without it");
     }

@@ -120,6 +120,7 @@ class TrunkMaker {
     }
     CheckLogin(draft, &trunk);
     CheckTls(trunk, draft);
+    CheckNumberForm(trunk, draft);
     if (!draft.way_given && trunk.destinations.empty()) trunk.way = Way::kInbound;
     if (trunk.way != Way::kInbound && trunk.destinations.empty()) {
       reader_.Error(draft.line, Concat("trunk '", trunk.name, "' has no destination to call"),
@@ -200,6 +201,14 @@ class TrunkMaker {
       reader_.Error(draft.login->line, "a login has its password in one place",
                     "password_file: or password_environment:");
     }
+  }
+
+  void CheckNumberForm(const Trunk& trunk, const TrunkDraft& draft) {
+    if (trunk.number_form != NumberForm::kNational || !trunk.number_plan.country.empty()) return;
+    reader_.Error(draft.number_form_line,
+                  Concat("trunk '", trunk.name,
+                         "' wants national numbers, but of no country: all would be abroad"),
+                  "country: 91, or another form");
   }
 
   void CheckTls(const Trunk& trunk, const TrunkDraft& draft) {

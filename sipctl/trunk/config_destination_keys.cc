@@ -69,7 +69,8 @@ constexpr Field<LoginDraft> kLoginKeys[] = {
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
        Assign(reader.Text(node, "a realm"), &draft->login.realm);
      }},
-    {{"password_file", "path", "none", "A file with the password alone, read at the start."},
+    {{"password_file", "path", "none",
+      "A file with the password alone, read at the start and at each reload."},
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
        Assign(reader.Path(node), &draft->login.password_file);
      }},

@@ -58,7 +58,7 @@ constexpr Field<RelayDraft> kRelayKeys[] = {
      [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
        Assign(reader.Path(node), &draft->socket);
      }},
-    {{"ports", "range", "10000-40000",
+    {{"ports", "range", "10000-39999",
       "The UDP ports that the relay was started with: for what is told to the carrier, and to see "
       "whether they are enough."},
      [](Reader& reader, const YAML::Node& node, RelayDraft* draft) {
@@ -73,7 +73,7 @@ constexpr Field<RelayDraft> kRelayKeys[] = {
          draft->ports = {*first, *last};
        } else {
          reader.Error(draft->ports_line, Concat("'", text, "' is no range of ports"),
-                      "10000-40000");
+                      "10000-39999");
        }
      }},
     {{"addresses", "list of addresses", kRequired,
@@ -153,7 +153,8 @@ constexpr Field<DocumentDraft> kDocumentKeys[] = {
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
        Assign(reader.Text(node, "a text"), &draft->config.user_agent);
      }},
-    {{"control", "path or off", kControlSocketDefault, "The socket that `sipctl calls` asks."},
+    {{"control", "path or off", kControlSocketDefault,
+      "The socket that `sipctl calls`, `reload` and `diff` ask."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
        Assign(reader.Path(node), &draft->config.control_socket);
        if (draft->config.control_socket == "off") draft->config.control_socket.clear();

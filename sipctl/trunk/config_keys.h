@@ -77,6 +77,8 @@ struct TrunkDraft {
   std::vector<AddressDraft> addresses;
   bool way_given = false;
   int headers_line = 0;
+  int headers_to_line = 0;
+  int number_form_line = 0;
 };
 
 struct RouteDraft {

@@ -117,7 +117,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        Assign(reader.Name(node), &draft->pop);
      }},
     {{"numbers", "list of numbers", "none",
-      "The numbers that the carrier has given us, for `sipctl carrier-sheet`."},
+      "The numbers that the carrier has given us, for `sipctl carrier-sheet` and `exotel-plan`."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->numbers_line = Reader::LineOf(node);
        for (const YAML::Node& item : reader.Items(node, "list of numbers")) {
@@ -166,7 +166,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
       "Headers of the other side's calls that may be sent to it, where that side lets them go. "
       "Never a carrier's own."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       draft->headers_line = Reader::LineOf(node);
+       draft->headers_to_line = Reader::LineOf(node);
        ReadHeaderNames(reader, node, &draft->trunk.headers_to);
      }},
     {{"headers_read", "list of names", "the carrier's own",
@@ -217,6 +217,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        if (const auto choice =
                reader.Choice(node, {"routed", "e164", "plain", "national", "international"})) {
          draft->trunk.number_form = static_cast<NumberForm>(*choice);
+         draft->number_form_line = Reader::LineOf(node);
        }
      }},
     {{"sources", "list of networks", kRequired,

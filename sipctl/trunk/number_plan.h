@@ -16,7 +16,7 @@
 namespace sipctl::trunk {
 
 struct NumberPlan {
-  std::string country;  // code without +; empty: nothing is changed
+  std::string country;  // code without +; empty: only separators go
   uint32_t digits = 0;  // of a number inside the country
 
   bool operator==(const NumberPlan&) const = default;

@@ -133,6 +133,28 @@ class Guides(Walk):
         self.assertRegex(invite, r"(?m)^INVITE sip:\+919876543210@acme\.pstn\.twilio\.com")
 
 
+class Checked(unittest.TestCase):
+    """A trunk that no stand-in here can take calls for is at least one that the check takes."""
+
+    def test_openai(self):
+        folder = tandem.scratch()
+        self.addCleanup(shutil.rmtree, folder, True)
+        certificates = Certificates(folder, [f"ours=IP:{OURS}"])
+        with open(os.path.join(DOCS, "guides/openai.md"), encoding="utf-8") as text:
+            trunk = re.search(r"^```yaml checked\n(.*?)^```", text.read(), re.M | re.S).group(1)
+        listener = (f"listeners:\n  - {{name: bot-side, transport: tls, bind: \"{OURS}:5061\", "
+                    f"certificate: {certificates('ours.pem')}}}\n")
+        config = with_trunk(example("exotel-tcp.yaml").replace("listeners:\n", listener, 1), trunk)
+        config = config.replace("  - {from: pbx", "  # {from: pbx")  # it never calls
+        path = os.path.join(folder, "openai.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(config)
+        checked = subprocess.run([tandem.program("sipctl"), "check", path],
+                                 stdout=subprocess.PIPE, check=False, text=True)
+        self.assertEqual(checked.returncode, 0, checked.stdout)
+        self.assertRegex(checked.stdout, r"pbx: to sip:proj_yourproject@sip\.api\.openai\.com")
+
+
 class ExotelOverTls(Walk):
     """Exotel's edge is Kamailio on port 443, with SIPp behind it; its sound is libsrtp2's."""
 

@@ -24,6 +24,13 @@ TEST(Split, PiecesFollowEachOtherInNumberAndTime) {
   }
 }
 
+TEST(Split, APacketWithoutAPayloadIsOnePiece) {
+  wire::Rtp empty{};
+  empty.payload_offset = 12;
+  EXPECT_EQ(PieceCount(empty, 160), 1u);
+  EXPECT_EQ(PieceOf(empty, 0, 160).payload_length, 0u);
+}
+
 TEST(Split, ALimitIsBytesOfEightToTheMillisecond) {
   session::Leg leg{};
   EXPECT_EQ(PayloadMax(leg), 0xffff) << "no limit";
@@ -33,6 +40,9 @@ TEST(Split, ALimitIsBytesOfEightToTheMillisecond) {
 
 TEST(Split, LateIsALittleBehindAndOfTheSameSource) {
   session::Out out{};
+  wire::Rtp none{};
+  EXPECT_FALSE(IsLate(out, none)) << "nothing was sent yet";
+  out.flags = session::kOutStarted;
   out.source_ssrc = 7;
   out.sequence_offset = 3;
   out.sequence_last = 1;

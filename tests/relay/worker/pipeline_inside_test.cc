@@ -161,6 +161,53 @@ TEST_F(ShortPackets, WithoutALimitAgainPacketsPassWhole) {
   EXPECT_FALSE(Sent());
 }
 
+TEST_F(ShortPackets, PiecesDoNotOvertakeTheirBurst) {
+  const auto packet = [](uint16_t sequence, uint8_t payload_type, Bytes payload) {
+    return RtpPacket{.payload_type = payload_type,
+                     .sequence = sequence,
+                     .timestamp = sequence * 480u,
+                     .payload = std::move(payload)};
+  };
+  EXPECT_EQ(Send(0, kTrunk, packet(1, 8, Bytes(480, 1))), "forwarded");
+  Discard();
+  for (const RtpPacket& each : {packet(2, 8, Bytes(160, 1)), packet(3, 8, Bytes(480, 1)),
+                                packet(4, 101, Digit(5, true, 800)), packet(5, 8, {})}) {
+    ASSERT_TRUE(PortOf(0).Inject({.local = LocalOf(0), .remote = kTrunk, .payload = each.Build()}));
+  }
+  Cycle();
+  std::vector<std::pair<uint16_t, size_t>> sent;
+  while (const auto each = Sent()) {
+    sent.emplace_back(wire::Load16(&each->payload[2]), each->payload.size());
+  }
+  using Packets = decltype(sent);
+  EXPECT_EQ(sent, (Packets{{4, 172}, {5, 172}, {6, 172}, {7, 172}, {8, 16}, {9, 12}}));
+  EXPECT_EQ(counters.Read(abi::Counter::kSplit), 2u) << "one piece is no cut";
+}
+
+TEST_F(ShortPackets, ALateLongPacketTakesNoNumbersOfOthers) {
+  const auto speech = [](uint16_t sequence, size_t length) {
+    return RtpPacket{.payload_type = 8, .sequence = sequence, .payload = Bytes(length, 1)};
+  };
+  EXPECT_EQ(Send(0, kTrunk, speech(10, 160)), "forwarded");
+  EXPECT_EQ(Send(0, kTrunk, speech(11, 160)), "forwarded");
+  Discard();
+  EXPECT_EQ(Send(0, kTrunk, speech(9, 480)), "late");
+  EXPECT_FALSE(Sent());
+  EXPECT_EQ(Send(0, kTrunk, speech(12, 160)), "forwarded");
+  EXPECT_EQ(wire::Load16(&Sent()->payload[2]), 12);
+}
+
+TEST_F(ShortPackets, WithAnotherSourceLatePacketsPassAgain) {
+  RtpPacket speech{.payload_type = 8, .sequence = 20'000, .timestamp = 5000};
+  speech.payload = Bytes(320, 1);
+  EXPECT_EQ(Send(0, kTrunk, speech), "forwarded");
+  Update(1, [](abi::LegPlan& plan) { plan.packet_ms_max = 0; });
+  for (const uint16_t sequence : {7, 8, 10, 9}) {
+    speech.sequence = sequence;
+    EXPECT_EQ(Send(0, kTrunk, speech), "forwarded") << sequence;
+  }
+}
+
 // A-law and RTP on leg 0; mu-law, SRTP and 20 ms on leg 1.
 TEST(ShortPacketsOfAnotherKind, AreConvertedAndProtectedEach) {
   class EncryptedOffice : public Office {

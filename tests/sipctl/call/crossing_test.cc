@@ -31,6 +31,9 @@ TEST(Crossing, WhoCallsIsFromUnlessTheTrunkIsTrusted) {
       {"P-Asserted-Identity", "<tel:+911;phone-context=x>", {"+911", "Desk", false}},
       {"P-Asserted-Identity", "tel:+911", {"+911", "Desk", false}},
       {"P-Asserted-Identity", "<tel:+911>, <sip:a@x.test>", {"+911", "Desk", false}},
+      {"P-Asserted-Identity", "tel:+911, <sip:a@x.test>", {"+911", "Desk", false}},
+      {"P-Asserted-Identity", "<sip:+911;cpc=ordinary@x.test>", {"+911", "Desk", false}},
+      {"P-Asserted-Identity", "\"A \\\"b\\\"\" <sip:+911@x.test>", {"+911", "A \"b\"", false}},
       {"P-Asserted-Identity", "Ann <sips:+911@x.test>", {"+911", "Ann", false}},
       {"P-Asserted-Identity", "\"open <sip:+911@x.test>", {"1000", "Desk", false}},
       {"P-Asserted-Identity", "<sip:+911@x.test", {"1000", "Desk", false}},
@@ -41,6 +44,10 @@ TEST(Crossing, WhoCallsIsFromUnlessTheTrunkIsTrusted) {
       {"P-Asserted-Identity", "<sip:x.test>", {"1000", "Desk", false}},
       {"Remote-Party-ID", "<sip:+912@x.test>;party=calling;privacy=off", {"+912", "Desk", false}},
       {"Remote-Party-ID", "<sip:+912@x.test>;privacy=full", {"+912", "Desk", true}},
+      {"Remote-Party-ID", "<sip:+912@x.test>;privacy = \"full\"", {"+912", "Desk", true}},
+      {"Remote-Party-ID",
+       "<sip:+912@x.test>;Privacy=uri-network, <sip:b@x>",
+       {"+912", "Desk", true}},
       {"Privacy", "id;critical", {"1000", "Desk", true}},
       {"Privacy", "none", {"1000", "Desk", false}},
   };
@@ -55,6 +62,30 @@ TEST(Crossing, WhoCallsIsFromUnlessTheTrunkIsTrusted) {
     EXPECT_EQ(CallerOf(source, invite).display_name, row.trusted.display_name);
     EXPECT_EQ(CallerOf(source, invite).hidden, row.trusted.hidden);
   }
+}
+
+TEST(Crossing, PrivacyIsKeptWhoeverIsBelieved) {
+  trunk::Trunk source;
+  const sip::Message both = Invite({{"P-Asserted-Identity", "<sip:+911@x.test>"},
+                                    {"Remote-Party-ID", "<sip:+911@x.test>;privacy=full"}});
+  EXPECT_TRUE(CallerOf(source, both).hidden);
+  source.trusts_identity = true;
+  EXPECT_TRUE(CallerOf(source, both).hidden);
+  EXPECT_EQ(CallerOf(source, both).number, "+911");
+}
+
+TEST(Crossing, NumbersComeWithoutTheirParameters) {
+  trunk::Trunk source;
+  sip::Message invite = Invite({});
+  invite.request_uri = *sip::Uri::Parse("tel:+912212345678;phone-context=example.com");
+  invite.to.uri = *sip::Uri::Parse("sip:+912200000000;npdi;rn=1@x.test");
+  invite.from.uri = *sip::Uri::Parse("sip:+919812345678;cpc=ordinary@ims.test");
+  EXPECT_EQ(CalledOf(source, invite), "+912212345678");
+  EXPECT_EQ(CallerOf(source, invite).number, "+919812345678");
+  source.called_from = "To";
+  EXPECT_EQ(CalledOf(source, invite), "+912200000000");
+  invite.from.uri = *sip::Uri::Parse("mailto:bob@x.test");
+  EXPECT_EQ(CallerOf(source, invite).number, "");
 }
 
 TEST(Crossing, WhereTheCalledNumberStands) {
@@ -102,6 +133,8 @@ TEST(Crossing, ATrunkIsToldWhoCallsInItsOwnWay) {
             "\"Ann\" <sip:+911@acme1.pstn.exotel.com>|Remote-Party-ID: \"Ann\" "
             "<sip:+911@acme1.pstn.exotel.com>;party=calling;screen=yes;privacy=off");
   EXPECT_EQ(Written(trunk, unknown), "<sip:anonymous@acme1.pstn.exotel.com>");
+  const Caller nameless{"anonymous", "Anonymous", false};
+  EXPECT_EQ(Written(trunk, nameless), "\"Anonymous\" <sip:anonymous@acme1.pstn.exotel.com>");
 }
 
 TEST(Crossing, AHeaderNeedsBothTrunksLeave) {
@@ -124,6 +157,10 @@ TEST(Crossing, AHeaderNeedsBothTrunksLeave) {
   // alone.
   destination.carrier = trunk::FindProfile("exotel");
   EXPECT_THAT(PassedHeaders(source, destination, invite), ElementsAre(tenant, subject, again));
+  const sip::Message flow = Invite({{"X-Exotel-AccountSid", "another"}});
+  destination.headers_to.emplace_back("X-*");
+  EXPECT_THAT(PassedHeaders(source, destination, flow), IsEmpty()) << "we say it ourselves";
+  destination.headers_to.pop_back();
   destination.headers = {{"X-TENANT", "ours"}};
   EXPECT_THAT(PassedHeaders(source, destination, invite), ElementsAre(subject));
   sip::Message many = Invite(std::vector<sip::HeaderField>(40, {"X-A", "1"}));
