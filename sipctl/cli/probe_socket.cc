@@ -148,6 +148,7 @@ absl::StatusOr<std::string> ProbeSocket::Ask(std::string_view request, int wait_
       continue;
     }
     if (result.outcome == sip::Stream::Outcome::kClosed) {
+      if (!stream_) continue;  // an empty datagram
       return absl::UnavailableError("the connection was closed without an answer");
     }
     if (result.outcome == sip::Stream::Outcome::kFailed) {
@@ -155,7 +156,8 @@ absl::StatusOr<std::string> ProbeSocket::Ask(std::string_view request, int wait_
     }
     const TimeMs now = MonotonicNow();
     if (now >= end) return FromErrno(ETIMEDOUT);
-    if (Wait(result.outcome, stream_ ? end : std::min(end, now + again_ms)) || stream_) continue;
+    const TimeMs until = stream_ ? end : std::min(end, now + again_ms);
+    if (Wait(result.outcome, until) || until == end) continue;
     again_ms = std::min(again_ms * 2, kT2Ms);
     if (const absl::Status sent = Send(request, end); !sent.ok()) return sent;
   }
