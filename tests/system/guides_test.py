@@ -26,7 +26,7 @@ TWILIO, TWILIO_MEDIA = "54.172.60.1", "168.86.130.7"
 HOSTED = "44.229.228.186"   # a platform that has a name
 NUMBER = "+919876543210"
 NAMES = {"pstn.in2.exotel.com": EXOTEL, "acme.pstn.twilio.com": TWILIO, "sip.vapi.ai": HOSTED,
-         "yourproject.sip.livekit.cloud": HOSTED}
+         "yourproject.sip.livekit.cloud": HOSTED, "sip.api.openai.com": HOSTED}
 
 
 def example(name):
@@ -133,50 +133,28 @@ class Guides(Walk):
         self.assertRegex(invite, r"(?m)^INVITE sip:\+919876543210@acme\.pstn\.twilio\.com")
 
 
-class Checked(unittest.TestCase):
-    """A trunk that no stand-in here can take calls for is at least one that the check takes."""
-
-    def test_openai(self):
-        folder = tandem.scratch()
-        self.addCleanup(shutil.rmtree, folder, True)
-        certificates = Certificates(folder, [f"ours=IP:{OURS}"])
-        with open(os.path.join(DOCS, "guides/openai.md"), encoding="utf-8") as text:
-            trunk = re.search(r"^```yaml checked\n(.*?)^```", text.read(), re.M | re.S).group(1)
-        listener = (f"listeners:\n  - {{name: bot-side, transport: tls, bind: \"{OURS}:5061\", "
-                    f"certificate: {certificates('ours.pem')}}}\n")
-        config = with_trunk(example("exotel-tcp.yaml").replace("listeners:\n", listener, 1), trunk)
-        config = config.replace("  - {from: pbx", "  # {from: pbx")  # it never calls
-        path = os.path.join(folder, "openai.yaml")
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(config)
-        checked = subprocess.run([tandem.program("sipctl"), "check", path],
-                                 stdout=subprocess.PIPE, check=False, text=True)
-        self.assertEqual(checked.returncode, 0, checked.stdout)
-        self.assertRegex(checked.stdout, r"pbx: to sip:proj_yourproject@sip\.api\.openai\.com")
-
-
-class ExotelOverTls(Walk):
-    """Exotel's edge is Kamailio on port 443, with SIPp behind it; its sound is libsrtp2's."""
+class OverTls(Walk):
+    """The far side's edge is Kamailio, with SIPp behind it; its sound is libsrtp2's."""
 
     SWITCH = ("127.0.0.4", 5080)
     PBX = ("10.0.0.30", 20000)
 
     def setUp(self):
         super().setUp()
-        self.certificates = Certificates(self.folder, ["exotel=DNS:pstn.in2.exotel.com"])
+        self.certificates = Certificates(self.folder, ["exotel=DNS:pstn.in2.exotel.com",
+                                                       "openai=DNS:sip.api.openai.com"])
         self.make_own_certificate()
-        edge = self.certificates("exotel.pem")
+
+    def edge(self, address, port, certificate):
         with open(f"{self.folder}/known.pem", "w", encoding="ascii") as known:
             for each in (self.certificates("ca.pem"), f"{self.folder}/sip.crt"):
                 with open(each, encoding="ascii") as text:
                     known.write(text.read())
-        self.begin(Kamailio(self.folder, [f"tls:{EXOTEL}:443", f"udp:{EXOTEL}:5070"], OURS,
+        certificate = self.certificates(certificate)
+        self.begin(Kamailio(self.folder, [f"tls:{address}:{port}", f"udp:{address}:5070"], OURS,
                             f"sip:{self.SWITCH[0]}:{self.SWITCH[1]}",
-                            f"sip:{OURS}:5061;transport=tls", certificate=edge,
-                            client_certificate=edge, trust=f"{self.folder}/known.pem"))
-        config = example("exotel-tls.yaml").replace("/run/tandem/", self.folder + "/")
-        self.start(config.replace("    pop: mumbai", "    tls_trust: " +
-                                  self.certificates("ca.pem") + "\n    pop: mumbai"))
+                            f"sip:{OURS}:5061;transport=tls", certificate=certificate,
+                            client_certificate=certificate, trust=f"{self.folder}/known.pem"))
 
     def make_own_certificate(self):
         """As the guide says."""
@@ -188,20 +166,21 @@ class ExotelOverTls(Walk):
             subprocess.run(["sh", "-ec", line.replace("/run/tandem/", self.folder + "/")],
                            check=True, stderr=subprocess.DEVNULL)
 
-    def exotel(self, scenario, key, **more):
+    def switch(self, scenario, key, media, **more):
         scenario = secure.scenario_with_key(self.folder, scenario, key)
-        return self.side(scenario, self.SWITCH, (EXOTEL_MEDIA, 20000), "udp", **more)
+        return self.side(scenario, self.SWITCH, media, "udp", **more)
 
-    def expect_conversation(self, exotel, pbx, key):
-        ours = secure.key_in(exotel)
-        self.assertFalse(pbx.received(r"^a=crypto"), "the PBX needs no SRTP")
-        a = secure.SecureSinger(EXOTEL_MEDIA, 20000, "exotel", "PCMA", hertz=620, send_key=key)
-        b = singer.Singer(*self.PBX, "pbx", "PCMA", hertz=1004)
+    def expect_conversation(self, secured, plain, key, media, plain_media):
+        """Each a program and where its sound is."""
+        ours = secure.key_in(secured)
+        self.assertFalse(plain.received(r"^a=crypto"), "the other side needs no SRTP")
+        a = secure.SecureSinger(*media, "secured", "PCMA", hertz=620, send_key=key)
+        b = singer.Singer(*plain_media, "plain", "PCMA", hertz=1004)
         self.addCleanup(a.close)
         self.addCleanup(b.close)
         a.expect_key(ours)
-        a.talk(exotel.media())
-        b.talk(pbx.media())
+        a.talk(secured.media())
+        b.talk(plain.media())
         a.expect_packets(20, 8)
         b.expect_packets(20, 8)
         for party in (a, b):
@@ -211,15 +190,26 @@ class ExotelOverTls(Walk):
             _, share = listener.tone("PCMA")
             self.assertGreater(share(speaker.hertz), 0.99)
         self.assertEqual(a.not_authentic, 0)
-        for program in (exotel, pbx):
+        for program in (secured, plain):
             program.expect_success()
         wait_until(lambda: not office.live_calls(self.sipctl.calls()), 5, "end of the call")
 
+
+class ExotelOverTls(OverTls):
+    MEDIA = (EXOTEL_MEDIA, 20000)
+
+    def setUp(self):
+        super().setUp()
+        self.edge(EXOTEL, 443, "exotel.pem")
+        config = example("exotel-tls.yaml").replace("/run/tandem/", self.folder + "/")
+        self.start(config.replace("    pop: mumbai", "    tls_trust: " +
+                                  self.certificates("ca.pem") + "\n    pop: mumbai"))
+
     def test_the_pbx_calls(self):
         key = secure.new_key()
-        exotel = self.exotel("uas", key)
+        exotel = self.switch("uas", key, self.MEDIA)
         pbx = self.side("uac", (self.PBX[0], 5067), self.PBX, "udp", (OURS, 5060), NUMBER)
-        self.expect_conversation(exotel, pbx, key)
+        self.expect_conversation(exotel, pbx, key, self.MEDIA, self.PBX)
         invite = exotel.received(r"^INVITE ")[0]
         self.assertRegex(invite, rf"(?m)^Contact: <sips?:[^@]+@{OURS}:5061;transport=tls>")
         self.assertRegex(invite, r"(?m)^m=audio \d+ RTP/SAVP 8 0 ")
@@ -227,8 +217,36 @@ class ExotelOverTls(Walk):
     def test_exotel_calls(self):
         key = secure.new_key()
         pbx = self.side("uas", (self.PBX[0], 5060), self.PBX, "udp")
-        exotel = self.exotel("uac", key, remote=(EXOTEL, 5070), service="+918012345678")
-        self.expect_conversation(exotel, pbx, key)
+        exotel = self.switch("uac", key, self.MEDIA, remote=(EXOTEL, 5070),
+                             service="+918012345678")
+        self.expect_conversation(exotel, pbx, key, self.MEDIA, self.PBX)
+
+
+class OpenAiOverTls(OverTls):
+    MEDIA = (HOSTED, 20000)
+
+    def setUp(self):
+        super().setUp()
+        self.edge(HOSTED, 5061, "openai.pem")
+        with open(os.path.join(DOCS, "guides/openai.md"), encoding="utf-8") as text:
+            trunk = re.search(r"^```yaml over tls\n(.*?)^```", text.read(), re.M | re.S).group(1)
+        trunk = trunk.replace("203.0.113.30", HOSTED)
+        trunk = trunk.rstrip() + "\n    tls_trust: " + self.certificates("ca.pem") + "\n"
+        listener = (f"listeners:\n  - {{name: bot-side, transport: tls, bind: \"{OURS}:5061\", "
+                    f"certificate: {self.folder}/sip.pem}}\n")
+        config = with_trunk(example("exotel-tcp.yaml").replace("listeners:\n", listener, 1), trunk)
+        # Calls never begin at OpenAI.
+        config = re.sub(r"  - \{from: pbx.*\n", "", config)
+        self.start(config.replace("- name: exotel\n", "- name: exotel\n    direction: inbound\n"))
+
+    def test_a_carriers_call_reaches_the_project(self):
+        key = secure.new_key()
+        openai = self.switch("uas", key, self.MEDIA)
+        exotel = self.side("uac", (EXOTEL, 5077), (EXOTEL_MEDIA, 20000), "tcp", (OURS, 5070),
+                           "+918012345678")
+        self.expect_conversation(openai, exotel, key, self.MEDIA, (EXOTEL_MEDIA, 20000))
+        self.assertRegex(openai.received(r"^INVITE ")[0],
+                         r"(?m)^INVITE sip:proj_yourproject@sip\.api\.openai\.com;transport=tls ")
 
 
 def walk_with(guide):
