@@ -381,6 +381,22 @@ def check_documents(tree, found):
             found.fault(path, 1, f"has {titles} titles; one document, one title")
 
 
+def check_carriers(tree, found):
+    """Carriers' addresses are dated data: none stands in a program."""
+    addresses = set()
+    for path in tree.files:
+        if re.match(r"sipctl/trunk/profiles/\S+\.yaml$", path):
+            data = re.sub(r"#.*", "", tree.text(path))
+            addresses |= set(re.findall(r"[\w-]+(?:\.[\w-]+){2,}", data))
+    for path in tree.sources:
+        if not re.match(r"(relay|sipctl)/", path):
+            continue
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
+            for address in addresses & set(re.findall(r"[\w-]+(?:\.[\w-]+){2,}",
+                                                      line.split("//")[0])):
+                found.fault(path, number, f"{address} is a carrier's: sipctl/trunk/profiles has it")
+
+
 def check_top_level(tree, found):
     card = {"meson.build", "relay", "sipctl", "kernels", "bench", "tests", "scripts", "docs"}
     for entry in sorted({f.split("/")[0] for f in tree.files}):
@@ -426,7 +442,7 @@ def main(arguments):
         return headers(tree)
     found = Findings()
     for check in (check_top_level, check_arrows, check_fences, check_mirror, check_orphans,
-                  check_banned, check_lengths, check_words, check_documents):
+                  check_banned, check_carriers, check_lengths, check_words, check_documents):
         check(tree, found)
     for line in found.wishes:
         print(f"wish  {line}")

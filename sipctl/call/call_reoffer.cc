@@ -5,6 +5,7 @@
 #include "sipctl/call/call.h"
 #include "sipctl/call/outgoing.h"
 #include "sipctl/call/status.h"
+#include "sipctl/text.h"
 
 namespace sipctl::call {
 
@@ -154,7 +155,7 @@ void Call::OnReinviteRefused(Leg* leg, const sip::Message& response) {
     // 12.2.1.2: the peer does not know the dialog any more, or is no more itself.
     if (status == 481) leg->Forget();
     Finish({.by = NameOf(leg),
-            .text = std::string("the ") + NameOf(leg) + " does not know the call any more",
+            .text = Concat("the ", NameOf(leg), " does not know the call any more"),
             .reason = SipReason(status, sip::DefaultReason(status))});
     return;
   }
@@ -173,7 +174,7 @@ void Call::OnReinviteRefused(Leg* leg, const sip::Message& response) {
     reoffer->from->offer_answer.Reject();
     reoffer->from->Refuse(NearStatus(status), {});
   } else if (reoffer->key) {
-    Finish({.text = std::string("the ") + NameOf(leg) + " refuses the new key that it must have",
+    Finish({.text = Concat("the ", NameOf(leg), " refuses the new key that it must have"),
             .reason = SipReason(status, sip::DefaultReason(status))});
     return;
   }

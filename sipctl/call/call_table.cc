@@ -208,7 +208,7 @@ void CallTable::OnServerFailure(sip::TransactionId id, sip::ServerFailure failur
 
 void CallTable::OnRewritten(const sip::Via& theirs, const sip::Flow& flow) {
   const auto trunk = acl_->Find(media::FromAbi(flow.remote.address));
-  if (!trunk || !rewritten_.insert(*trunk).second) return;
+  if (!trunk || !rewritten_.insert(context_->trunk(*trunk).name).second) return;
   const sip::Advertised& ours = context_->transport->advertised(flow.listener);
   context_->log->OnNotice(absl::StrCat(
       "trunk ", context_->trunk(*trunk).name, ": a response from ", sip::ToString(flow.remote),

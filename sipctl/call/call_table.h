@@ -80,8 +80,9 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
   const trunk::Router* router_;
   Recovery recovery_;
   absl::flat_hash_map<CallNumber, std::unique_ptr<Call>> calls_;
-  // Trunks of which it was said that something on the way to them rewrites SIP.
-  absl::flat_hash_set<size_t> rewritten_;
+  // Names of trunks of which it was said that something on the way to them rewrites SIP: a reload
+  // may give a trunk's place to another.
+  absl::flat_hash_set<std::string> rewritten_;
   bool draining_ = false;
   bool joined_before_ = false;  // this process has had a relay
 };

@@ -137,6 +137,7 @@ Caller CallerOf(const trunk::Trunk& source, const sip::Message& invite) {
     const auto party = value == nullptr ? std::nullopt : ReadParty(Strip(*value));
     if (!party || party->number.empty()) continue;
     caller.number = party->number;
+    caller.asserted = true;
     if (!party->display_name.empty()) caller.display_name = party->display_name;
     break;
   }
@@ -174,7 +175,7 @@ void WriteCaller(const trunk::Trunk& destination, const Caller& caller, std::str
     if (caller.hidden) invite->others.push_back({"Privacy", "id"});
   } else {
     sip::Set(&asserted.parameters, "party", "calling");
-    sip::Set(&asserted.parameters, "screen", "yes");
+    sip::Set(&asserted.parameters, "screen", caller.asserted ? "yes" : "no");
     sip::Set(&asserted.parameters, "privacy", caller.hidden ? "full" : "off");
     invite->others.push_back({"Remote-Party-ID", asserted.ToString()});
   }

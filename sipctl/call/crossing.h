@@ -16,7 +16,8 @@ namespace sipctl::call {
 struct Caller {
   std::string number;  // or user; empty: unknown
   std::string display_name;
-  bool hidden = false;  // asked for privacy (RFC 3323): not to be shown to the callee
+  bool hidden = false;    // asked for privacy (RFC 3323): not to be shown to the callee
+  bool asserted = false;  // by a trunk that is trusted: more than a From that anybody may write
 
   bool operator==(const Caller&) const = default;
 };

@@ -191,7 +191,8 @@ Finding PeerProbe::TlsFailed(const sip::Target& target, const std::string& error
   }
   std::vector<std::string> causes;
   if (error.find("expired") != error.npos) {
-    causes.push_back("it has ended: the carrier must renew it (or this machine's clock is wrong)");
+    causes.emplace_back(
+        "it has ended: the carrier must renew it (or this machine's clock is wrong)");
   }
   if (!sip::Covers(*facts, name)) {
     causes.push_back(Concat("it does not carry ", name,
@@ -201,7 +202,7 @@ Finding PeerProbe::TlsFailed(const sip::Target& target, const std::string& error
   causes.push_back(Concat("this machine does not know ",
                           facts->issuer.empty() ? std::string("its issuer") : facts->issuer,
                           ": install ca-certificates, or give its root in tls_trust"));
-  causes.push_back("the carrier does not send the intermediate certificates of its chain");
+  causes.emplace_back("the carrier does not send the intermediate certificates of its chain");
   return {Verdict::kFailed, Concat(error, ": ", Described(*facts)), std::move(causes)};
 }
 

@@ -9,6 +9,7 @@
 
 #include "sipctl/sip/message_grammar.h"
 #include "sipctl/sip/message_values.h"
+#include "sipctl/text.h"
 
 namespace sipctl::sip {
 
@@ -89,18 +90,13 @@ bool ConvertUri(su_home_t* home, const url_t& url, Uri* out) {
   out->user = OrEmpty(url.url_user);
   if (url.url_user != nullptr && out->user.empty()) return false;
   out->headers = OrEmpty(url.url_headers);
-  std::string_view parameters = OrEmpty(url.url_params);
-  while (!parameters.empty()) {
-    const size_t end = std::min(parameters.find(';'), parameters.size());
-    const std::string_view one = parameters.substr(0, end);
-    if (!one.empty()) {
-      const size_t equals = one.find('=');
-      if (equals == 0) return false;
-      Parameter parameter{std::string(one.substr(0, equals)), {}, equals != one.npos};
-      if (parameter.has_value) parameter.value = one.substr(equals + 1);
-      out->parameters.push_back(std::move(parameter));
-    }
-    parameters.remove_prefix(std::min(end + 1, parameters.size()));
+  for (const std::string_view one : Split(OrEmpty(url.url_params), ';')) {
+    if (one.empty()) continue;
+    const size_t equals = one.find('=');
+    if (equals == 0) return false;
+    Parameter parameter{std::string(one.substr(0, equals)), {}, equals != one.npos};
+    if (parameter.has_value) parameter.value = one.substr(equals + 1);
+    out->parameters.push_back(std::move(parameter));
   }
   const std::string_view text[] = {out->user, out->headers, OrEmpty(url.url_params)};
   for (std::string_view part : text) {

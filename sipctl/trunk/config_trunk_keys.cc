@@ -188,11 +188,18 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
          draft->trunk.identity = static_cast<Identity>(*choice);
        }
      }},
-    {{"called_from", "request-uri, to or name of a header", "request-uri",
+    {{"called_from", "request-uri, to, P-Called-Party-ID or X-Name", "request-uri",
       "Where its INVITE has the number that was called."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        if (const auto name = reader.Name(node); name && *name != "request-uri") {
-         draft->trunk.called_from = *name;
+         if (EqualsIgnoreCase(*name, "to") || EqualsIgnoreCase(*name, "P-Called-Party-ID") ||
+             IsPassable(*name)) {
+           draft->trunk.called_from = *name;
+         } else {
+           reader.Error(Reader::LineOf(node),
+                        Concat("'", *name, "' is no header that has the called number"),
+                        "request-uri, to, P-Called-Party-ID or X-Name");
+         }
        }
      }},
     {{"country", "digits", "none",

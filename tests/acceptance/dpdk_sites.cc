@@ -2,7 +2,6 @@
 // sockets on the relay's own host.
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -55,24 +54,6 @@ void AwaitLinks(Dpdk* dpdk, size_t count) {
   }
 }
 
-// What has been heard and not been asked for yet, by address and port.
-class Memory {
- public:
-  void Add(const Endpoint& at, Heard heard) {
-    heard_[{at.address.bytes, at.port}].push_back(std::move(heard));
-  }
-  std::optional<Heard> Take(const Endpoint& at) {
-    std::vector<Heard>& heard = heard_[{at.address.bytes, at.port}];
-    if (heard.empty()) return std::nullopt;
-    Heard first = std::move(heard.front());
-    heard.erase(heard.begin());
-    return first;
-  }
-
- private:
-  std::map<std::pair<std::array<uint8_t, 16>, uint16_t>, std::vector<Heard>> heard_;
-};
-
 // The far ends of memifs are a second dpdk port.
 class MemifParty final : public FarParty {
  public:
@@ -113,12 +94,12 @@ class MemifParty final : public FarParty {
       for (const relay::port::Packet& packet : std::span(packets, count)) {
         Endpoint own{.address = addresses_[packet.local.address].address};
         own.port = packet.local.port;
-        memory_.Add(own, {.payload = {packet.data, packet.data + packet.length},
-                          .from = packet.remote,
-                          .dscp = packet.dscp});
+        inbox_.Put(own, {.payload = {packet.data, packet.data + packet.length},
+                         .from = packet.remote,
+                         .dscp = packet.dscp});
       }
       port_->Release({packets, count});
-      std::optional<Heard> heard = memory_.Take(at);
+      std::optional<Heard> heard = inbox_.Take(at);
       if (heard || relay::MonotonicNow() >= deadline) return heard;
     }
   }
@@ -133,7 +114,7 @@ class MemifParty final : public FarParty {
   std::vector<relay::abi::LocalAddress> addresses_;
   std::unique_ptr<Dpdk> dpdk_;
   std::unique_ptr<relay::port::Port> port_;
-  Memory memory_;
+  relay::port::Inbox inbox_;
 };
 
 // Writes and reads whole frames at the other end of a cable.
@@ -147,7 +128,7 @@ class FrameParty final : public FarParty {
   std::optional<Heard> Hear(const Endpoint& at) override {
     const relay::TimeNs deadline = relay::MonotonicNow() + relay::kSecond;
     while (true) {
-      if (std::optional<Heard> heard = memory_.Take(at)) return heard;
+      if (std::optional<Heard> heard = inbox_.Take(at)) return heard;
       const std::optional<std::vector<uint8_t>> frame = end_.Receive(deadline);
       if (!frame) return std::nullopt;
       relay::wire::Frame read;
@@ -157,15 +138,15 @@ class FrameParty final : public FarParty {
         continue;
       }
       const auto payload = frame->begin() + read.payload_offset;
-      memory_.Add(read.destination, {.payload = {payload, payload + read.payload_length},
-                                     .from = read.source,
-                                     .dscp = read.dscp});
+      inbox_.Put(read.destination, {.payload = {payload, payload + read.payload_length},
+                                    .from = read.source,
+                                    .dscp = read.dscp});
     }
   }
 
  private:
   relay::port::CableEnd end_;
-  Memory memory_;
+  relay::port::Inbox inbox_;
 };
 
 enum class Wire { kMemif, kAfPacket };

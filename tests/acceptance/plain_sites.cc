@@ -1,6 +1,4 @@
 // Sites that need no privilege: memory, and the kernel's sockets on the loopback device.
-#include <map>
-
 #include "relay/port/memory.h"
 #include "tests/acceptance/site.h"
 
@@ -68,21 +66,17 @@ class MemorySite final : public Site, public FarParty {
       while (std::optional<relay::port::Datagram> datagram = port->Collect()) {
         Endpoint from{.address = OwnInMemory(datagram->local.address)};
         from.port = datagram->local.port;
-        heard_[{datagram->remote.address.bytes, datagram->remote.port}].push_back(
-            {.payload = std::move(datagram->payload), .from = from, .dscp = datagram->dscp});
+        inbox_.Put(datagram->remote,
+                   {.payload = std::move(datagram->payload), .from = from, .dscp = datagram->dscp});
       }
     }
-    std::vector<Heard>& heard = heard_[{at.address.bytes, at.port}];
-    if (heard.empty()) return std::nullopt;
-    Heard first = std::move(heard.front());
-    heard.erase(heard.begin());
-    return first;
+    return inbox_.Take(at);
   }
 
  private:
   const MemoryOptions::Carries carries_;
   std::vector<MemoryPort*> ports_;
-  std::map<std::pair<std::array<uint8_t, 16>, uint16_t>, std::vector<Heard>> heard_;
+  relay::port::Inbox inbox_;
 };
 
 class SocketSite final : public Site {

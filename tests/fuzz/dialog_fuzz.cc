@@ -5,22 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
+#include "tests/fuzz/require.h"
 #include "tests/sipctl/call/call_world.h"
 
 namespace sipctl::call {
 namespace {
-
-#define REQUIRE(holds)                                                 \
-  do {                                                                 \
-    if (!(holds)) {                                                    \
-      std::fprintf(stderr, "line %d: not so: %s\n", __LINE__, #holds); \
-      std::abort();                                                    \
-    }                                                                  \
-  } while (false)
 
 using sip::Message;
 using sip::Method;

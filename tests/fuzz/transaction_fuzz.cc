@@ -3,26 +3,17 @@
 // Whatever the program, the promises of transaction.h hold, and in the end nothing is left.
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "sipctl/sip/transaction.h"
+#include "tests/fuzz/require.h"
 #include "tests/support/sip_recorder.h"
 
 namespace sipctl::sip {
 namespace {
-
-#define REQUIRE(holds)                                                 \
-  do {                                                                 \
-    if (!(holds)) {                                                    \
-      std::fprintf(stderr, "line %d: not so: %s\n", __LINE__, #holds); \
-      std::abort();                                                    \
-    }                                                                  \
-  } while (false)
 
 constexpr Method kMethods[] = {Method::kInvite, Method::kInvite, Method::kBye, Method::kOptions,
                                Method::kUpdate};

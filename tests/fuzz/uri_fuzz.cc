@@ -11,6 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto uri = Uri::Parse({reinterpret_cast<const char*>(data), size});
   if (!uri.ok()) return 0;
   const auto again = Uri::Parse(uri->ToString());
-  if (!again.ok() || again->host != uri->host || again->port != uri->port) std::abort();
+  if (!again.ok() || again->host != uri->host || again->port != uri->port ||
+      again->user != uri->user || again->scheme != uri->scheme)
+    std::abort();
   return 0;
 }

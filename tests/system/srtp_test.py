@@ -246,7 +246,7 @@ class WithBaresip(office.Office):
         samples = [sample[0] for sample in struct.iter_unpack("=h", samples)]
         loud = samples[800:]  # its first packets may come while the voice has not begun
         self.assertGreater(len(loud), singer.RATE, "baresip heard more than a second")
-        self.assertGreater(singer.usual_share_of(1004, loud), 0.95)
+        self.assertGreater(singer.share_of(1004, loud), 0.95)
         self.assertEqual(record_of(self)["legs"][self.encrypted]["srtp"], SUITE)
 
     def voice(self):

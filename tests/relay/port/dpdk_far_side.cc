@@ -51,17 +51,18 @@ class MemifFarSide final : public FarSide {
   }
   std::optional<Heard> Hear(const abi::Endpoint& at) override {
     const TimeNs deadline = MonotonicNow() + kSecond;
-    while (inbox_.IsEmpty(at.port) && MonotonicNow() < deadline) {
+    while (inbox_.IsEmpty(at) && MonotonicNow() < deadline) {
       Packet packets[kBurstMax];
       const size_t count = far_port_->Receive(packets, 0);
       for (const Packet& packet : std::span(packets, count)) {
-        inbox_.Put(packet.local.port, {.payload = {packet.data, packet.data + packet.length},
-                                       .from = packet.remote,
-                                       .dscp = packet.dscp});
+        inbox_.Put({.address = kFarAddress, .port = packet.local.port},
+                   {.payload = {packet.data, packet.data + packet.length},
+                    .from = packet.remote,
+                    .dscp = packet.dscp});
       }
       far_port_->Release({packets, count});
     }
-    return inbox_.Take(at.port);
+    return inbox_.Take(at);
   }
 
  private:
@@ -99,7 +100,7 @@ class CableFarSide final : public FarSide {
   }
   std::optional<Heard> Hear(const abi::Endpoint& at) override {
     const TimeNs deadline = MonotonicNow() + kSecond;
-    while (inbox_.IsEmpty(at.port) && MonotonicNow() < deadline) {
+    while (inbox_.IsEmpty(at) && MonotonicNow() < deadline) {
       const std::optional<std::vector<uint8_t>> frame = end_.Receive(deadline);
       wire::Frame read;
       if (!frame ||
@@ -111,11 +112,11 @@ class CableFarSide final : public FarSide {
       EXPECT_EQ(read.to, kFarMac);
       EXPECT_EQ(read.hop_limit, wire::kHopLimit);
       const auto payload = frame->begin() + read.payload_offset;
-      inbox_.Put(read.destination.port, {.payload = {payload, payload + read.payload_length},
-                                         .from = read.source,
-                                         .dscp = read.dscp});
+      inbox_.Put(read.destination, {.payload = {payload, payload + read.payload_length},
+                                    .from = read.source,
+                                    .dscp = read.dscp});
     }
-    return inbox_.Take(at.port);
+    return inbox_.Take(at);
   }
 
  private:

@@ -43,10 +43,10 @@ class MemoryFarSide final : public FarSide {
     while (std::optional<Datagram> datagram = port_.Collect()) {
       abi::Endpoint from = own_address();
       from.port = datagram->local.port;
-      inbox_.Put(datagram->remote.port,
+      inbox_.Put(datagram->remote,
                  {.payload = std::move(datagram->payload), .from = from, .dscp = datagram->dscp});
     }
-    return inbox_.Take(at.port);
+    return inbox_.Take(at);
   }
 
  private:

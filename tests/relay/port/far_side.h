@@ -1,6 +1,7 @@
 // What the port suite needs of a network: one of these for each kind of port.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -20,13 +21,13 @@ struct Heard {
   uint8_t dscp;
 };
 
-// What came to the far party, kept by its port until the suite asks.
+// What came to far parties, kept by who shall hear it until the suite asks.
 class Inbox {
  public:
-  void Put(uint16_t port, Heard heard) { heard_[port].push_back(std::move(heard)); }
-  bool IsEmpty(uint16_t port) { return heard_[port].empty(); }
-  std::optional<Heard> Take(uint16_t port) {
-    std::deque<Heard>& heard = heard_[port];
+  void Put(const abi::Endpoint& at, Heard heard) { Of(at).push_back(std::move(heard)); }
+  bool IsEmpty(const abi::Endpoint& at) { return Of(at).empty(); }
+  std::optional<Heard> Take(const abi::Endpoint& at) {
+    std::deque<Heard>& heard = Of(at);
     if (heard.empty()) return std::nullopt;
     Heard first = std::move(heard.front());
     heard.pop_front();
@@ -34,7 +35,9 @@ class Inbox {
   }
 
  private:
-  std::map<uint16_t, std::deque<Heard>> heard_;
+  std::deque<Heard>& Of(const abi::Endpoint& at) { return heard_[{at.address.bytes, at.port}]; }
+
+  std::map<std::pair<std::array<uint8_t, 16>, uint16_t>, std::deque<Heard>> heard_;
 };
 
 // A port of one kind together with a far party that talks to it.

@@ -131,6 +131,10 @@ TEST(Crossing, ATrunkIsToldWhoCallsInItsOwnWay) {
   trunk.identity = trunk::Identity::kRemoteParty;
   EXPECT_EQ(Written(trunk, shown),
             "\"Ann\" <sip:+911@acme1.pstn.exotel.com>|Remote-Party-ID: \"Ann\" "
+            "<sip:+911@acme1.pstn.exotel.com>;party=calling;screen=no;privacy=off");
+  const Caller asserted{"+911", "Ann", false, true};
+  EXPECT_EQ(Written(trunk, asserted),
+            "\"Ann\" <sip:+911@acme1.pstn.exotel.com>|Remote-Party-ID: \"Ann\" "
             "<sip:+911@acme1.pstn.exotel.com>;party=calling;screen=yes;privacy=off");
   EXPECT_EQ(Written(trunk, unknown), "<sip:anonymous@acme1.pstn.exotel.com>");
   const Caller nameless{"anonymous", "Anonymous", false};
