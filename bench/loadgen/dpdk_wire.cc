@@ -14,6 +14,8 @@ namespace abi = relay::abi;
 namespace port = relay::port;
 
 constexpr relay::TimeNs kLinkPatience = 10 * relay::kSecond;
+// What is measured must be lost by the relay, not by us while we send.
+constexpr uint16_t kDescriptors = 4096;
 // Bursts taken before it is the senders' turn again.
 constexpr int kBurstsMax = 4;
 
@@ -46,7 +48,8 @@ absl::Status DpdkWire::Start(std::span<const Call> calls) {
   if (!own.ok()) return own.status();
   const auto device = port::ParseDpdkDevice(std::string_view(far_.device).substr(5));
   if (!device.ok()) return device.status();
-  port::DpdkOptions options{.eal = far_.eal, .devices = {*device}, .addresses = {}};
+  port::DpdkOptions options{
+      .eal = far_.eal, .devices = {*device}, .addresses = {}, .descriptors = kDescriptors};
   options.addresses.push_back(AllPortsOf(AddressOf(*own)));
   for (const Call& call : far_.reflect ? calls : std::span<const Call>{}) {
     for (const sockaddr_in* to : {&call.a, &call.b}) {

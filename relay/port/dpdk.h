@@ -49,7 +49,8 @@ struct DpdkOptions {
   std::vector<DpdkDeviceOptions> devices;    // by interface index of the addresses
   std::vector<abi::LocalAddress> addresses;  // of the relay
   abi::Placement placement = abi::EvenPlacement(abi::PlacementKind::kNone, 1);
-  uint32_t buffers = 16384;  // a worker; those in the rings come on top
+  uint32_t buffers = 16384;     // a worker; those in the rings come on top
+  uint16_t descriptors = 1024;  // of a ring: packets that wait while nobody looks
 };
 
 class Dpdk final : public Upkeep {

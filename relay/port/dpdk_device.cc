@@ -183,7 +183,7 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   if (absl::Status status = OpenExceptions(workers); !status.ok()) return status;
   notices_.push_back(absl::StrCat(
       "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ", Text(mac_), ", ",
-      workers, " queue pairs of ", kDescriptors, ", UDP checksum ",
+      workers, " queue pairs of ", plan.descriptors, ", UDP checksum ",
       offloads_.udp_checksum ? "by the NIC" : "in software", ", VLAN tag ",
       offloads_.vlan_insert ? "by the NIC" : "in software", ", ",
       isolated_     ? "isolated: the kernel keeps what is not ours"
@@ -216,8 +216,8 @@ absl::Status DpdkDevice::SetUpQueues(const DpdkDevicePlan& plan, const Facts& fa
   if (const int result = rte_eth_dev_configure(port_id_, workers, workers, &conf); result != 0) {
     return Refused(Name(), absl::StrCat("refuses ", workers, " queue pairs"), result);
   }
-  uint16_t rx = kDescriptors;
-  uint16_t tx = kDescriptors;
+  uint16_t rx = plan.descriptors;
+  uint16_t tx = plan.descriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(port_id_, &rx, &tx);
   const int rx_socket = rte_eth_dev_socket_id(port_id_);
   const auto socket = static_cast<unsigned>(rx_socket);

@@ -26,6 +26,7 @@ struct DpdkDevicePlan {
   uint16_t index = 0;  // interface index of the local addresses behind it
   std::span<const abi::LocalAddress> addresses;
   abi::Placement placement;
+  uint16_t descriptors = 1024;          // of a ring, as far as the device has so many
   std::span<rte_mempool* const> pools;  // by worker: what its queue receives into
 };
 
@@ -53,8 +54,6 @@ class DpdkDevice {
   // Adds what the NIC lost since the last call; tells of a link that came or went.
   void Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::string>* news);
   const std::vector<std::string>& notices() const { return notices_; }
-
-  static constexpr uint16_t kDescriptors = 1024;
 
  private:
   struct Facts;

@@ -177,6 +177,34 @@ TEST_F(DpdkTest, ADeviceThatIsRemovedIsToldAndItsPacketsAreCounted) {
   EXPECT_GT(counters.Read(abi::Counter::kSendFailed), 0u);
 }
 
+// A pool with gaps between its buffers has some that the kernel does not send from.
+TEST_F(DpdkTest, EveryBufferGoesOutByAfXdp) {
+  const std::unique_ptr<Dpdk> dpdk = OpenDpdk(DpdkOn(kAfXdp, OwnAddresses(), 4096));
+  const std::unique_ptr<Port> port = dpdk->MakePort(0, nullptr, nullptr).value();
+  AwaitLink(dpdk.get());
+  std::vector<Packet> all;
+  for (Packet packet; port->Allocate(&packet); all.push_back(packet)) {
+    std::ranges::copy(kPayload, packet.data);
+    packet.length = sizeof(kPayload);
+    packet.local = {.address = 0, .port = 5000};
+    packet.remote = kFar;
+  }
+  EXPECT_GT(all.size(), 4000u);
+  CableEnd far;
+  size_t arrived = 0;
+  for (size_t sent = 0; sent < all.size();) {
+    const size_t some = std::min<size_t>(32, all.size() - sent);
+    ASSERT_EQ(port->Send(std::span(all).subspan(sent, some)), some);
+    sent += some;
+    const TimeNs deadline = MonotonicNow() + 2 * kSecond;
+    while (arrived < sent) {
+      const auto frame = far.Receive(deadline);
+      ASSERT_TRUE(frame) << arrived << " of " << sent;
+      arrived += std::equal(kOwnMac.begin(), kOwnMac.end(), frame->begin() + 6);
+    }
+  }
+}
+
 // VLAN: the tag is part of the address, on both ways.
 TEST_F(DpdkTest, FramesOfAVlan) {
   std::vector<abi::LocalAddress> addresses = OwnAddresses();

@@ -1,5 +1,6 @@
 """Network namespaces, veth pairs and packet loss, made by a test and removed by it."""
 
+import contextlib
 import os
 import subprocess
 
@@ -13,6 +14,28 @@ def run(command, check=True, quiet=False):
     if check and done.returncode != 0:
         raise Failed(f"{' '.join(map(str, command))}: {text}")
     return text if not quiet else ""
+
+
+@contextlib.contextmanager
+def hugepages(count):
+    """So many pages of 2 MiB more, for as long as the block lasts."""
+    path = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+    def read():
+        with open(path, encoding="ascii") as now:
+            return int(now.read())
+
+    def write(number):
+        with open(path, "w", encoding="ascii") as out:
+            out.write(str(number))
+    before = read()
+    write(before + count)
+    try:
+        if read() < before + count:
+            raise Failed(f"this machine has no {count} free pages of 2 MiB in one piece")
+        yield
+    finally:
+        write(before)
 
 
 class Namespace:

@@ -87,12 +87,12 @@ class Memif:
             stop_testpmd(testpmd)
 
 
-def start_testpmd(folder, device, cpu, eal, name="testpmd", prefix=()):
+def start_testpmd(folder, device, cpu, eal, name="testpmd", prefix=(), more=()):
     # Its output would wait in a buffer for more.
     command = ["stdbuf", "-oL", TESTPMD, "--lcores", f"0@{cpu},1@{cpu}", *eal.split(), "--no-pci",
                "--no-telemetry", "--vdev", device, "--", "--forward-mode=macswap", "--nb-cores=1",
                "--burst=64", "--rxd=1024", "--txd=1024", "--total-num-mbufs=16384",
-               "--no-mlockall", "--disable-link-check"]
+               "--no-mlockall", "--disable-link-check", *more]
     testpmd = Program(name, command, folder, prefix, stdin=subprocess.PIPE)
 
     def forwards():
