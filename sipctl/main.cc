@@ -7,6 +7,7 @@
 #include "sipctl/cli/calls.h"
 #include "sipctl/cli/carrier_sheet.h"
 #include "sipctl/cli/check.h"
+#include "sipctl/cli/counters.h"
 #include "sipctl/cli/diff.h"
 #include "sipctl/cli/exotel_plan.h"
 #include "sipctl/cli/lint_message.h"
@@ -29,6 +30,8 @@ int main(int argc, char** argv) {
       return sipctl::cli::RunCheck(options->check, std::cout);
     case sipctl::Command::kCalls:
       return sipctl::cli::RunCalls(options->calls, std::cout, std::cerr);
+    case sipctl::Command::kCounters:
+      return sipctl::cli::RunCounters(options->counters, std::cout, std::cerr);
     case sipctl::Command::kRoute:
       return sipctl::cli::RunRoute(options->route, std::cout, std::cerr);
     case sipctl::Command::kLintMessage:

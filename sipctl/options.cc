@@ -27,6 +27,8 @@ constexpr CommandRow kCommands[] = {
      "Says what is wrong with CONFIG, or with a gateway table, and what it means.",
      [](Options* options, const std::string& argument) { options->check.config = argument; }},
     {Command::kCalls, "calls", "", "Lists the calls of the running process.", nullptr},
+    {Command::kCounters, "counters", "",
+     "Shows what the running process received, sent and dropped in SIP.", nullptr},
     {Command::kReload, "reload", "",
      "The running process reads its configuration again; live calls go on as they began.", nullptr},
     {Command::kDiff, "diff", "CONFIG", "Says what CONFIG would change in the running process.",
@@ -116,6 +118,14 @@ constexpr OptionRow kOptions[] = {
      [](Options* options, const std::string& value) {
        return Take(value, &options->calls.control);
      }},
+    {Command::kCounters, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->counters.control);
+     }},
+    {Command::kCounters, "all", "", "off", "Shows those that stand at zero too.",
+     [](Options* options, const std::string&) { return options->counters.all = true; }},
+    {Command::kCounters, "json", "", "off", "Prints one JSON object, zeros too.",
+     [](Options* options, const std::string&) { return options->counters.json = true; }},
     {Command::kReload, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
      [](Options* options, const std::string& value) {
        return Take(value, &options->reload.control);
@@ -254,7 +264,7 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   Options options;
   options.run.log_level = "info";
   options.check.profile = options.lint_message.profile = "generic";
-  options.calls.control = options.reload.control = options.diff.control =
+  options.calls.control = options.counters.control = options.reload.control = options.diff.control =
       std::string(trunk::kControlSocketDefault);
   if (arguments.empty())
     return Refuse(Concat("a command is missing: ",

@@ -19,6 +19,7 @@ enum class Command {
   kRun,
   kCheck,
   kCalls,
+  kCounters,
   kRoute,
   kLintMessage,
   kCarrierSheet,
@@ -42,6 +43,12 @@ struct CallsOptions {
   bool json = false;
 };
 
+struct CountersOptions {
+  std::string control;  // as above
+  bool json = false;
+  bool all = false;  // zeros too
+};
+
 struct ReloadOptions {
   std::string control;  // as above
 };
@@ -56,6 +63,7 @@ struct Options {
   RunOptions run;
   cli::CheckOptions check;
   CallsOptions calls;
+  CountersOptions counters;
   cli::RouteOptions route;
   cli::LintMessageOptions lint_message;
   cli::CarrierSheetOptions carrier_sheet;

@@ -35,9 +35,21 @@ std::string Server::CallsAnswer(bool json) const {
   return json ? CallsJson(views, media) : CallsText(views, media);
 }
 
+Counted Server::Counters() const {
+  return {.calls = calls_->size(),
+          .connections = transport_->connections(),
+          .transactions = transactions_->size(),
+          .transport = transport_->counters(),
+          .transaction = transactions_->counters()};
+}
+
 void Server::Answer(std::string_view question, const Control::Reply& reply) {
   if (question == "reload") return ReloadAll(reply);
   if (question == "config") return reply(config_->file + "\n" + config_->source);
+  if (question == "counters json") return reply(CountersJson(Counters()));
+  if (question.starts_with("counters")) {
+    return reply(CountersText(Counters(), question == "counters all"));
+  }
   reply(CallsAnswer(question == "calls json"));
 }
 

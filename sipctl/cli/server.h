@@ -16,6 +16,7 @@
 #include "sipctl/call/destinations.h"
 #include "sipctl/call/health.h"
 #include "sipctl/cli/control.h"
+#include "sipctl/cli/counters.h"
 #include "sipctl/cli/credentials.h"
 #include "sipctl/cli/reload.h"
 #include "sipctl/loop.h"
@@ -72,6 +73,7 @@ class Server {
   void LeaveWhenEmpty();
   void Answer(std::string_view question, const Control::Reply& reply);
   std::string CallsAnswer(bool json) const;
+  Counted Counters() const;
 
   // server_reload.cc
   void Reload(const Control::Reply& reply);

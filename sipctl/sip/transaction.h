@@ -31,6 +31,7 @@
 #include "sipctl/clock.h"
 #include "sipctl/sip/message.h"
 #include "sipctl/sip/token.h"
+#include "sipctl/sip/transaction_counters.h"
 #include "sipctl/sip/transport.h"
 #include "sipctl/timers.h"
 
@@ -112,20 +113,6 @@ struct Sending {
 };
 inline constexpr size_t kUdpRequestBytesMax = 1300;
 inline constexpr size_t kInviteRecordBytesMax = 1152;
-
-struct TransactionCounters {
-  uint64_t requests_in = 0, requests_out = 0;     // transactions begun
-  uint64_t retransmissions_in = 0;                // absorbed or answered from memory
-  uint64_t retransmissions_out = 0;               // by timers, requests and responses
-  uint64_t stray_responses = 0, stray_acks = 0;   // belong to no transaction; dropped
-  uint64_t rewritten_responses = 0;               // stray, too: our branch, another's sent-by
-  uint64_t stray_cancels = 0;                     // 481
-  uint64_t merged = 0;                            // 482
-  uint64_t refused = 0;                           // 503, the layer is full
-  uint64_t timeouts = 0, transport_failures = 0;  // reported to the TU as 408, 503
-  uint64_t reconnects = 0;                        // a request sent again on a new connection
-  uint64_t no_ack = 0;                            // 64*T1 without ACK, any final answer
-};
 
 class TransactionLayer : public TransportUser {
  public:

@@ -33,6 +33,11 @@ TEST(Options, OfEachCommandAreRead) {
   EXPECT_EQ(calls.command, Command::kCalls);
   EXPECT_EQ(calls.calls.control, "/tmp/x");
   EXPECT_TRUE(calls.calls.json);
+  const Options counters = Must({"counters", "--control", "/tmp/x", "--json", "--all"});
+  EXPECT_EQ(counters.command, Command::kCounters);
+  EXPECT_EQ(counters.counters.control, "/tmp/x");
+  EXPECT_TRUE(counters.counters.json);
+  EXPECT_TRUE(counters.counters.all);
 }
 
 TEST(Options, OfTheCommandsAboutCarriersAreRead) {
@@ -59,6 +64,7 @@ TEST(Options, HavePresets) {
   EXPECT_EQ(Must({"run", "a.yaml"}).run.log_level, "info");
   EXPECT_EQ(Must({"run", "a.yaml"}).run.trace, "");
   EXPECT_EQ(Must({"calls"}).calls.control, "/run/tandem/sipctl.sock");
+  EXPECT_EQ(Must({"counters"}).counters.control, "/run/tandem/sipctl.sock");
   EXPECT_FALSE(Must({"check", "a.yaml"}).check.json);
 }
 
@@ -72,7 +78,7 @@ TEST(Options, ThatStandAlone) {
 
 TEST(Options, EveryMistakeIsNamed) {
   EXPECT_EQ(Refusal({}),
-            "a command is missing: run, check, calls, reload, diff, "
+            "a command is missing: run, check, calls, counters, reload, diff, "
             "route, lint-message, carrier-sheet, probe, exotel-plan");
   EXPECT_EQ(Refusal({"chekc"}), "sipctl has no command chekc; did you mean check?");
   EXPECT_EQ(Refusal({"fly"}), "sipctl has no command fly");

@@ -79,6 +79,10 @@ class Strangers(office.Office):
     def test_a_trunk_is_answered_and_a_stranger_is_not(self):
         self.assertIsNone(self.ask(STRANGER))
         self.assertTrue(self.ask(CARRIER).startswith("SIP/2.0 200"))
+        counted = self.sipctl.counters()
+        self.assertEqual(counted["transport"]["messages_in"], 1)
+        self.assertEqual(counted["transport"]["kernel_drops"], 1)
+        self.assertEqual(counted["transactions"]["requests_in"], 1)
 
     def test_a_strangers_connection_is_not_accepted(self):
         self.sipctl.stop()

@@ -121,7 +121,13 @@ class Sipctl:
         return self.program.log()
 
     def calls(self):
-        done = subprocess.run([program("sipctl"), "calls", "--control", self.control, "--json"],
+        return self._ask("calls")
+
+    def counters(self):
+        return self._ask("counters")
+
+    def _ask(self, command):
+        done = subprocess.run([program("sipctl"), command, "--control", self.control, "--json"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
