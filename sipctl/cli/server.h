@@ -19,6 +19,7 @@
 #include "sipctl/cli/counters.h"
 #include "sipctl/cli/credentials.h"
 #include "sipctl/cli/reload.h"
+#include "sipctl/cli/spare_memory.h"
 #include "sipctl/loop.h"
 #include "sipctl/media/unix_connector.h"
 #include "sipctl/options.h"
@@ -103,6 +104,7 @@ class Server {
   std::unique_ptr<media::RelayClient> relay_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<SpareMemory> spare_memory_;
   TimeMs drain_until_ = 0;
 };
 

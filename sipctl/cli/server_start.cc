@@ -185,6 +185,8 @@ absl::Status Server::StartCalls() {
       &loop_->timers(), transport_.get(), calls_.get(), std::move(transaction_options));
   transport_->set_user(transactions_.get());
   context_.transactions = transactions_.get();
+  spare_memory_ = std::make_unique<SpareMemory>(
+      &loop_->timers(), [this] { return transactions_->size(); }, GiveBackFreePages);
   health_ = std::make_unique<call::HealthWatch>(&context_);
   context_.health = health_.get();
   StartRelay();

@@ -3,12 +3,16 @@
 //
 //   id:  generation << 32 | slot << 1 | Side
 //
-// The lowest bit tells client from server transactions, so that both share one space of ids.
+// The lowest bit tells client from server transactions, so that both share one space of ids. Places
+// come in chunks, the lowest with room first, so that the upper ones empty themselves when there is
+// less to do; an empty one is given back.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -19,60 +23,76 @@ class Slab {
   static_assert(kSide <= 1);
 
  public:
+  static constexpr uint32_t kChunk = 256;  // places
+
   static constexpr bool Owns(uint64_t id) { return id != 0 && (id & 1) == kSide; }
 
   // A default-constructed record and its id.
   std::pair<uint64_t, Record*> Insert() {
-    uint32_t slot = free_;
-    if (slot == kNone) {
-      slot = static_cast<uint32_t>(used_++);
-      if (slot % kChunk == 0) chunks_.push_back(std::make_unique<Chunk>());
+    const uint32_t number = ChunkWithRoom();
+    Chunk& chunk = *chunks_[number].chunk;
+    if (number == empty_) empty_ = kNone;
+    uint32_t index = chunk.free;
+    if (index == kNone) {
+      index = chunk.begun++;
     } else {
-      free_ = At(slot).next_free;
+      chunk.free = chunk.places[index].next_free;
     }
-    Place& place = At(slot);
+    Place& place = chunk.places[index];
     place.live = true;
+    if (++chunk.taken == kChunk) with_room_.erase(number);
     ++size_;
+    const uint32_t slot = number * kChunk + index;
     return {uint64_t{place.generation} << 32 | uint64_t{slot} << 1 | kSide, &place.record};
   }
 
   Record* Find(uint64_t id) {
     const auto slot = static_cast<uint32_t>(id) >> 1;
-    if (!Owns(id) || slot >= used_) return nullptr;
-    Place& place = At(slot);
+    if (!Owns(id) || slot / kChunk >= chunks_.size()) return nullptr;
+    Chunk* chunk = chunks_[slot / kChunk].chunk.get();
+    if (chunk == nullptr) return nullptr;
+    Place& place = chunk->places[slot % kChunk];
     return place.live && place.generation == id >> 32 ? &place.record : nullptr;
   }
 
   void Erase(uint64_t id) {
     if (Find(id) == nullptr) return;
     const auto slot = static_cast<uint32_t>(id) >> 1;
-    Place& place = At(slot);
+    const uint32_t number = slot / kChunk;
+    Chunk& chunk = *chunks_[number].chunk;
+    Place& place = chunk.places[slot % kChunk];
     place.record = Record{};
     place.live = false;
     --size_;
     // A place whose generations are used up is never used again (after 4 billion transactions).
     if (++place.generation == 0) return;
-    place.next_free = free_;
-    free_ = slot;
+    place.next_free = chunk.free;
+    chunk.free = slot % kChunk;
+    if (chunk.taken-- == kChunk) with_room_.insert(number);
+    if (chunk.taken == 0) GiveBack(number);
   }
 
   // fn(id, record); it must neither insert nor erase.
   template <typename Function>
   void ForEach(Function&& fn) {
-    for (uint32_t slot = 0; slot < used_; ++slot) {
-      Place& place = At(slot);
-      if (place.live) {
-        fn(uint64_t{place.generation} << 32 | uint64_t{slot} << 1 | kSide, place.record);
+    for (uint32_t number = 0; number < chunks_.size(); ++number) {
+      Chunk* chunk = chunks_[number].chunk.get();
+      if (chunk == nullptr) continue;
+      for (uint32_t index = 0; index < chunk->begun; ++index) {
+        Place& place = chunk->places[index];
+        if (!place.live) continue;
+        const uint64_t slot = uint64_t{number} * kChunk + index;
+        fn(uint64_t{place.generation} << 32 | slot << 1 | kSide, place.record);
       }
     }
   }
 
   size_t size() const { return size_; }
+  size_t places() const { return chunks_in_memory_ * kChunk; }
   static constexpr size_t place_bytes() { return sizeof(Place); }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
-  static constexpr uint32_t kChunk = 256;
 
   struct Place {
     Record record;
@@ -80,14 +100,50 @@ class Slab {
     uint32_t next_free = kNone;
     bool live = false;
   };
-  using Chunk = std::array<Place, kChunk>;
+  struct Chunk {
+    std::array<Place, kChunk> places;
+    uint32_t begun = 0;     // places from the first one on that were ever used
+    uint32_t taken = 0;     // live ones, and those whose generations are used up
+    uint32_t free = kNone;  // list of begun places
+  };
+  struct Slot {
+    std::unique_ptr<Chunk> chunk;
+    uint32_t generation = 1;  // for the places of the next chunk here: above all that were
+  };
 
-  Place& At(uint32_t slot) { return (*chunks_[slot / kChunk])[slot % kChunk]; }
+  uint32_t ChunkWithRoom() {
+    if (with_room_.empty()) {
+      with_room_.insert(static_cast<uint32_t>(chunks_.size()));
+      chunks_.emplace_back();
+    }
+    const uint32_t number = *with_room_.begin();
+    Slot& slot = chunks_[number];
+    if (slot.chunk == nullptr) {
+      slot.chunk = std::make_unique<Chunk>();
+      for (Place& place : slot.chunk->places) place.generation = slot.generation;
+      ++chunks_in_memory_;
+    }
+    return number;
+  }
 
-  std::vector<std::unique_ptr<Chunk>> chunks_;
-  size_t used_ = 0;
+  // One empty chunk is kept, so that a record that comes and goes costs no memory each time.
+  void GiveBack(uint32_t number) {
+    const uint32_t lower = std::min(number, empty_), upper = std::max(number, empty_);
+    empty_ = lower;
+    if (upper == kNone) return;
+    Slot& slot = chunks_[upper];
+    for (const Place& place : slot.chunk->places) {
+      slot.generation = std::max(slot.generation, place.generation);
+    }
+    slot.chunk = nullptr;
+    --chunks_in_memory_;
+  }
+
+  std::vector<Slot> chunks_;
+  std::set<uint32_t> with_room_;  // chunks, those given back too
+  uint32_t empty_ = kNone;        // a chunk without a record, kept
+  size_t chunks_in_memory_ = 0;
   size_t size_ = 0;
-  uint32_t free_ = kNone;
 };
 
 }  // namespace sipctl::sip
