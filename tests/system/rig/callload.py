@@ -1,176 +1,249 @@
-"""Calls per second through sipctl, the relay programmed for each: SIPp calls, SIPp answers. Then
-the same calls through Kamailio as a stateful proxy, which has no media and one dialog for our two.
+"""Calls per second through sipctl, the relay programmed for each: bench/callgen plays the carrier
+that calls and the PBX that is called. Then the same load through Kamailio as a stateful proxy,
+which has no media and one dialog for our two.
 """
 
-import csv
+import json
 import os
 import shutil
 import time
 
 from . import office, tandem
+from .certificates import Certificates
 from .kamailio import Kamailio
-from .process import Failed
-from .sipp import Sipp
+from .process import Failed, Program
 
-STEADY_AFTER = 60  # seconds
+GOAL = {"udp": 1500, "tcp": 1000, "tls": 500}  # calls/s
+TRANSPORTS = tuple(GOAL)
+SYSTEMS = ("sipctl", "kamailio")
+TRYING_P99_MS = 20  # at PART of the rate
+PART = 0.8
 # Released ports rest 30 s: 15,000 pairs of an address carry so many new calls a second.
 RATE_OF_AN_ADDRESS = 150
+RELAY_ADDRESSES = [office.TANDEM, *(f"127.0.0.{11 + i}" for i in range(9))]
+CALLERS = [f"127.0.1.{1 + i}" for i in range(10)]
+CALLEES = [f"127.0.2.{1 + i}" for i in range(10)]
+LINGERING = 34  # seconds after the last call until its transactions are gone (64*T1 = 32 s)
+PATIENCE_MS = 32_000
+CALLS_MAX = 12_000  # each has 4 KiB of the journal
 
 
-def _statistics(path):
-    """SIPp's rows, one a second, and one at the end."""
-    with open(path, encoding="utf-8") as text:
-        return list(csv.DictReader(text, delimiter=";"))
+def _port(transport):
+    return 5061 if transport == "tls" else office.SIP_PORT
 
 
-def _calls_per_second(rows, calls):
-    """The rate at which calls were begun, until the last of them was."""
-    for row in rows:
-        if int(row["TotalCallCreated"]) >= calls:
-            return float(row["CallRate(C)"])
-    return 0.0
+def _config(folder, transport, certificates):
+    port = _port(transport)
+
+    listener = {"name": "office", "transport": transport, "bind": f"{office.TANDEM}:{port}"}
+    tls = {}
+    if transport == "tls":
+        listener["certificate"] = certificates("edge.pem")
+        tls = {"tls_name": "edge.example.test", "tls_trust": certificates("ca.pem")}
+
+    def trunk(name, network, more):
+        return {"name": name, "sources": [network], "media_networks": [network],
+                "transport": transport, "calls_max": CALLS_MAX, **tls, **more}
+    return {
+        "control": os.path.join(folder, "sipctl.sock"),
+        "calls_max": CALLS_MAX,
+        "relay": {"socket": os.path.join(folder, "relay.sock"),
+                  "addresses": [{"local": address} for address in RELAY_ADDRESSES]},
+        "listeners": [listener],
+        "trunks": [trunk("carrier", "127.0.1.0/24", {"direction": "inbound"}),
+                   trunk("pbx", "127.0.2.0/24",
+                         {"destinations": [{"to": f"{each}:{port}"} for each in CALLEES]})],
+        "routes": [{"from": "carrier", "to": "pbx"}],
+    }
 
 
-def _local_addresses(rate):
-    more = max(4, -(-rate // RATE_OF_AN_ADDRESS)) - 1
-    return [office.TANDEM, *(f"127.0.0.{11 + i}" for i in range(more))]
+class Turn:
+    """What is measured, on a CPU of its own; the load and the relay on the other one."""
 
-
-def _load_config(folder, addresses, transport):
-    many = {"calls_max": 200_000}
-    config = office.office_config(folder, transport, trunk_more={"carrier": many, "pbx": many})
-    config["calls_max"] = 200_000
-    config["relay"]["addresses"] = [{"local": a} for a in addresses]
-    return config
-
-
-class Run:
-    """One turn: what is measured on a CPU of its own, all else on the other one."""
-
-    def __init__(self, rate, seconds, hold_ms, transport, measured_cpu=0, other_cpu=1):
-        self.rate, self.seconds, self.hold_ms, self.transport = rate, seconds, hold_ms, transport
-        self.measured = ["taskset", "-c", str(measured_cpu)]
-        self.others = ["taskset", "-c", str(min(other_cpu, os.cpu_count() - 1))]
+    def __init__(self, options, transport):
+        self.options, self.transport = options, transport
+        self.rate = options.rate or GOAL[transport]
+        self.measured_cpu = ["taskset", "-c", str(options.relay_cpu)]
+        self.other_cpu = ["taskset", "-c", str(min(options.far_cpu, os.cpu_count() - 1))]
         self.folder = tandem.scratch()
+        self.certificates = Certificates(self.folder) if transport == "tls" else None
         self.started = []
+        self.measured = self.relay = None
+        self.samples = []  # seconds, bytes
+
+    def stop(self):
+        while self.started:
+            self.started.pop().stop()
+        shutil.rmtree(self.folder, True)
 
     def begin(self, thing):
         self.started.append(thing)
         return thing
 
-    def stop(self):
-        while self.started:
-            self.started.pop().stop()
+    def start(self, system):
+        getattr(self, "_" + system)()
 
-    def sipctl(self):
-        addresses = _local_addresses(self.rate)
-        relay = self.begin(tandem.Relay(self.folder, [f"{a}:10000-39999" for a in addresses],
-                                        self.others, more=["--sessions", 65536]))
+    def _sipctl(self):
+        if self.rate > RATE_OF_AN_ADDRESS * len(RELAY_ADDRESSES):
+            raise Failed(f"calls: {self.rate}/s are more than the resting ports of "
+                         f"{len(RELAY_ADDRESSES)} addresses allow")
+        relay = self.begin(tandem.Relay(
+            self.folder, [f"{address}:10000-39999" for address in RELAY_ADDRESSES], self.other_cpu,
+            more=["--port", "memory", "--sessions", 65536, "--journal-bytes", 64 << 20]))
         sipctl = self.begin(tandem.Sipctl(
-            self.folder, _load_config(self.folder, addresses, self.transport), self.measured,
-            more=["--log-level", "error"]))
-        return _load(self, "sipctl", sipctl.program, relay.program)
+            self.folder, _config(self.folder, self.transport, self.certificates),
+            self.measured_cpu, more=["--log-level", "error"]))
+        self.measured, self.relay = sipctl.program, relay.program
 
-    def kamailio(self):
-        proxy = self.begin(Kamailio(
-            self.folder, [f"{self.transport}:{office.TANDEM}:{office.SIP_PORT}"], "none", "none",
-            f"sip:{office.PBX}:{office.SIP_PORT};transport={self.transport}",
-            prefix=self.measured, shared_mb=512))
-        return _load(self, "kamailio", proxy)
+    def _kamailio(self):
+        port, tls = _port(self.transport), {}
+        if self.transport == "tls":
+            tls = {"certificate": self.certificates("edge.pem"),
+                   "client_certificate": self.certificates("client.pem"),
+                   "trust": self.certificates("ca.pem")}
+        self.measured = self.begin(Kamailio(
+            self.folder, [f"{self.transport}:{office.TANDEM}:{port}"], "none", "none",
+            f"sip:{CALLEES[0]}:{port};transport={self.transport}", prefix=self.measured_cpu,
+            shared_mb=1024, **tls))
+
+    def callgen(self, *more):
+        """One load; its report, and what it cost."""
+        port, path = _port(self.transport), os.path.join(self.folder, "load.json")
+        command = [tandem.program("callgen"), "--transport", self.transport,
+                   "--to", f"{office.TANDEM}:{port}", "--from", ",".join(CALLERS),
+                   "--at", ",".join(f"{each}:{port}" for each in CALLEES),
+                   "--connections", self.options.connections, "--number", office.NUMBER_AT_PBX,
+                   "--patience-ms", PATIENCE_MS, "--json", path, *more]
+        if self.certificates:
+            command += ["--certificate", self.certificates("edge.pem"),
+                        "--trust", self.certificates("ca.pem"), "--tls-name", "edge.example.test"]
+        programs = [self.measured] + ([self.relay] if self.relay else [])
+        cpu_before = [program.cpu_seconds() for program in programs]
+        begin = time.monotonic()
+        load = self.begin(Program("callgen", command, self.folder, self.other_cpu))
+        while load.running():
+            self.sample(0.25)
+            for program in programs:
+                program.expect_running()
+        took = time.monotonic() - begin
+        load.expect_success(1)
+        self.started.remove(load)
+        with open(path, encoding="utf-8") as text:
+            report = json.load(text)
+        cpu = [program.cpu_seconds() - before for program, before in zip(programs, cpu_before)]
+        placed = max(report["placed"], 1)
+        report.update(cpu_ms_per_call=1000 * cpu[0] / placed, core=cpu[0] / took,
+                      load_cpu_ms_per_call=1000 * report["cpu_seconds"] / placed)
+        if self.relay:
+            report["relay_cpu_ms_per_call"] = 1000 * cpu[1] / placed
+        return report
+
+    def sample(self, seconds):
+        time.sleep(seconds)
+        self.samples.append((time.monotonic(), self.measured.rss_bytes()))
+
+    def rss_mib(self):
+        return self.measured.rss_bytes() / 2**20
 
 
-def run(rate, seconds, hold_ms, transport):
-    """Prints a table and returns the numbers; fails when a call failed or the rate was not kept."""
-    office.own_network()
-    tandem.raise_descriptor_limit()
-    turn = Run(rate, seconds, hold_ms, transport)
-    results, failures = {}, []
+def _one(options, system, transport):
+    """Part of the rate for the latencies, the whole of it for failures and memory."""
+    turn = Turn(options, transport)
     try:
-        for name in ("sipctl", "kamailio"):
-            try:
-                results[name] = getattr(turn, name)()
-            except Failed as failure:  # the other one may tell whether the generator is to blame
-                failures.append(str(failure))
-            turn.stop()
+        turn.start(system)
+        row = {"system": system, "transport": transport, "rate": turn.rate,
+               "hold_ms": options.hold_ms, "seconds": options.seconds,
+               "connections": options.connections, "rss_mib_before": turn.rss_mib()}
+        seconds = options.seconds
+        ramp = min(2, seconds / 4)
+        load = ["--hold-ms", options.hold_ms, "--ramp", ramp]
+        row["at_part"] = turn.callgen("--rate", PART * turn.rate,
+                                      "--seconds", ramp + max(2, seconds / 3), *load)
+        turn.samples.clear()
+        row["whole"] = turn.callgen("--rate", turn.rate, "--seconds", ramp + seconds, *load)
+        row["rss_mib_max"] = max(rss for _, rss in turn.samples) / 2**20
+        if not options.smoke:
+            turn.sample(LINGERING)
+        row["rss_mib_after"] = turn.rss_mib()
+        return row
     finally:
         turn.stop()
-        shutil.rmtree(turn.folder, True)
-    if failures:
-        raise Failed("\n".join(failures))
-    ours, theirs = (results[name]["cpu_ms_per_call"] for name in ("sipctl", "kamailio"))
-    print(f"calls: sipctl takes {ours:.2f} ms of CPU a call, Kamailio {theirs:.2f}")
-    return results
 
 
-def _sipp(turn, scenario, who, calls, more):
-    address = office.CARRIER if who == "carrier" else office.PBX
-    remote = (office.TANDEM, office.SIP_PORT) if who == "carrier" else None
-    return Sipp(turn.folder, scenario, (address, office.SIP_PORT), remote, turn.transport,
-                calls=calls, service=office.NUMBER_AT_PBX, prefix=turn.others, trace=False,
-                name=who, timeout=900, keys={"rtp_ip": address, "rtp_port": 40000},
-                more=["-trace_stat", "-stf", os.path.join(turn.folder, who + ".csv"), "-fd", "1",
-                      "-buff_size", 8 << 20, *more])
+def _held(options):
+    """So many calls at a time: how much memory they take."""
+    transport = options.transport[0]
+    turn = Turn(options, transport)
+    try:
+        turn.start("sipctl")
+        before, rate = turn.rss_mib(), min(turn.rate, 500)
+        stays = 1 if options.smoke else 5
+        report = turn.callgen("--rate", rate, "--calls", options.held, "--ramp", 0,
+                              "--hold-ms", int(1000 * (options.held / rate + stays)))
+        row = {"system": "sipctl", "transport": transport, "held": report["open_max"],
+               "failed": report["failed"], "failures": report["failures"],
+               "rss_mib_before": before,
+               "rss_mib_max": max(rss for _, rss in turn.samples) / 2**20}
+    finally:
+        turn.stop()
+    print(f"{row['held']} calls held over {transport}: sipctl has {row['rss_mib_max']:.0f} MiB, "
+          f"{row['rss_mib_before']:.0f} before; {row['failed']} failed {row['failures'] or ''}")
+    if row["failed"] or row["held"] < options.held:
+        raise Failed("calls: not all calls could be held")
+    return row
 
 
-def _load(turn, name, measured, relay=None):
-    rate, seconds, hold_ms = turn.rate, turn.seconds, turn.hold_ms
-    calls = int(rate * seconds)
-    programs = [measured] if relay is None else [measured, relay]
-    rss_before = measured.rss_bytes()
-    cpu_before = [program.cpu_seconds() for program in programs]
-    begin = time.monotonic()
-    turn.begin(_sipp(turn, "uas", "pbx", calls, []))
-    carrier = turn.begin(_sipp(turn, "uac", "carrier", calls, [
-        "-r", rate, "-d", hold_ms, "-l", int(rate * (hold_ms / 1000 + 10))]))
-    samples = []
-    while carrier.running():
-        time.sleep(0.5)
-        for program in programs:
-            program.expect_running()
-        samples.append((time.monotonic() - begin, measured.rss_bytes()))
-        if time.monotonic() - begin > 4 * seconds + 60:
-            raise Failed("calls: the load does not end")
-    elapsed = time.monotonic() - begin
-    cpu = [program.cpu_seconds() - before for program, before in zip(programs, cpu_before)]
-    rows = _statistics(os.path.join(turn.folder, "carrier.csv"))
-    statistics = rows[-1]
-    done = int(statistics["SuccessfulCall(C)"])
-    failed = int(statistics["FailedCall(C)"]) + (calls - done - int(statistics["FailedCall(C)"]))
-    result = {
-        "transport": turn.transport, "calls": calls, "rate_wanted": rate, "hold_ms": hold_ms,
-        "successful": done, "failed": failed, "seconds": elapsed,
-        "calls_per_second": _calls_per_second(rows, calls),
-        "retransmissions": int(statistics["Retransmissions(C)"]),
-        "cpu_seconds": cpu[0], "cpu_ms_per_call": 1000 * cpu[0] / max(done, 1),
-    }
-    if relay is not None:
-        result["relay_cpu_ms_per_call"] = 1000 * cpu[1] / max(done, 1)
-        result.update(_memory(turn, rss_before, samples))
-    for what, value in result.items():
-        if what == "rss_samples":
-            continue
-        shown = f"{value:12,.2f}" if isinstance(value, float) else f"{value:>12}"
-        print(f"{name:10}{what:28}{shown}")
-    if failed:
-        raise Failed(f"calls: {failed} of {calls} calls through {name} failed:\n"
-                     f"{carrier.log(1500)}")
-    # SIPp looks at its clock once a second, which a short run does not forgive.
-    if seconds >= 10 and result["calls_per_second"] < 0.95 * rate:
-        raise Failed(f"calls: only {result['calls_per_second']:.0f} calls/s came about")
-    print(f"calls: {calls} calls through {name} at {result['calls_per_second']:.0f}/s, 0 failed")
-    return result
+_HEADING = (f"{'system':10}{'via':5}{'calls/s':>9}{'calls':>8}{'failed':>8}{'again':>7}"
+            f"{'setup p99':>11}{'100 p99':>9}{'max ms':>8}{'CPU':>6}{'ms/call':>9}{'load':>7}"
+            f"{'late ms':>9}{'RSS MiB before, most, after':>29}")
 
 
-def _memory(turn, before, samples):
-    result = {"rss_mib_before": before / 2**20,
-              "rss_mib_peak": max(rss for _, rss in samples) / 2**20, "rss_samples": samples}
-    # In steady state a second brings `rate` calls: live for hold_ms, then lingering 32 s (64*T1).
-    lingering = min(turn.seconds, 32) * turn.rate
-    grown = result["rss_mib_peak"] - result["rss_mib_before"]
-    result["kib_per_call_kept"] = 1024 * grown / (lingering + turn.rate * turn.hold_ms / 1000)
-    # Everything that grows with the calls has its size by then; what still grows is a leak.
-    steady = [rss for at, rss in samples if STEADY_AFTER <= at <= turn.seconds]
-    if len(steady) > 1:
-        result["rss_mib_at_60_s"] = steady[0] / 2**20
-        result["rss_kib_grown_after_60_s"] = (max(steady) - steady[0]) / 2**10
-    return result
+def _memory(row):
+    if row["system"] != "sipctl":  # several processes and a pool that they share
+        return ""
+    return f"{row['rss_mib_before']:13.0f}{row['rss_mib_max']:8.0f}{row['rss_mib_after']:8.0f}"
+
+
+def _show(row):
+    whole, part = row["whole"], row["at_part"]
+    print(f"{row['system']:10}{row['transport']:5}{whole['calls_per_second']:9.0f}"
+          f"{whole['placed']:8}{whole['failed']:8}{whole['repeated']:7}"
+          f"{part['setup_ms']['p99']:11.2f}{part['trying_ms']['p99']:9.2f}"
+          f"{part['trying_ms']['max']:8.1f}{whole['core']:6.0%}{whole['cpu_ms_per_call']:9.2f}"
+          f"{whole['load_cpu_ms_per_call']:7.2f}{whole['late_ms_max']:9.1f}"
+          + _memory(row), flush=True)
+    for name in ("at_part", "whole"):
+        if row[name]["failures"]:
+            print(f"{'':15}{name}: {row[name]['failures']}", flush=True)
+
+
+def _faults(row):
+    """What sipctl must not show, whatever the machine."""
+    faults = [f"{row[name]['failed']} of {row[name]['placed']} calls failed ({name})"
+              for name in ("at_part", "whole") if row[name]["failed"]]
+    # Of so few calls one may wait for a machine that builds meanwhile.
+    if row["seconds"] >= 10 and row["whole"]["calls_per_second"] < 0.95 * row["rate"]:
+        faults.append(f"only {row['whole']['calls_per_second']:.0f} calls/s came about")
+    return [f"{row['system']} over {row['transport']}: {fault}" for fault in faults]
+
+
+def run(options):
+    """Prints a table and returns its rows; fails when a call through sipctl failed or the rate was
+    not kept."""
+    office.own_network()
+    tandem.raise_descriptor_limit()
+    if options.held:
+        return [_held(options)]
+    rows, faults = [], []
+    print(_HEADING, flush=True)
+    for transport in options.transport:
+        for system in options.systems:
+            rows.append(_one(options, system, transport))
+            _show(rows[-1])
+            if system == "sipctl":
+                faults += _faults(rows[-1])
+    if faults:
+        raise Failed("\n".join(faults))
+    print(f"calls: 0 failed through sipctl; CPU and what stands left of it: at the whole rate but "
+          f"for p99 and max, which are at {PART:.0%}")
+    return rows

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-PROGRAMS = {"relay", "sipctl", "relaystat", "loadgen", "sipp", "baresip", "rtpengine"}
+PROGRAMS = {"relay", "sipctl", "relaystat", "loadgen", "callgen", "sipp", "baresip", "rtpengine"}
 
 
 def _namespaces():

@@ -20,7 +20,8 @@ def build_folder():
 def program(name):
     """The path of one of our programs."""
     places = {"relay": "relay/relay", "relaystat": "relay/tools/relaystat",
-              "sipctl": "sipctl/sipctl", "loadgen": "bench/loadgen/loadgen"}
+              "sipctl": "sipctl/sipctl", "loadgen": "bench/loadgen/loadgen",
+              "callgen": "bench/callgen/callgen"}
     for candidate in (places[name], f"relay/{name}", name):
         path = os.path.join(build_folder(), candidate)
         if os.path.isfile(path):
