@@ -24,8 +24,13 @@ class HandOverTest : public testing::Test {
     packet.local = {.address = 0, .port = local_port};
     packet.dscp = 46;
     packet.arrival_ns = number;
+    packet.handle = number + 1;
+    packet.remote = kRemote;
+    packet.checksum = port::Checksum::kPartial;
     return packet;
   }
+  static constexpr abi::Endpoint kRemote{
+      .address = abi::Address::Ipv4(192, 0, 2, 9), .port = 4000, .vlan = 7, .interface = 2};
   // By worker 0 to worker 1.
   bool Give(uint32_t number, uint8_t port_index = 0) {
     const Packet packet = Compose(10002, number);
@@ -69,6 +74,10 @@ TEST_F(HandOverTest, APacketArrivesWholeInABufferOfItsNewWorker) {
   EXPECT_EQ(packets_[0].dscp, 46);
   EXPECT_EQ(packets_[0].arrival_ns, 7u);
   EXPECT_EQ(packets_[0].local.port, 10002);
+  EXPECT_EQ(packets_[0].handle, 8u);
+  EXPECT_EQ(packets_[0].remote, kRemote);
+  EXPECT_EQ(packets_[0].checksum, port::Checksum::kPartial);
+  EXPECT_EQ(packets_[0].length, sizeof(uint32_t));
   EXPECT_GE(packets_[0].tailroom, kTailroom);
   far_.Release({packets_.data(), 1});
   EXPECT_EQ(far_.buffers_free(), 64u);
