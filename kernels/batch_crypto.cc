@@ -6,12 +6,18 @@
 #include <array>
 #include <cstring>
 
+#include "kernels/hmac_sha1.h"
+
 namespace kernels {
 namespace {
 
 // Where the library's data ends, and the padding of its own alignment to 64 begins.
 static_assert(sizeof(gcm_key_data::expanded_keys) + sizeof(gcm_key_data::ghash_keys) ==
-              offsetof(GcmContext, salt));
+              offsetof(GcmContext, rest));
+// Eleven round keys end before the salt, fifteen end where the other powers begin.
+static_assert(11 * 16 <= GcmContext::SaltAt(16) &&
+              GcmContext::SaltAt(16) + 12 <= sizeof(gcm_key_data::expanded_keys) &&
+              GcmContext::SaltAt(32) == offsetof(GcmContext, rest));
 static_assert(sizeof(gcm_key_data) <= sizeof(GcmContext));
 
 constexpr size_t kSha1Block = 64;
@@ -22,10 +28,28 @@ void Wipe(void* bytes, size_t count) {
   asm volatile("" : : "r"(bytes) : "memory");
 }
 
+bool HasWideHashes() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl");
+}
+
+// All lanes work as long as the longest of them. In telephony all are of one length, nearly always.
+void OrderByLength(const CmJob* jobs, size_t count, const CmJob** order) {
+  bool equal = true;
+  for (size_t i = 0; i < count; ++i) {
+    order[i] = &jobs[i];
+    equal &= jobs[i].hash_length == jobs[0].hash_length;
+  }
+  if (equal) return;
+  std::sort(order, order + count,
+            [](const CmJob* a, const CmJob* b) { return a->hash_length < b->hash_length; });
+}
+
 class IpsecMb final : public BatchCrypto {
  public:
   // `ciphers` may be the same manager as `hashes`.
-  IpsecMb(IMB_MGR* hashes, IMB_MGR* ciphers) : manager_(hashes), ciphers_(ciphers) {
+  IpsecMb(IMB_MGR* hashes, IMB_MGR* ciphers, bool wide_hashes)
+      : wide_hashes_(wide_hashes), manager_(hashes), ciphers_(ciphers) {
     for (IMB_JOB& job : jobs_) {
       std::memset(&job, 0, sizeof job);
       job.chain_order = IMB_ORDER_CIPHER_HASH;
@@ -84,6 +108,15 @@ class IpsecMb final : public BatchCrypto {
   }
 
   void Hash(const CmJob* jobs, size_t count) override {
+    if (!wide_hashes_) return HashByLibrary(jobs, count);
+    std::array<const CmJob*, kBatchMax> order;
+    OrderByLength(jobs, count, order.data());
+    for (size_t i = 0; i < count; i += kHmacSha1Lanes) {
+      HmacSha1Avx512(&order[i], std::min(kHmacSha1Lanes, count - i));
+    }
+  }
+
+  void HashByLibrary(const CmJob* jobs, size_t count) {
     for (size_t i = 0; i < count; ++i) {
       const CmJob& from = jobs[i];
       IMB_JOB& to = jobs_[i];
@@ -129,6 +162,7 @@ class IpsecMb final : public BatchCrypto {
     Wipe(block, sizeof block);
   }
 
+  const bool wide_hashes_;  // by our own lanes
   IMB_MGR* const manager_;  // hashes, and makes keys of counter mode
   IMB_MGR* const ciphers_;
   gcm_context_data scratch_;
@@ -151,7 +185,7 @@ IMB_MGR* CiphersBeside(IMB_MGR* manager) {
 
 }  // namespace
 
-std::unique_ptr<BatchCrypto> BatchCrypto::Make() {
+std::unique_ptr<BatchCrypto> BatchCrypto::Make(Hashes hashes) {
   constexpr uint64_t kNeeded = IMB_FEATURE_SSE4_2 | IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
   IMB_MGR* manager = alloc_mb_mgr(0);
   if (manager == nullptr) return nullptr;
@@ -160,7 +194,8 @@ std::unique_ptr<BatchCrypto> BatchCrypto::Make() {
     return nullptr;
   }
   init_mb_mgr_auto(manager, nullptr);
-  return std::make_unique<IpsecMb>(manager, CiphersBeside(manager));
+  return std::make_unique<IpsecMb>(manager, CiphersBeside(manager),
+                                   hashes == Hashes::kBest && HasWideHashes());
 }
 
 }  // namespace kernels

@@ -17,23 +17,30 @@ namespace kernels {
 inline constexpr size_t kBatchMax = 64;
 inline constexpr size_t kSha1Length = 20;
 
-// Counter mode and HMAC-SHA1: what a packet needs lies in four lines for AES-128, five for AES-256.
+// Counter mode and HMAC-SHA1: a packet needs four lines for AES-128, five for AES-256. An odd
+// number of lines: those of a leg are made in turn, one for each purpose, and with 256 bytes the
+// ones that a burst needs would share a few sets of the first-level cache, and throw each other out
+// before they are used.
 struct alignas(64) CmContext {
   uint8_t inner[kSha1Length];  // SHA-1 after the key's block xor ipad
   uint8_t outer[kSha1Length];  // xor opad
   uint8_t salt[14];            // the caller's
   uint8_t reserved[10];
-  uint8_t round_keys[240];  // AES-128 uses 176 of them; the rest need not be there
+  uint8_t round_keys[240];  // AES-128 uses 176 of them
 };
-inline constexpr size_t kCm128ContextSize = 256;
-inline constexpr size_t kCm256ContextSize = 320;
-static_assert(offsetof(CmContext, round_keys) + 176 <= kCm128ContextSize);
-static_assert(offsetof(CmContext, round_keys) + 240 <= kCm256ContextSize);
+static_assert(sizeof(CmContext) == 320 && sizeof(CmContext) / 64 % 2 == 1);
 
 struct alignas(64) GcmContext {
   uint8_t library[1008];  // round keys, then powers of the hash key
-  uint8_t salt[12];       // the caller's, where the library has padding
-  uint8_t reserved[4];
+  uint8_t rest[16];       // where the library has padding
+
+  // The caller's salt, 12 bytes: where AES-256 has its last four round keys and AES-128 has none,
+  // in a line that each packet needs anyway; else at the end.
+  static constexpr size_t SaltAt(size_t key_length) { return key_length == 16 ? 224 : 1008; }
+  const uint8_t* salt(size_t key_length) const {
+    return reinterpret_cast<const uint8_t*>(this) + SaltAt(key_length);
+  }
+  uint8_t* salt(size_t key_length) { return reinterpret_cast<uint8_t*>(this) + SaltAt(key_length); }
 };
 static_assert(sizeof(GcmContext) == 1024);
 
@@ -59,8 +66,10 @@ struct GcmJob {
 
 class BatchCrypto {
  public:
+  // Who hashes: our lanes (hmac_sha1.h) where the processor has them, or the library in any case.
+  enum class Hashes : uint8_t { kBest, kLibrary };
   // Null where the processor or the build has no batch engine.
-  static std::unique_ptr<BatchCrypto> Make();
+  static std::unique_ptr<BatchCrypto> Make(Hashes hashes = Hashes::kBest);
   virtual ~BatchCrypto() = default;
 
   // Key lengths are 16 and 32. Salts are left to the caller.

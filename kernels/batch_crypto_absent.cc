@@ -3,7 +3,7 @@
 
 namespace kernels {
 
-std::unique_ptr<BatchCrypto> BatchCrypto::Make() {
+std::unique_ptr<BatchCrypto> BatchCrypto::Make(Hashes /*hashes*/) {
   return nullptr;
 }
 

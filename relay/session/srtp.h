@@ -6,8 +6,8 @@
 //
 // A leg without SRTP touches none of this. A packet of a secured leg touches
 //
-//     streams[0], first line   SSRC, newest index, where the cipher context is
-//     its window               one line of the two, mostly
+//     streams[0], first line   SSRC, newest index and its part of the window, where the cipher
+//                              context is
 //     the cipher context       four lines (CM, AES-128); in a pool of the worker (stage/srtp.h)
 #pragma once
 
@@ -37,15 +37,20 @@ inline constexpr uint32_t kSrtcpEncrypted = 0x80000000;
 struct alignas(64) SrtpStream {
   uint32_t ssrc;
   uint8_t used;
-  uint8_t quick;  // 1: receiving under one key without MKI, no former key: batches may be made
+  uint8_t quick;  // 1: this line is enough. Receiving: under one key without MKI, no former key;
+                  // sending: there is a key
   abi::SrtpSuite suite;  // of the leg, for whom this line is enough
   uint8_t reserved;
   uint64_t top;        // newest index: roll-over counter << 16 | sequence number
   uint32_t context;    // of RTP under the first key
   uint8_t mki_length;  // sending
   uint8_t reserved2[3];
-  uint64_t seen[kSrtpWindow / 64];  // bit index % 1024, for the newest 1024
-  uint8_t reserved3[40];
+  // The window: bit index % 1024 for the newest 1024. The 64 indices of which `top` is one are
+  // apart, in the line that a packet touches anyway; their place in `seen` is for those 1024
+  // before.
+  uint64_t recent;
+  uint64_t seen[kSrtpWindow / 64];
+  uint8_t reserved3[32];
 };
 static_assert(sizeof(SrtpStream) == 192);
 

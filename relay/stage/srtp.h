@@ -62,6 +62,9 @@ class Srtp {
 
   void PrefetchReceiving(uint32_t leg) const { __builtin_prefetch(&legs_[leg].receive.streams[0]); }
   void PrefetchSending(uint32_t leg) const { __builtin_prefetch(&legs_[leg].send.stream); }
+  // Once that has come: what it leads to.
+  void PrefetchReceivingNext(uint32_t leg) const { PrefetchNext(legs_[leg].receive.streams[0]); }
+  void PrefetchSendingNext(uint32_t leg) const { PrefetchNext(legs_[leg].send.stream); }
 
  private:
   // What a packet with the next number will touch. The stream's first line is there already.

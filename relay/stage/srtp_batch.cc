@@ -15,8 +15,19 @@ using kernels::GcmContext;
 using kernels::GcmJob;
 
 constexpr size_t kTogether = 8;  // packets that are ciphered by one call
+constexpr size_t kGroup = 16;    // packets that are hashed by one call: the lanes there may be
 constexpr size_t kGcmAhead = 4;
 constexpr size_t kGcmHot = 384;
+constexpr size_t kGcmSalt = 12;
+
+// In a time that does not depend on what is in them.
+bool SameTag(const uint8_t* a, const uint8_t* b, size_t length) {
+  if (length == 10) {
+    const uint64_t head = wire::Load64(a) ^ wire::Load64(b);
+    return (head | static_cast<uint64_t>(wire::Load16(a + 8) ^ wire::Load16(b + 8))) == 0;
+  }
+  return SameBytes(a, b, length);
+}
 
 bool LongKey(abi::SrtpSuite suite) {
   return abi::FactsOf(suite).key_length == 32;
@@ -29,8 +40,10 @@ class BatchEngine final : public SrtpEngine {
   std::string_view name() const override { return "batch"; }
 
   size_t ContextSize(abi::SrtpSuite suite) const override {
-    if (abi::IsGcm(suite)) return sizeof(GcmContext);
-    return LongKey(suite) ? kernels::kCm256ContextSize : kernels::kCm128ContextSize;
+    return abi::IsGcm(suite) ? sizeof(GcmContext) : sizeof(CmContext);
+  }
+  size_t FirstRead(abi::SrtpSuite suite) const override {
+    return abi::IsGcm(suite) ? GcmContext::SaltAt(LongKey(suite) ? 32 : 16) : 0;
   }
   void MakeContext(void* context, const SrtpContextKeys& request) override {
     SrtpSessionKeys keys;
@@ -39,7 +52,7 @@ class BatchEngine final : public SrtpEngine {
     if (abi::IsGcm(request.suite)) {
       auto* gcm = static_cast<GcmContext*>(context);
       crypto_->SetKey(gcm, keys.key, key_length);
-      std::memcpy(gcm->salt, keys.salt, sizeof gcm->salt);
+      std::memcpy(gcm->salt(key_length), keys.salt, kGcmSalt);
     } else {
       auto* cm = static_cast<CmContext*>(context);
       crypto_->SetKeys(cm, keys.key, key_length, keys.auth);
@@ -52,25 +65,31 @@ class BatchEngine final : public SrtpEngine {
 
   void Protect(std::span<SrtpJob> jobs) override {
     const Split split = Divide(jobs);
-    CipherCm(split);
-    HashCm(split.all());
-    for (size_t i = 0; i < split.cm_count; ++i) {
-      std::memcpy(split.cm_jobs[i]->tag, tags_[i], kernels::kSha1Length);
+    PrepareCm(split.all());
+    for (size_t i = 0; i < split.cm_count; ++i) cm_[i].tag = split.cm_jobs[i]->tag;
+    for (size_t at = 0; at < split.cm_count; at += kGroup) {
+      const size_t end = std::min(at + kGroup, split.cm_count);
+      CipherCm(split.all(), at, end);
+      crypto_->Hash(&cm_[at], end - at);
     }
     Gcm(split, SrtpDirection::kProtect);
   }
 
   void Unprotect(std::span<SrtpJob> jobs) override {
-    Split split = Divide(jobs);
-    HashCm(split.all());
-    Split good;
-    for (size_t i = 0; i < split.cm_count; ++i) {
-      SrtpJob& job = *split.cm_jobs[i];
-      const bool same = SameBytes(job.tag, tags_[i], job.tag_length);
-      job.result = same ? SrtpResult::kOk : SrtpResult::kBadTag;
-      if (same) good.cm_jobs[good.cm_count++] = &job;
+    const Split split = Divide(jobs);
+    PrepareCm(split.all());
+    for (size_t i = 0; i < split.cm_count; ++i) cm_[i].tag = tags_[i];
+    for (size_t at = 0; at < split.cm_count; at += kGroup) {
+      const size_t end = std::min(at + kGroup, split.cm_count);
+      crypto_->Hash(&cm_[at], end - at);
+      for (size_t i = at; i < end; ++i) {
+        SrtpJob& job = *split.cm_jobs[i];
+        const bool same = SameTag(job.tag, tags_[i], job.tag_length);
+        job.result = same ? SrtpResult::kOk : SrtpResult::kBadTag;
+        if (!same) cm_[i].cipher_length = 0;
+      }
+      CipherCm(split.all(), at, end);
     }
-    CipherCm(good);
     Gcm(split, SrtpDirection::kUnprotect);
   }
 
@@ -95,36 +114,54 @@ class BatchEngine final : public SrtpEngine {
     return split;
   }
 
-  void CipherCm(const Split& split) {
-    for (const bool long_key : {false, true}) {
-      size_t count = 0;
-      for (const SrtpJob* job : split.all()) {
-        if (LongKey(job->suite) != long_key || job->length == job->header_length) continue;
-        CmJob& to = cm_[count++];
-        to.context = static_cast<const CmContext*>(job->context);
-        to.data = job->data;
-        to.cipher_offset = job->header_length;
-        to.cipher_length = job->length - job->header_length;
-        WriteCmIv(to.context->salt, job->ssrc, job->index, to.iv);
-        if (count == kTogether) PrefetchKeys(0, count, long_key);
-      }
-      if (count < kTogether) PrefetchKeys(0, count, long_key);
-      const size_t key_length = long_key ? 32 : 16;
-      for (size_t i = 0; i < count; i += kTogether) {
-        PrefetchKeys(i + kTogether, count, long_key);
-        crypto_->Cipher(&cm_[i], std::min(kTogether, count - i), key_length);
-      }
+  // What both halves need to know. The trailer is hashed behind the packet.
+  void PrepareCm(std::span<SrtpJob* const> jobs) {
+    for (size_t i = 0; i < std::min(kTogether, jobs.size()); ++i) PrefetchKeys(*jobs[i]);
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      const SrtpJob& job = *jobs[i];
+      CmJob& to = cm_[i];
+      to.context = static_cast<const CmContext*>(job.context);
+      to.data = job.data;
+      to.cipher_offset = job.header_length;
+      to.cipher_length = job.length - job.header_length;
+      to.hash_length = job.length + 4;
+      wire::Store32(job.data + job.length, job.trailer);
+      WriteCmIv(to.context->salt, job.ssrc, job.index, to.iv);
     }
   }
 
-  // Of a group of packets, while the one before it is worked on: more of them at once than the
-  // memory takes orders would only wait there.
-  void PrefetchKeys(size_t first, size_t count, bool long_key) const {
-    for (size_t i = first; i < std::min(first + kTogether, count); ++i) {
-      const uint8_t* const keys = cm_[i].context->round_keys;
-      for (size_t offset = 0; offset < (long_key ? 240u : 176u); offset += 64) {
-        __builtin_prefetch(keys + offset);
+  // [first, end) of cm_, whose packets may have keys of both lengths. The keys of the packets after
+  // them are fetched meanwhile: more of them at once than the memory takes orders would only wait
+  // there.
+  void CipherCm(std::span<SrtpJob* const> jobs, size_t first, size_t end) {
+    for (size_t at = first; at < end; at += kTogether) {
+      const size_t next = at + kTogether;
+      for (size_t i = next; i < std::min(next + kTogether, jobs.size()); ++i) {
+        PrefetchKeys(*jobs[i]);
       }
+      for (size_t i = at; i < std::min(next, end);) {
+        const size_t run = RunOf(jobs, i, std::min(next, end));
+        if (run == 0) {
+          ++i;
+          continue;
+        }
+        crypto_->Cipher(&cm_[i], run, LongKey(jobs[i]->suite) ? 32 : 16);
+        i += run;
+      }
+    }
+  }
+  // How many packets from `first` on have something to cipher, by keys of one length.
+  size_t RunOf(std::span<SrtpJob* const> jobs, size_t first, size_t end) const {
+    size_t i = first;
+    const bool long_key = LongKey(jobs[first]->suite);
+    while (i < end && cm_[i].cipher_length != 0 && LongKey(jobs[i]->suite) == long_key) ++i;
+    return i - first;
+  }
+
+  static void PrefetchKeys(const SrtpJob& job) {
+    const auto* const keys = static_cast<const CmContext*>(job.context)->round_keys;
+    for (size_t offset = 0; offset < (LongKey(job.suite) ? 240u : 176u); offset += 64) {
+      __builtin_prefetch(keys + offset);
     }
   }
 
@@ -134,26 +171,13 @@ class BatchEngine final : public SrtpEngine {
     for (size_t offset = 0; offset < kGcmHot; offset += 64) __builtin_prefetch(context + offset);
   }
 
-  void HashCm(std::span<SrtpJob* const> jobs) {
-    for (size_t i = 0; i < jobs.size(); ++i) {
-      const SrtpJob& job = *jobs[i];
-      wire::Store32(job.data + job.length, job.trailer);
-      CmJob& to = cm_[i];
-      to.context = static_cast<const CmContext*>(job.context);
-      to.data = job.data;
-      to.hash_length = job.length + 4;
-      to.tag = tags_[i];
-    }
-    if (!jobs.empty()) crypto_->Hash(cm_.data(), jobs.size());
-  }
-
   // Vectors first, all of them: the cipher reads one as a whole, and would wait if its halves had
   // been written just before.
   void Gcm(const Split& split, SrtpDirection direction) {
     for (size_t i = 0; i < split.gcm_count; ++i) {
       const SrtpJob& job = *split.gcm_jobs[i];
       const auto& context = *static_cast<const GcmContext*>(job.context);
-      WriteGcmIv(context.salt, job.ssrc, job.index, gcm_iv_[i]);
+      WriteGcmIv(context.salt(LongKey(job.suite) ? 32 : 16), job.ssrc, job.index, gcm_iv_[i]);
       if (i < kGcmAhead) PrefetchGcm(job);
     }
     for (size_t i = 0; i < split.gcm_count; ++i) {

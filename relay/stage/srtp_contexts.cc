@@ -24,9 +24,10 @@ size_t BytesFor(const SrtpEngine& engine, size_t legs) {
 }  // namespace
 
 SrtpContexts::SrtpContexts(SrtpEngine* engine, size_t legs)
-    : engine_(engine), size_{}, memory_(BytesFor(*engine, legs)) {
+    : engine_(engine), size_{}, first_read_{}, memory_(BytesFor(*engine, legs)) {
   for (uint8_t i = 1; i < abi::kSrtpSuiteCount; ++i) {
     size_[i] = engine->ContextSize(static_cast<abi::SrtpSuite>(i));
+    first_read_[i] = engine->FirstRead(static_cast<abi::SrtpSuite>(i));
     assert(size_[i] % kUnit == 0 && size_[i] / kUnit <= kUnitsMax);
   }
   std::fill(std::begin(free_), std::end(free_), session::kNoContext);

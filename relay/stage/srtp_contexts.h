@@ -26,11 +26,10 @@ class SrtpContexts {
   void Drop(uint32_t context, abi::SrtpSuite suite);
   void* At(uint32_t context) const { return memory_.data() + size_t{context} * kUnit; }
 
-  // Starts loading what a packet reads of it first: salt and hash states, which lie in the first
-  // line, or with GCM in the last. The rest is an engine's business.
+  // Starts loading what a packet reads of it first. The rest is an engine's business.
   void Prefetch(uint32_t context, abi::SrtpSuite suite) const {
     const auto* at = static_cast<const std::byte*>(At(context));
-    __builtin_prefetch(abi::IsGcm(suite) ? at + size_[static_cast<uint8_t>(suite)] - 64 : at);
+    __builtin_prefetch(at + first_read_[static_cast<uint8_t>(suite)]);
   }
 
  private:
@@ -39,6 +38,7 @@ class SrtpContexts {
 
   SrtpEngine* const engine_;
   size_t size_[abi::kSrtpSuiteCount];
+  size_t first_read_[abi::kSrtpSuiteCount];
   session::SecretMemory memory_;
   std::vector<abi::SrtpSuite> live_;  // by the first unit of a block
   uint32_t used_ = 0;                 // units

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -67,6 +68,8 @@ class SrtpEngine {
   virtual std::string_view name() const = 0;
   // Bytes of a context, a multiple of 64.
   virtual size_t ContextSize(abi::SrtpSuite suite) const = 0;
+  // Of a context, what a packet needs first: salt and hash states.
+  virtual size_t FirstRead(abi::SrtpSuite /*suite*/) const { return 0; }
   // `context` is aligned to 64.
   virtual void MakeContext(void* context, const SrtpContextKeys& keys) = 0;
   // Wipes it.
@@ -97,6 +100,21 @@ inline void WriteGcmIv(const uint8_t* salt, uint32_t ssrc, uint64_t index, uint8
   const uint64_t above = uint64_t{ssrc} << 16 | (index >> 32 & 0xffff);
   wire::Store64(iv, wire::Load64(salt) ^ above);
   wire::Store32(iv + 8, wire::Load32(salt + 8) ^ static_cast<uint32_t>(index));
+}
+
+// A copy for each length there is: one for all of them would be a call.
+inline void CopyTag(const uint8_t* from, size_t length, uint8_t* to) {
+  switch (length) {
+    case 4:
+      std::memcpy(to, from, 4);
+      break;
+    case 10:
+      std::memcpy(to, from, 10);
+      break;
+    default:
+      std::memcpy(to, from, 16);
+      break;
+  }
 }
 
 // What GCM authenticates in the clear: the header, and SRTCP's trailer behind it.

@@ -115,8 +115,7 @@ SrtpStream* BeginStream(SrtpReceiver& receiver, uint32_t ssrc) {
   stream->used = 1;
   stream->ssrc = ssrc;
   if (known.used == session::kFormerGone) {
-    stream->top = known.top;
-    std::fill(std::begin(stream->seen), std::end(stream->seen), ~uint64_t{0});
+    FillWindow(*stream, known.top);
   }
   return stream;
 }
@@ -201,7 +200,7 @@ bool Srtp::MakeQuickJob(const SrtpPacket& packet, SrtpJob* job) const {
   job->suite = stream.suite;
   job->use = SrtpUse::kRtp;
   job->tag_length = static_cast<uint8_t>(tag_length);
-  std::memcpy(job->tag, data + body, tag_length);
+  CopyTag(data + body, tag_length, job->tag);
   return true;
 }
 

@@ -39,25 +39,43 @@ inline IndexVerdict CheckIndex(const session::SrtpStream& stream, uint64_t index
   if (index >= kSrtpIndexEnd) return IndexVerdict::kSpent;
   if (index > stream.top) return IndexVerdict::kNew;
   if (stream.top - index >= session::kSrtpWindow) return IndexVerdict::kOld;
-  const uint64_t word = stream.seen[index % session::kSrtpWindow / 64];
+  const bool recent = index / 64 == stream.top / 64;
+  const uint64_t word = recent ? stream.recent : stream.seen[index % session::kSrtpWindow / 64];
   return (word >> (index % 64)) & 1 ? IndexVerdict::kSeen : IndexVerdict::kNew;
+}
+
+// `index` is in a later word than the newest so far.
+inline void MoveWindow(session::SrtpStream& stream, uint64_t index) {
+  if (index - stream.top >= session::kSrtpWindow) {
+    for (uint64_t& word : stream.seen) word = 0;
+  } else {
+    stream.seen[stream.top % session::kSrtpWindow / 64] = stream.recent;
+    // What these had was seen a whole window ago.
+    for (uint64_t word = stream.top / 64 + 1; word < index / 64; ++word) {
+      stream.seen[word % (session::kSrtpWindow / 64)] = 0;
+    }
+  }
+  stream.recent = 0;
+}
+
+// All indices up to `top` count as seen.
+inline void FillWindow(session::SrtpStream& stream, uint64_t top) {
+  stream.top = top;
+  stream.recent = (uint64_t{2} << (top % 64)) - 1;
+  for (uint64_t& word : stream.seen) word = ~uint64_t{0};
 }
 
 // `index` was checked and found new.
 inline void CommitIndex(session::SrtpStream& stream, uint64_t index) {
-  uint64_t* const seen = stream.seen;
-  if (index > stream.top) {
-    if (index - stream.top >= session::kSrtpWindow) [[unlikely]] {
-      for (uint64_t& word : stream.seen) word = 0;
-    } else {
-      // What the window moves over was seen a whole window ago.
-      for (uint64_t i = stream.top + 1; i < index; ++i) {
-        seen[i % session::kSrtpWindow / 64] &= ~(uint64_t{1} << (i % 64));
-      }
-    }
-    stream.top = index;
+  const uint64_t bit = uint64_t{1} << (index % 64);
+  if (index / 64 < stream.top / 64) [[unlikely]] {
+    stream.seen[index % session::kSrtpWindow / 64] |= bit;
+    return;
   }
-  seen[index % session::kSrtpWindow / 64] |= uint64_t{1} << (index % 64);
+  if (index / 64 != stream.top / 64) [[unlikely]]
+    MoveWindow(stream, index);
+  stream.recent |= bit;
+  if (index > stream.top) stream.top = index;
 }
 
 // SRTCP carries its index; only replays are to be found out.

@@ -26,7 +26,7 @@ bool BeginSending(SrtpSender& send, uint32_t ssrc) {
   }
   stream.used = 1;
   stream.ssrc = ssrc;
-  stream.top = 0;
+  stream.top = stream.recent = 0;
   std::fill(std::begin(stream.seen), std::end(stream.seen), 0);
   return true;
 }
@@ -64,7 +64,7 @@ void Srtp::Protect(std::span<SrtpPacket> packets) {
 Verdict Srtp::MakeSendJob(const SrtpPacket& packet, SrtpJob* job) {
   SrtpSender& send = legs_[packet.leg].send;
   SrtpStream& stream = send.stream;
-  if (stream.context == session::kNoContext || send.key_count == 0) return Verdict::kSrtpNoKey;
+  if (!stream.quick) return Verdict::kSrtpNoKey;
   const uint32_t tag_length = abi::FactsOf(stream.suite).rtp_tag_length;
   if (packet.tailroom < tag_length + stream.mki_length) return Verdict::kTooLong;
   const uint8_t* const data = packet.data;
@@ -96,18 +96,7 @@ uint32_t Srtp::Finish(const SrtpSender& send, const SrtpJob& job) const {
   uint8_t* at = job.data + job.length;
   const bool gcm = abi::IsGcm(job.suite);
   const auto put_tag = [&] {
-    // There is a copy for each length: one for all of them would be a call.
-    switch (job.tag_length) {
-      case 4:
-        std::memcpy(at, job.tag, 4);
-        break;
-      case 10:
-        std::memcpy(at, job.tag, 10);
-        break;
-      default:
-        std::memcpy(at, job.tag, 16);
-        break;
-    }
+    CopyTag(job.tag, job.tag_length, at);
     at += job.tag_length;
   };
   if (gcm) put_tag();

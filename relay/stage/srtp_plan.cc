@@ -55,7 +55,6 @@ Srtp::Srtp(std::span<SrtpLeg> legs, std::unique_ptr<SrtpEngine> engine)
 
 void Srtp::PrefetchNext(const SrtpStream& stream) const {
   if (!stream.used || stream.context == session::kNoContext) return;
-  __builtin_prefetch(&stream.seen[(stream.top + 1) % session::kSrtpWindow / 64], 1);
   contexts_.Prefetch(stream.context, stream.suite);
 }
 
@@ -122,9 +121,11 @@ void Srtp::ReplaceSendKey(SrtpLeg& leg, const abi::SrtpPlan& plan) {
     send.stream.used = 1;
     send.stream.ssrc = before.ssrc;
     send.stream.top = before.top;
+    send.stream.recent = before.recent;
     std::copy(std::begin(before.seen), std::end(before.seen), send.stream.seen);
   }
   if (plan.send_key_count == 0) return;
+  send.stream.quick = 1;
   send.master = plan.send;
   send.stream.mki_length = plan.send.mki_length;
   send.stream.context =
