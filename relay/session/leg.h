@@ -63,6 +63,7 @@ inline constexpr uint8_t kGateReceives = 1;  // direction: packets are accepted
 inline constexpr uint8_t kGateRtcpMux = 2;
 inline constexpr uint8_t kGateSilent = 4;  // a media timeout was reported; the next packet ends it
 inline constexpr uint8_t kGateDigit = 16;  // a telephone event began and has not ended
+inline constexpr uint8_t kGateApart = 32;  // several listeners, or one who takes short packets only
 inline constexpr uint8_t kGateSrtp = 8;    // nothing is believed that is not authentic (srtp.h)
 
 struct alignas(64) Gate {

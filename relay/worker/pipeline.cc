@@ -35,6 +35,8 @@ using stage::Verdict;
 // Legs are prefetched so many packets ahead: far enough for memory, near enough for the cache's
 // dozen of outstanding misses.
 constexpr size_t kAhead = 12;
+// And their contexts so many packets behind the state that leads to them.
+constexpr size_t kAheadSecured = 8;
 
 void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
   assert(packets.size() <= kBurstMax);
@@ -53,6 +55,8 @@ void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
       secured_.Add(i, {SlotOf(*arrivals[i].near), packets[i].length, packets[i].data,
                        packets[i].tailroom, Verdict::kForwarded});
       state_.srtp->PrefetchReceiving(secured_.packets[secured_.count - 1].leg);
+      if (const auto* before = secured_.Before(kAheadSecured))
+        state_.srtp->PrefetchReceivingNext(before->leg);
       continue;
     }
     arrivals[i].verdict = Inbound(packets[i], arrivals[i], now);
@@ -69,10 +73,14 @@ void Pipeline::Process(std::span<Packet> packets, TimeNs now) {
       secured_.Add(i, {arrival.near->gate.listeners[0], packets[i].length, packets[i].data,
                        packets[i].tailroom, Verdict::kForwarded});
       state_.srtp->PrefetchSending(arrival.near->gate.listeners[0]);
+      if (const auto* before = secured_.Before(kAheadSecured))
+        state_.srtp->PrefetchSendingNext(before->leg);
     }
     sum.together &= arrival.verdict == Verdict::kForwarded &&
                     arrival.port_index == arrivals[0].port_index && arrival.port_index != kNoPort;
   }
+  const size_t transcoded = transcoding_.Run(*state_.config.g711);
+  if (transcoded != 0) state_.counters->Add(abi::Counter::kTranscoded, transcoded);
   if (secured_.count != 0) OutboundSecured(packets, {arrivals.data(), count}, &sum);
   Settle(packets, {arrivals.data(), count}, sum);
 }
@@ -168,8 +176,12 @@ Verdict Pipeline::InboundRtcp(const Packet& packet, Leg& near, TimeNs now) {
 // ---- outbound -----------------------------------------------------------------------------------
 
 Verdict Pipeline::Outbound(Packet& packet, Arrival& arrival, TimeNs now) {
-  if (arrival.near->gate.listeners[1] != kNoLeg) return Fork(packet, arrival, now);
-  return OutboundFirst(packet, arrival, now);
+  if ((arrival.near->gate.flags & session::kGateApart) |
+      (arrival.far->out.flags & session::kOutSplit)) [[unlikely]] {
+    return arrival.near->gate.listeners[1] != kNoLeg ? Fork(packet, arrival, now)
+                                                     : OutboundFirst(packet, arrival, now);
+  }
+  return OutboundWhole(packet, arrival, now);
 }
 
 Verdict Pipeline::OutboundFirst(Packet& packet, Arrival& arrival, TimeNs now) {
@@ -183,9 +195,15 @@ Verdict Pipeline::OutboundFirst(Packet& packet, Arrival& arrival, TimeNs now) {
                  {arrival.payload_type_out, arrival.recoded, cut ? payload_max : stage::kNoLimit},
                  now);
   }
+  return OutboundWhole(packet, arrival, now);
+}
+
+Verdict Pipeline::OutboundWhole(Packet& packet, Arrival& arrival, TimeNs now) {
+  Leg& far = *arrival.far;
   arrival.port_index = far.out.port_index;
   const Verdict verdict = Address(packet, arrival.rtp, far, arrival.payload_type_out, now);
-  if (arrival.recoded && verdict == Verdict::kForwarded) Recode(packet, arrival, arrival.rtp);
+  if (arrival.recoded && verdict == Verdict::kForwarded)
+    transcoding_.Add(*arrival.near, arrival.format, packet.data, arrival.rtp);
   return verdict;
 }
 

@@ -9,6 +9,7 @@
 #include "relay/port/port.h"
 #include "relay/session/leg.h"
 #include "relay/stage/srtp.h"
+#include "relay/stage/transcode.h"
 #include "relay/stage/verdict.h"
 #include "relay/wire/rtp.h"
 #include "relay/worker/state.h"
@@ -57,6 +58,9 @@ class Pipeline {
       position[count] = static_cast<uint8_t>(packet);
       packets[count++] = secured;
     }
+    const stage::SrtpPacket* Before(size_t packets_ago) const {
+      return count > packets_ago ? &packets[count - 1 - packets_ago] : nullptr;
+    }
     size_t count = 0;
     std::array<uint8_t, kBurstMax> position;
     std::array<stage::SrtpPacket, kBurstMax> packets;
@@ -75,7 +79,7 @@ class Pipeline {
   stage::Verdict InboundRtcp(const port::Packet& packet, session::Leg& near, TimeNs now);
   [[gnu::always_inline]] inline stage::Verdict Outbound(port::Packet& packet, Arrival& arrival,
                                                         TimeNs now);
-  // Of a packet that goes out: its payload becomes the other G.711 law.
+  // Of a packet that goes out by itself: its payload becomes the other G.711 law.
   void Recode(const port::Packet& packet, const Arrival& arrival, const wire::Rtp& rtp);
   // What a listener's arrow says of the packet.
   struct Passage {
@@ -90,7 +94,9 @@ class Pipeline {
                            Passage passage, uint32_t index, TimeNs now);
   // A packet of speech longer than a listener takes.
   static bool MustSplit(const Arrival& arrival, uint16_t payload_max);
-  [[gnu::always_inline]] inline stage::Verdict OutboundFirst(port::Packet& packet, Arrival& arrival,
+  // To listener 0: the packet itself, or what is cut from it.
+  stage::Verdict OutboundFirst(port::Packet& packet, Arrival& arrival, TimeNs now);
+  [[gnu::always_inline]] inline stage::Verdict OutboundWhole(port::Packet& packet, Arrival& arrival,
                                                              TimeNs now);
   stage::Verdict Fork(port::Packet& packet, Arrival& arrival, TimeNs now);
   [[gnu::always_inline]] inline stage::Verdict Address(port::Packet& packet, wire::Rtp& rtp,
@@ -133,6 +139,7 @@ class Pipeline {
   State& state_;
   const std::span<session::Leg> legs_;
   Secured secured_;
+  stage::Transcoding transcoding_;  // of packets that leave with their burst
 };
 
 }  // namespace relay::worker

@@ -235,6 +235,9 @@ void Roster::MapListeners(uint32_t speaker) {
     *recoded = stage::MapPayloadTypes(leg, listener, map);
     if (i == 0) leg.reception.payload_max_out = stage::PayloadMax(listener);
   }
+  const bool limited =
+      leg.gate.listeners[0] != kNoLeg && leg.reception.payload_max_out != stage::kNoLimit;
+  SetFlag(&leg.gate.flags, session::kGateApart, limited || leg.gate.listeners[1] != kNoLeg);
 }
 
 }  // namespace relay::worker

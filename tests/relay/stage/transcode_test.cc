@@ -36,5 +36,28 @@ TEST(Transcode, ChangesThePayloadAndNothingElse) {
   }
 }
 
+TEST(Transcoding, ABurstMayHaveBothLawsInAnyOrder) {
+  const kernels::G711& g711 = kernels::G711For(kernels::Isa::kScalar);
+  session::Leg speakers[2] = {};
+  speakers[1].reception.alaw_formats = 1;
+  Transcoding transcoding;
+  for (int burst = 0; burst < 2; ++burst) {
+    std::vector<Bytes> packets, expected;
+    for (size_t i = 0; i < kBurstMax; ++i) {
+      RtpPacket packet{.payload = Bytes(i, static_cast<uint8_t>(3 * i))};
+      packets.push_back(packet.Build());
+      expected.push_back(packets.back());
+      wire::Rtp rtp{};
+      ASSERT_EQ(wire::ParseRtp(packets[i].data(), packets[i].size(), &rtp), wire::RtpFault::kNone);
+      const session::Leg& speaker = speakers[i % 3 == 0];
+      Transcode(g711, speaker, 0, expected[i].data(), rtp);
+      transcoding.Add(speaker, 0, packets[i].data(), rtp);
+    }
+    EXPECT_EQ(transcoding.Run(g711), kBurstMax);
+    EXPECT_EQ(packets, expected);
+  }
+  EXPECT_EQ(transcoding.Run(g711), 0u);
+}
+
 }  // namespace
 }  // namespace relay::stage
