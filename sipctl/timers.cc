@@ -6,7 +6,8 @@
 #include <cassert>
 #include <limits>
 #include <utility>
-#include <vector>
+
+#include "sipctl/slab.h"
 
 namespace sipctl {
 namespace {
@@ -27,25 +28,30 @@ constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
 
 struct Node {
   uint32_t previous = 0;
-  uint32_t next = 0;        // in the free list: the next free node
-  uint32_t slot = kNone;    // kNone: not running
-  uint32_t generation = 1;  // distinguishes the users of one node, so an old id cancels nobody else
+  uint32_t next = 0;
+  uint32_t slot = kNone;
   uint64_t due = 0;
   std::function<void()> fire;
 };
+// An old id finds nobody else; a rush of timers leaves no memory behind.
+using Running = Slab<Node, 0>;
 
 }  // namespace
 
 struct Timers::Wheel {
   uint64_t now;     // what the owner sees
   uint64_t cursor;  // how far the wheel has turned; behind `now` only inside Advance
-  uint32_t free = kNone;
-  size_t running = 0;
   std::array<uint64_t, kLevels> occupied{};  // a bit for each slot with timers
-  std::vector<Node> nodes;
+  std::array<Node, kFirstTimer> lists;
+  Running running;
 
-  explicit Wheel(uint64_t start) : now(start), cursor(start), nodes(kFirstTimer) {
-    for (uint32_t i = 0; i < kFirstTimer; ++i) nodes[i].previous = nodes[i].next = i;
+  explicit Wheel(uint64_t start) : now(start), cursor(start) {
+    for (uint32_t i = 0; i < kFirstTimer; ++i) lists[i].previous = lists[i].next = i;
+  }
+
+  // A list's own node, or a timer's.
+  Node& At(uint32_t index) {
+    return index < kFirstTimer ? lists[index] : running.At(index - kFirstTimer);
   }
 
   // The level is the highest digit in which the due time differs from the cursor. A slot is taken
@@ -60,35 +66,27 @@ struct Timers::Wheel {
   }
 
   void Append(uint32_t list, uint32_t index) {
-    Node& node = nodes[index];
+    Node& node = At(index);
     node.slot = list;
     node.next = list;
-    node.previous = nodes[list].previous;
-    nodes[node.previous].next = index;
-    nodes[list].previous = index;
+    node.previous = lists[list].previous;
+    At(node.previous).next = index;
+    lists[list].previous = index;
     if (list < kSlots) occupied[list / kSlotsPerLevel] |= uint64_t{1} << (list % kSlotsPerLevel);
   }
 
   void Unlink(uint32_t index) {
-    Node& node = nodes[index];
-    nodes[node.previous].next = node.next;
-    nodes[node.next].previous = node.previous;
-    if (node.slot < kSlots && nodes[node.slot].next == node.slot) ClearBit(node.slot);
-    node.slot = kNone;
+    const Node& node = At(index);
+    At(node.previous).next = node.next;
+    At(node.next).previous = node.previous;
+    if (node.slot < kSlots && lists[node.slot].next == node.slot) ClearBit(node.slot);
   }
 
   void ClearBit(uint32_t slot) {
     occupied[slot / kSlotsPerLevel] &= ~(uint64_t{1} << (slot % kSlotsPerLevel));
   }
 
-  void Free(uint32_t index) {
-    Node& node = nodes[index];
-    node.fire = nullptr;
-    if (++node.generation == 0) node.generation = 1;
-    node.next = free;
-    free = index;
-    --running;
-  }
+  void Free(uint32_t index) { running.Erase(running.IdAt(index - kFirstTimer)); }
 
   // The first time at which the wheel has something to do: exact on level 0, the beginning of a
   // slot above. Slots behind the cursor are empty, and a lower level is always earlier.
@@ -108,28 +106,28 @@ struct Timers::Wheel {
   }
 
   void Redistribute(uint32_t slot) {
-    uint32_t index = nodes[slot].next;
-    nodes[slot].next = nodes[slot].previous = slot;
+    uint32_t index = lists[slot].next;
+    lists[slot].next = lists[slot].previous = slot;
     ClearBit(slot);
     while (index != slot) {
-      const uint32_t next = nodes[index].next;
-      Append(SlotOf(nodes[index].due), index);
+      const uint32_t next = At(index).next;
+      Append(SlotOf(At(index).due), index);
       index = next;
     }
   }
 
   void FireAll(uint32_t slot) {
     // Moved aside first: a timer set with delay 0 by a callback waits for the next turn.
-    for (uint32_t index = nodes[slot].next; index != slot; index = nodes[slot].next) {
+    for (uint32_t index = lists[slot].next; index != slot; index = lists[slot].next) {
       Unlink(index);
       Append(kFiring, index);
     }
-    while (nodes[kFiring].next != kFiring) {
-      const uint32_t index = nodes[kFiring].next;
-      std::function<void()> fire = std::move(nodes[index].fire);
+    while (lists[kFiring].next != kFiring) {
+      const uint32_t index = lists[kFiring].next;
+      std::function<void()> fire = std::move(At(index).fire);
       Unlink(index);
       Free(index);
-      fire();  // may grow `nodes`
+      fire();
     }
   }
 };
@@ -146,31 +144,19 @@ TimeMs Timers::now() const {
 
 Timers::Id Timers::After(TimeMs delay, std::function<void()> fire) {
   Wheel& wheel = *wheel_;
-  uint32_t index = wheel.free;
-  if (index == kNone) {
-    index = static_cast<uint32_t>(wheel.nodes.size());
-    wheel.nodes.emplace_back();
-  } else {
-    wheel.free = wheel.nodes[index].next;
-  }
-  Node& node = wheel.nodes[index];
-  node.due = wheel.now + static_cast<uint64_t>(std::clamp<TimeMs>(delay, 0, kDelayMsMax));
-  node.fire = std::move(fire);
-  wheel.Append(wheel.SlotOf(node.due), index);
-  ++wheel.running;
-  return (uint64_t{node.generation} << 32) | index;
+  const auto [id, node] = wheel.running.Insert();
+  node->due = wheel.now + static_cast<uint64_t>(std::clamp<TimeMs>(delay, 0, kDelayMsMax));
+  node->fire = std::move(fire);
+  wheel.Append(wheel.SlotOf(node->due), kFirstTimer + Running::SlotOf(id));
+  return id;
 }
 
 void Timers::Cancel(Id* id) {
-  const auto index = static_cast<uint32_t>(*id);
-  const auto generation = static_cast<uint32_t>(*id >> 32);
-  *id = 0;
   Wheel& wheel = *wheel_;
-  if (index < kFirstTimer || index >= wheel.nodes.size()) return;
-  const Node& node = wheel.nodes[index];
-  if (node.generation != generation || node.slot == kNone) return;
-  wheel.Unlink(index);
-  wheel.Free(index);
+  const Id cancelled = std::exchange(*id, 0);
+  if (wheel.running.Find(cancelled) == nullptr) return;
+  wheel.Unlink(kFirstTimer + Running::SlotOf(cancelled));
+  wheel.running.Erase(cancelled);
 }
 
 void Timers::Advance(TimeMs now) {
@@ -196,7 +182,7 @@ std::optional<TimeMs> Timers::Next() const {
 }
 
 size_t Timers::size() const {
-  return wheel_->running;
+  return wheel_->running.size();
 }
 
 }  // namespace sipctl

@@ -13,9 +13,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "sipctl/sip/client_transaction.h"
 #include "sipctl/sip/invite_record.h"
-#include "sipctl/sip/slab.h"
 #include "sipctl/sip/transaction.h"
 #include "sipctl/sip/transaction_context.h"
+#include "sipctl/slab.h"
 
 namespace sipctl::sip {
 

@@ -1,4 +1,4 @@
-#include "sipctl/sip/slab.h"
+#include "sipctl/slab.h"
 
 #include <deque>
 #include <random>
@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 
-namespace sipctl::sip {
+namespace sipctl {
 namespace {
 
 using Names = Slab<std::string, 1>;
@@ -88,4 +88,4 @@ TEST(Slab, NoIdComesTwiceAndRecordsStayWhereTheyAre) {
 }
 
 }  // namespace
-}  // namespace sipctl::sip
+}  // namespace sipctl

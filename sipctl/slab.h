@@ -3,20 +3,20 @@
 //
 //   id:  generation << 32 | slot << 1 | Side
 //
-// The lowest bit tells client from server transactions, so that both share one space of ids. Places
-// come in chunks, the lowest with room first, so that the upper ones empty themselves when there is
-// less to do; an empty one is given back.
+// The lowest bit tells one kind of record from another where two kinds share one space of ids.
+// Places come in chunks, the lowest with room first, so that the upper ones empty themselves when
+// there is less to do; an empty one is given back.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <utility>
 #include <vector>
 
-namespace sipctl::sip {
+namespace sipctl {
 
 template <typename Record, uint64_t kSide>
 class Slab {
@@ -40,7 +40,7 @@ class Slab {
     }
     Place& place = chunk.places[index];
     place.live = true;
-    if (++chunk.taken == kChunk) with_room_.erase(number);
+    if (++chunk.taken == kChunk) room_[number / 64] &= ~Bit(number);
     ++size_;
     const uint32_t slot = number * kChunk + index;
     return {uint64_t{place.generation} << 32 | uint64_t{slot} << 1 | kSide, &place.record};
@@ -53,6 +53,14 @@ class Slab {
     if (chunk == nullptr) return nullptr;
     Place& place = chunk->places[slot % kChunk];
     return place.live && place.generation == id >> 32 ? &place.record : nullptr;
+  }
+
+  static constexpr uint32_t SlotOf(uint64_t id) { return static_cast<uint32_t>(id) >> 1; }
+  // A live one's; any slot below 2^31.
+  Record& At(uint32_t slot) { return chunks_[slot / kChunk].chunk->places[slot % kChunk].record; }
+  uint64_t IdAt(uint32_t slot) const {
+    const Place& place = chunks_[slot / kChunk].chunk->places[slot % kChunk];
+    return uint64_t{place.generation} << 32 | uint64_t{slot} << 1 | kSide;
   }
 
   void Erase(uint64_t id) {
@@ -68,7 +76,7 @@ class Slab {
     if (++place.generation == 0) return;
     place.next_free = chunk.free;
     chunk.free = slot % kChunk;
-    if (chunk.taken-- == kChunk) with_room_.insert(number);
+    if (chunk.taken-- == kChunk) HasRoom(number);
     if (chunk.taken == 0) GiveBack(number);
   }
 
@@ -112,11 +120,14 @@ class Slab {
   };
 
   uint32_t ChunkWithRoom() {
-    if (with_room_.empty()) {
-      with_room_.insert(static_cast<uint32_t>(chunks_.size()));
+    while (lowest_ < room_.size() && room_[lowest_] == 0) ++lowest_;
+    if (lowest_ == room_.size()) {
+      room_.resize(chunks_.size() / 64 + 1);
+      HasRoom(static_cast<uint32_t>(chunks_.size()));
       chunks_.emplace_back();
     }
-    const uint32_t number = *with_room_.begin();
+    const auto number =
+        static_cast<uint32_t>(lowest_ * 64 + static_cast<size_t>(std::countr_zero(room_[lowest_])));
     Slot& slot = chunks_[number];
     if (slot.chunk == nullptr) {
       slot.chunk = std::make_unique<Chunk>();
@@ -124,6 +135,12 @@ class Slab {
       ++chunks_in_memory_;
     }
     return number;
+  }
+
+  static constexpr uint64_t Bit(uint32_t number) { return uint64_t{1} << number % 64; }
+  void HasRoom(uint32_t number) {
+    room_[number / 64] |= Bit(number);
+    lowest_ = std::min<size_t>(lowest_, number / 64);
   }
 
   // One empty chunk is kept, so that a record that comes and goes costs no memory each time.
@@ -140,10 +157,11 @@ class Slab {
   }
 
   std::vector<Slot> chunks_;
-  std::set<uint32_t> with_room_;  // chunks, those given back too
-  uint32_t empty_ = kNone;        // a chunk without a record, kept
+  std::vector<uint64_t> room_;  // a bit for each chunk with room, those given back too
+  size_t lowest_ = 0;           // word of room_: those before it are 0
+  uint32_t empty_ = kNone;      // a chunk without a record, kept
   size_t chunks_in_memory_ = 0;
   size_t size_ = 0;
 };
 
-}  // namespace sipctl::sip
+}  // namespace sipctl
