@@ -12,6 +12,7 @@
 #include "sipctl/cli/exotel_plan.h"
 #include "sipctl/cli/lint_message.h"
 #include "sipctl/cli/probe.h"
+#include "sipctl/cli/registrations.h"
 #include "sipctl/cli/reload.h"
 #include "sipctl/cli/route.h"
 #include "sipctl/cli/run.h"
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
       return sipctl::cli::RunCalls(options->calls, std::cout, std::cerr);
     case sipctl::Command::kCounters:
       return sipctl::cli::RunCounters(options->counters, std::cout, std::cerr);
+    case sipctl::Command::kRegistrations:
+      return sipctl::cli::RunRegistrations(options->registrations, std::cout, std::cerr);
     case sipctl::Command::kRoute:
       return sipctl::cli::RunRoute(options->route, std::cout, std::cerr);
     case sipctl::Command::kLintMessage:

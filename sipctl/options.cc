@@ -29,6 +29,8 @@ constexpr CommandRow kCommands[] = {
     {Command::kCalls, "calls", "", "Lists the calls of the running process.", nullptr},
     {Command::kCounters, "counters", "",
      "Shows what the running process received, sent and dropped in SIP.", nullptr},
+    {Command::kRegistrations, "registrations", "",
+     "Lists who has logged in to the running process, and what strangers tried.", nullptr},
     {Command::kReload, "reload", "",
      "The running process reads its configuration again; live calls go on as they began.", nullptr},
     {Command::kDiff, "diff", "CONFIG", "Says what CONFIG would change in the running process.",
@@ -126,6 +128,12 @@ constexpr OptionRow kOptions[] = {
      [](Options* options, const std::string&) { return options->counters.all = true; }},
     {Command::kCounters, "json", "", "off", "Prints one JSON object, zeros too.",
      [](Options* options, const std::string&) { return options->counters.json = true; }},
+    {Command::kRegistrations, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
+     [](Options* options, const std::string& value) {
+       return Take(value, &options->registrations.control);
+     }},
+    {Command::kRegistrations, "json", "", "off", "Prints one JSON object instead of a table.",
+     [](Options* options, const std::string&) { return options->registrations.json = true; }},
     {Command::kReload, "control", "PATH", trunk::kControlSocketDefault, kControlMeaning,
      [](Options* options, const std::string& value) {
        return Take(value, &options->reload.control);
@@ -264,8 +272,8 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   Options options;
   options.run.log_level = "info";
   options.check.profile = options.lint_message.profile = "generic";
-  options.calls.control = options.counters.control = options.reload.control = options.diff.control =
-      std::string(trunk::kControlSocketDefault);
+  options.calls.control = options.counters.control = options.registrations.control =
+      options.reload.control = options.diff.control = std::string(trunk::kControlSocketDefault);
   if (arguments.empty())
     return Refuse(Concat("a command is missing: ",
                          Join(kCommands, ", ", [](const CommandRow& row) { return row.name; })),

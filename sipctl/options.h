@@ -20,6 +20,7 @@ enum class Command {
   kCheck,
   kCalls,
   kCounters,
+  kRegistrations,
   kRoute,
   kLintMessage,
   kCarrierSheet,
@@ -64,6 +65,7 @@ struct Options {
   cli::CheckOptions check;
   CallsOptions calls;
   CountersOptions counters;
+  CallsOptions registrations;
   cli::RouteOptions route;
   cli::LintMessageOptions lint_message;
   cli::CarrierSheetOptions carrier_sheet;

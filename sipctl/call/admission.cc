@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "sipctl/call/outgoing.h"
+#include "sipctl/sip/multipart.h"
 #include "sipctl/text.h"
 
 namespace sipctl::call {
@@ -30,7 +31,12 @@ std::vector<std::string> Unsupported(const Message& request) {
   return unsupported;
 }
 
-std::optional<Message> ExamineBody(const Message& request) {
+void AddAccept(Message* response) {
+  response->accept.assign({"application/sdp", "multipart/mixed"});
+}
+
+std::optional<Message> ExamineBody(Message* message) {
+  const Message& request = *message;
   if (request.body.empty()) return std::nullopt;
   if (!request.content_encoding.empty() &&
       !absl::EqualsIgnoreCase(request.content_encoding, "identity")) {
@@ -38,9 +44,13 @@ std::optional<Message> ExamineBody(const Message& request) {
     response.others.push_back({"Accept-Encoding", "identity"});
     return response;
   }
-  if (!CarriesSdp(request)) {
+  const sip::BodyVerdict verdict = sip::TakeDescription(message);
+  if (verdict == sip::BodyVerdict::kMalformed) {
+    return MakeResponse(request, 400, {}, "Malformed Multipart Body");
+  }
+  if (verdict == sip::BodyVerdict::kRequired || !CarriesSdp(request)) {
     Message response = MakeResponse(request, 415);
-    response.accept.emplace_back("application/sdp");
+    AddAccept(&response);
     return response;
   }
   return std::nullopt;
@@ -58,12 +68,13 @@ Message MakeOptionsAnswer(const Context& context, const Message& request) {
   Message response = MakeResponse(request, 200);
   AddAllow(&response);
   AddProduct(context, &response);
-  response.accept.emplace_back("application/sdp");
+  AddAccept(&response);
   response.supported.assign(std::begin(kSupported), std::end(kSupported));
   return response;
 }
 
-std::optional<Message> Examine(const Message& request) {
+std::optional<Message> Examine(Message* message) {
+  const Message& request = *message;
   if (std::find(std::begin(kAllowed), std::end(kAllowed), request.method) == std::end(kAllowed)) {
     return MakeNotAllowed(request);
   }
@@ -89,7 +100,7 @@ std::optional<Message> Examine(const Message& request) {
   }
   const bool may_offer = request.method == Method::kInvite || request.method == Method::kUpdate ||
                          request.method == Method::kPrack;
-  return may_offer ? ExamineBody(request) : std::nullopt;
+  return may_offer ? ExamineBody(message) : std::nullopt;
 }
 
 }  // namespace sipctl::call

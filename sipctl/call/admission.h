@@ -9,8 +9,9 @@
 namespace sipctl::call {
 
 // The answer to a request that cannot be served at all, with the headers that its status demands;
-// nothing when it can be looked at further. The To tag is the caller's to set.
-std::optional<sip::Message> Examine(const sip::Message& request);
+// nothing when it can be looked at further. The To tag is the caller's to set. A body of several
+// parts becomes the session description in it.
+std::optional<sip::Message> Examine(sip::Message* request);
 
 // 405 for a method we know, 501 for one we do not (8.2.1).
 sip::Message MakeNotAllowed(const sip::Message& request);

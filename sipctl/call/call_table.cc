@@ -7,7 +7,9 @@
 #include "sipctl/call/admission.h"
 #include "sipctl/call/health.h"
 #include "sipctl/call/leg.h"
+#include "sipctl/call/registrar.h"
 #include "sipctl/call/status.h"
+#include "sipctl/sip/multipart.h"
 
 namespace sipctl::call {
 
@@ -93,7 +95,10 @@ void CallTable::Refuse(sip::TransactionId id, const sip::Message& request, int s
 }
 
 void CallTable::OnRequest(sip::TransactionId id, sip::Message request, const sip::Flow& flow) {
-  if (auto response = Examine(request)) {
+  if (request.method == sip::Method::kRegister && context_->IsAccess(flow.listener) &&
+      context_->registrar != nullptr) {
+    Refuse(id, context_->registrar->Answer(request, flow));
+  } else if (auto response = Examine(&request)) {
     Refuse(id, *std::move(response));
   } else if (!request.to.tag().empty()) {
     const Found found = ByDialog(request);
@@ -114,10 +119,31 @@ void CallTable::OnRequest(sip::TransactionId id, sip::Message request, const sip
   Collect();
 }
 
+std::optional<size_t> CallTable::SourceOf(const sip::Flow& flow) const {
+  if (!context_->IsAccess(flow.listener)) return acl_->Find(media::FromAbi(flow.remote.address));
+  // The doorkeeper has let it in as somebody's.
+  if (flow.peer == 0 || flow.peer > context_->config->trunks.size()) return std::nullopt;
+  return flow.peer - size_t{1};
+}
+
+std::optional<sip::Message> CallTable::Unreachable(const sip::Message& invite,
+                                                   const trunk::Decision& decision) const {
+  const bool users = !context_->trunk(*decision.trunk).users.empty();
+  if (users ? !WaysTo(*context_, *decision.trunk, decision.number).empty()
+            : !context_->destinations->All(*decision.trunk).empty()) {
+    return std::nullopt;
+  }
+  const int status = users ? 480 : 503;
+  sip::Message response = sip::MakeResponse(invite, status);
+  AddReason(SipReason(status, users ? "nobody has logged in" : "the destination has no address"),
+            &response);
+  return response;
+}
+
 // A new call: who calls, whom, and whether there is room for it.
 void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const sip::Flow& flow) {
   const auto now_ns = static_cast<uint64_t>(context_->timers->now()) * kNsPerMs;
-  const auto source = acl_->Find(media::FromAbi(flow.remote.address));
+  const std::optional<size_t> source = SourceOf(flow);
   if (!source) return Refuse(id, invite, 403);
   if (draining_) return Refuse(id, invite, 503, {}, kRetryAfterDrainS);
   const sip::SessionPolicy session_policy = SessionPolicyOf(context_->trunk(*source));
@@ -137,9 +163,7 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
   const trunk::Decision decision = router_->Find(
       {.source = *source, .number = number, .address = media::FromAbi(flow.remote.address)});
   if (!decision.trunk) return Refuse(id, invite, decision.status);
-  if (context_->destinations->All(*decision.trunk).empty()) {
-    return Refuse(id, invite, 503, SipReason(503, "the destination has no address"));
-  }
+  if (auto response = Unreachable(invite, decision)) return Refuse(id, *std::move(response));
   if (!context_->relay->ready()) {
     return Refuse(id, invite, 503, SipReason(503, "no relay"), kRetryAfterRelayS);
   }
@@ -174,6 +198,7 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
 }
 
 void CallTable::OnAck(sip::TransactionId invite, sip::Message ack, const sip::Flow&) {
+  sip::TakeDescription(&ack);  // where there is none, the call ends as without an answer
   if (const Found found = ByTransaction(invite)) found.call->OnAck(found.leg, ack);
   Collect();
 }
@@ -185,6 +210,7 @@ void CallTable::OnCancel(sip::TransactionId invite, sip::Message cancel) {
 
 void CallTable::OnResponse(sip::TransactionId id, sip::Message response, const sip::Flow& flow,
                            sip::ResponseOrigin origin) {
+  sip::TakeDescription(&response);  // one that cannot be read is none
   if (const Found found = ByTransaction(id)) {
     found.call->OnResponse(found.leg, response, flow, origin);
   } else if (OnFarewellAnswered(context_, id, response) ||
@@ -207,7 +233,7 @@ void CallTable::OnServerFailure(sip::TransactionId id, sip::ServerFailure failur
 }
 
 void CallTable::OnRewritten(const sip::Via& theirs, const sip::Flow& flow) {
-  const auto trunk = acl_->Find(media::FromAbi(flow.remote.address));
+  const std::optional<size_t> trunk = SourceOf(flow);
   if (!trunk || !rewritten_.insert(context_->trunk(*trunk).name).second) return;
   const sip::Advertised& ours = context_->transport->advertised(flow.listener);
   context_->log->OnNotice(absl::StrCat(

@@ -65,6 +65,11 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
     explicit operator bool() const { return call != nullptr; }
   };
 
+  // Whose a new request is; nothing: a stranger's.
+  std::optional<size_t> SourceOf(const sip::Flow& flow) const;
+  // Whether a call can be sent there now; else the response.
+  std::optional<sip::Message> Unreachable(const sip::Message& invite,
+                                          const trunk::Decision& decision) const;
   void Admit(sip::TransactionId id, const sip::Message& invite, const sip::Flow& flow);
   void Refuse(sip::TransactionId id, sip::Message response);
   void Refuse(sip::TransactionId id, const sip::Message& request, int status,

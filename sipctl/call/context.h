@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "sipctl/call/accounts.h"
 #include "sipctl/call/cdr.h"
 #include "sipctl/call/destinations.h"
 #include "sipctl/media/journal.h"
@@ -45,6 +46,7 @@ struct Settings {
 };
 
 class HealthWatch;
+class Registrar;
 
 // A BYE to a trunk that may ask who we are; its call may be forgotten by then.
 struct Farewell {
@@ -68,7 +70,9 @@ struct Context {
   std::shared_ptr<const trunk::Config> config;
   media::MediaTable media;
   Destinations* destinations = nullptr;
-  HealthWatch* health = nullptr;  // null: nobody is asked with OPTIONS
+  HealthWatch* health = nullptr;   // null: nobody is asked with OPTIONS
+  Registrar* registrar = nullptr;  // null: nobody logs in
+  std::shared_ptr<const Accounts> accounts = std::make_shared<const Accounts>();
   // Who we are for each trunk; null where it has no login. The passwords are here alone.
   std::vector<std::shared_ptr<const sip::Credentials>> credentials;
   Settings settings;
@@ -82,6 +86,10 @@ struct Context {
   std::vector<CallNumber> ended;
 
   const trunk::Trunk& trunk(size_t index) const { return config->trunks[index]; }
+  // Whether who comes by this listener has to log in.
+  bool IsAccess(uint16_t listener) const {
+    return config->listeners[listener].role == trunk::Role::kAccess;
+  }
   // Null: the trunk has no login.
   std::shared_ptr<const sip::Credentials> credentials_of(size_t trunk) const {
     return trunk < credentials.size() ? credentials[trunk] : nullptr;

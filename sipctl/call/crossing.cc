@@ -86,6 +86,42 @@ std::optional<Party> ReadParty(std::string_view value) {
   return party;
 }
 
+// The elements of a list; commas in quotes and angle brackets do not count.
+std::vector<std::string_view> Elements(std::string_view value) {
+  std::vector<std::string_view> elements;
+  bool quoted = false, bracketed = false;
+  size_t begin = 0;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    if (quoted && c == '\\') {
+      ++i;
+    } else if (c == '"' && !bracketed) {
+      quoted = !quoted;
+    } else if (!quoted && (c == '<' || c == '>')) {
+      bracketed = c == '<';
+    } else if (c == ',' && !quoted && !bracketed) {
+      elements.push_back(Strip(value.substr(begin, i - begin)));
+      begin = i + 1;
+    }
+  }
+  elements.push_back(Strip(value.substr(begin)));
+  return elements;
+}
+
+// All that a header of that name says, in one line or in several.
+std::vector<Party> PartiesOf(const sip::Message& message, std::string_view name) {
+  constexpr size_t kPartiesMax = 8;
+  std::vector<Party> parties;
+  for (const sip::HeaderField& field : message.others) {
+    if (!EqualsIgnoreCase(field.name, name)) continue;
+    for (const std::string_view element : Elements(field.value)) {
+      if (parties.size() == kPartiesMax) return parties;
+      if (auto party = ReadParty(element)) parties.push_back(*std::move(party));
+    }
+  }
+  return parties;
+}
+
 bool HasToken(std::string_view text, std::string_view token, char separator) {
   const auto parts = Split(text, separator);
   return std::any_of(parts.begin(), parts.end(),
@@ -127,18 +163,24 @@ Caller CallerOf(const trunk::Trunk& source, const sip::Message& invite) {
                 .display_name = invite.from.display_name};
   caller.hidden = AsksForPrivacy(invite);
   // Who wants to be hidden is, whether or not its number is believed.
-  if (const std::string* value = invite.Other("Remote-Party-ID")) {
-    const auto party = ReadParty(Strip(*value));
-    caller.hidden = caller.hidden || (party && PartyAsksForPrivacy(party->rest));
+  for (const Party& party : PartiesOf(invite, "Remote-Party-ID")) {
+    caller.hidden = caller.hidden || PartyAsksForPrivacy(party.rest);
   }
   if (!source.trusts_identity) return caller;
   for (const char* name : {"P-Asserted-Identity", "Remote-Party-ID"}) {
-    const std::string* value = invite.Other(name);
-    const auto party = value == nullptr ? std::nullopt : ReadParty(Strip(*value));
-    if (!party || party->number.empty()) continue;
-    caller.number = party->number;
+    std::vector<Party> parties = PartiesOf(invite, name);
+    std::erase_if(parties, [](const Party& party) { return party.number.empty(); });
+    if (parties.empty()) continue;
+    // RFC 3325 section 9.1: one sip, one tel, in any order. The telephone number is what we look
+    // for; the name may stand beside the other one.
+    const auto telephone = std::find_if(parties.begin(), parties.end(), [](const Party& party) {
+      return party.number[0] == '+' || IsDigit(party.number[0]);
+    });
+    caller.number = (telephone == parties.end() ? parties.front() : *telephone).number;
     caller.asserted = true;
-    if (!party->display_name.empty()) caller.display_name = party->display_name;
+    const auto named = std::find_if(parties.begin(), parties.end(),
+                                    [](const Party& party) { return !party.display_name.empty(); });
+    if (named != parties.end()) caller.display_name = named->display_name;
     break;
   }
   return caller;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,10 +20,18 @@ namespace sipctl::call {
 // How long an address that failed is tried last.
 inline constexpr TimeMs kDeadMs = 30 * kSecondMs;
 
-// One address of one destination.
+// Where a user of a trunk can be called, as it has said itself.
+struct Registration {
+  std::string user;
+  sip::Uri contact;
+  sip::Flow flow;  // by which the REGISTER came
+};
+
+// One address of one destination, or of a user.
 struct Attempt {
   size_t destination = 0;  // index into Trunk::destinations
   sip::Target target;
+  std::shared_ptr<const Registration> registration = nullptr;  // null: it is a destination's
   bool operator==(const Attempt&) const = default;
 };
 

@@ -66,7 +66,7 @@ void HealthWatch::Ask(size_t trunk) {
       continue;
     }
     const sip::TransactionId id = context_->transactions->Send(
-        MakeOptions(trunk, attempt), FirstFlow(*context_, trunk, attempt.target));
+        MakeOptions(trunk, attempt), FirstFlow(*context_, trunk, attempt));
     questions_[id] = question;
   }
 }

@@ -194,7 +194,7 @@ void Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
   sent->offer = sdp::Write(offer);
   sent->trial = std::make_unique<Trial>();
   sent->trial->first = first;
-  sent->trial->left = context_->destinations->Order(trunk_);
+  sent->trial->left = WaysTo(*context_, trunk_, first.number);
   std::reverse(sent->trial->left.begin(), sent->trial->left.end());
   TryNext();
 }

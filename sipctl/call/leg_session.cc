@@ -61,7 +61,7 @@ bool Leg::InviteAgain(const sip::Message& refusal) {
   });
   session.Ask(&invite);
   SetSdp(sent->offer, &invite);
-  SendInvite(std::move(invite), FirstFlow(*context_, trunk_, sent->trial->now.target));
+  SendInvite(std::move(invite), FirstFlow(*context_, trunk_, sent->trial->now));
   return true;
 }
 

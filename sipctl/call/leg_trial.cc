@@ -26,13 +26,14 @@ void Leg::TryNext() {
   trial.now = trial.left.back();
   trial.left.pop_back();
   trial.first.destination = trial.now.destination;
+  trial.first.registration = trial.now.registration;
   sip::Message invite = MakeFirstInvite(context_, trial.first);
   session.Ask(&invite);
   SetSdp(sent->offer, &invite);
   if (!local_tag_.empty()) context_->by_local_tag.erase(local_tag_);
   Own(std::string(invite.from.tag()));
   digest_ = {};
-  SendInvite(std::move(invite), FirstFlow(*context_, trunk_, trial.now.target));
+  SendInvite(std::move(invite), FirstFlow(*context_, trunk_, trial.now));
 }
 
 void Leg::SendInvite(sip::Message invite, const sip::Flow& flow) {
@@ -95,7 +96,7 @@ bool Leg::Authenticate(const sip::Message& response) {
   ++again.cseq.number;
   if (dialog) dialog->local_cseq = again.cseq.number;
   const sip::Flow flow = dialog ? NextFlow(*context_, trunk_, *dialog)
-                                : FirstFlow(*context_, trunk_, sent->trial->now.target);
+                                : FirstFlow(*context_, trunk_, sent->trial->now);
   SendInvite(std::move(again), flow);
   return true;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sipctl/call/registrar.h"
 
 namespace sipctl::call {
 
@@ -38,6 +39,29 @@ std::optional<sip::SocketAddress> Choose(const trunk::Trunk& trunk, const sip::F
   return chosen;
 }
 
+// Whom it is for: the number at the destination's host; or a user's contact, which is written as it
+// was told (RFC 3261 section 16.5), but for the number, where that is not the user's name: a PBX
+// behind one login must see who is called.
+void Address(const trunk::Trunk& trunk, const FirstInvite& first, sip::Message* invite) {
+  if (first.registration != nullptr) {
+    invite->request_uri = first.registration->contact;
+    if (first.number != first.registration->user) invite->request_uri.user = first.number;
+    invite->to.uri.user = first.number;
+    invite->to.uri.host = invite->request_uri.host;
+    return;
+  }
+  const trunk::Destination& destination = trunk.destinations[first.destination];
+  const std::string& number = destination.user.empty() ? first.number : destination.user;
+  invite->request_uri.user = number;
+  invite->request_uri.host = destination.host;
+  if (!destination.by_srv && destination.port != trunk::DefaultPort(destination.transport)) {
+    invite->request_uri.port = destination.port;
+  }
+  AddTransport(ProtocolOf(destination.transport), &invite->request_uri);
+  invite->to.uri.user = number;
+  invite->to.uri.host = destination.host;
+}
+
 }  // namespace
 
 uint16_t PeerOf(size_t trunk) {
@@ -56,23 +80,14 @@ sip::NameAddr ContactOf(const Context& context, uint16_t listener) {
 
 sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   const trunk::Trunk& trunk = context->trunk(first.trunk);
-  const auto listener = static_cast<uint16_t>(trunk.listener);
+  const auto listener = first.registration != nullptr ? first.registration->flow.listener
+                                                      : static_cast<uint16_t>(trunk.listener);
   const sip::Advertised& advertised = context->transport->advertised(listener);
   sip::Message invite;
   invite.method = sip::Method::kInvite;
-  const trunk::Destination& destination = trunk.destinations[first.destination];
-  const std::string& number = destination.user.empty() ? first.number : destination.user;
-  invite.request_uri.user = number;
-  invite.request_uri.host = destination.host;
-  if (!destination.by_srv && destination.port != trunk::DefaultPort(destination.transport)) {
-    invite.request_uri.port = destination.port;
-  }
-  AddTransport(ProtocolOf(destination.transport), &invite.request_uri);
-
+  Address(trunk, first, &invite);
   WriteCaller(trunk, first.caller, advertised.host, &invite);
   invite.from.set_tag(absl::StrCat(context->settings.shard, context->tokens.NextText()));
-  invite.to.uri.user = number;
-  invite.to.uri.host = destination.host;
   invite.call_id =
       absl::StrCat(context->settings.shard, context->tokens.NextText(), context->tokens.NextText());
   invite.cseq = {1, sip::Method::kInvite};
@@ -92,17 +107,36 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   return invite;
 }
 
-sip::Flow FirstFlow(const Context& context, size_t trunk, const sip::Target& target) {
-  return {.protocol = target.protocol,
+sip::Flow FirstFlow(const Context& context, size_t trunk, const Attempt& attempt) {
+  if (attempt.registration != nullptr) {
+    sip::Flow flow = attempt.registration->flow;
+    flow.peer = PeerOf(trunk);
+    return flow;
+  }
+  return {.protocol = attempt.target.protocol,
           .listener = static_cast<uint16_t>(context.trunk(trunk).listener),
           .connection = 0,
-          .remote = target.address,
+          .remote = attempt.target.address,
           .peer = PeerOf(trunk)};
+}
+
+std::vector<Attempt> WaysTo(const Context& context, size_t trunk, std::string_view number) {
+  if (context.trunk(trunk).users.empty()) return context.destinations->Order(trunk);
+  return context.registrar == nullptr ? std::vector<Attempt>()
+                                      : context.registrar->Find(trunk, number);
 }
 
 sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog) {
   sip::Flow flow = dialog.flow;
   flow.peer = PeerOf(trunk);
+  if (context.IsAccess(flow.listener)) {
+    // Who has logged in is where it was heard: its Contact may be an address behind its NAT. Where
+    // that connection is gone, it may have come again by another one.
+    if (context.registrar == nullptr || context.transport->IsOpen(flow)) return flow;
+    flow = context.registrar->FlowTo(trunk, dialog.remote_target).value_or(flow);
+    flow.peer = PeerOf(trunk);
+    return flow;
+  }
   const sip::Uri& hop = dialog.NextHop();
   const auto address = sdp::ParseIpAddress(hop.host);
   if (!address) {
@@ -122,11 +156,12 @@ sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dial
 
 sip::Sending SendingBy(const Context& context, const sip::Flow& flow) {
   sip::Sending sending{.flow = flow};
-  if (flow.protocol != sip::Protocol::kUdp) return sending;
+  if (flow.protocol != sip::Protocol::kUdp || context.IsAccess(flow.listener)) return sending;
   const auto& listeners = context.config->listeners;
   const sdp::IpAddress& ours = listeners[flow.listener].bind.address;
   for (size_t i = 0; i < listeners.size(); ++i) {
     if (listeners[i].transport != trunk::Transport::kTcp) continue;
+    if (listeners[i].role == trunk::Role::kAccess) continue;
     if (!(listeners[i].bind.address == ours)) continue;
     sending.stream = sip::Flow{.protocol = sip::Protocol::kTcp,
                                .listener = static_cast<uint16_t>(i),

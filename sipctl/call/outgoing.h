@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sipctl/call/context.h"
 #include "sipctl/call/crossing.h"
@@ -26,7 +28,9 @@ inline constexpr std::string_view kSupported[] = {"100rel", "timer"};
 struct FirstInvite {
   size_t trunk = 0;
   size_t destination = 0;  // of the trunk's; its host stands in the request URI
-  std::string number;      // of the callee, as the trunk shall see it
+  // Not null: a user's contact is called instead.
+  std::shared_ptr<const Registration> registration = nullptr;
+  std::string number;  // of the callee, as the trunk shall see it
   Caller caller;
   std::vector<sip::HeaderField> passed;  // of the other side's INVITE
   uint8_t max_forwards = 70;
@@ -45,7 +49,10 @@ sip::NameAddr ContactOf(const Context& context, uint16_t listener);
 // Contact does no harm. A name that was never asked for is looked up meanwhile.
 sip::Flow NextFlow(const Context& context, size_t trunk, const sip::Dialog& dialog);
 // The same for the first request to a trunk.
-sip::Flow FirstFlow(const Context& context, size_t trunk, const sip::Target& target);
+sip::Flow FirstFlow(const Context& context, size_t trunk, const Attempt& attempt);
+// Where a call to that number of the trunk is sent, one after the other: its destinations, or where
+// its users have logged in.
+std::vector<Attempt> WaysTo(const Context& context, size_t trunk, std::string_view number);
 // 1 + trunk: whose TLS a flow of this trunk is (sip::Flow::peer).
 uint16_t PeerOf(size_t trunk);
 // That flow, and what is taken instead where the request is too long for UDP (RFC 3261 section

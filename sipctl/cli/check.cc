@@ -32,6 +32,11 @@ std::string HostText(const std::string& host, uint16_t port) {
                                              : Concat("[", host, "]:", port);
 }
 
+// Empty: nobody logs in.
+std::string UsersText(const Trunk& trunk) {
+  return Join(trunk.users, " or ", [](const trunk::Login& user) { return user.user; });
+}
+
 // One line for each trunk that we send calls to: where, and which calls.
 std::vector<std::string> Outbound(const Config& config) {
   std::vector<std::string> lines;
@@ -51,31 +56,44 @@ std::vector<std::string> Outbound(const Config& config) {
                  route.sources.empty() ? "" : Concat(" at ", NetworksText(route.sources)),
                  route.flow ? " into a flow" : ""));
     }
+    const std::string users = UsersText(trunk);
     const std::string places = Join(trunk.destinations, ", ", [](const trunk::Destination& each) {
       return Concat(each.user.empty() ? "" : Concat(each.user, "@"),
                     each.by_srv ? Concat(each.host, " (by SRV)") : HostText(each.host, each.port),
                     "/", trunk::TransportName(each.transport));
     });
-    lines.push_back(Concat(trunk.name, ": to ", places, " as ",
-                           HostText(listener.advertise_host, listener.advertise_port),
-                           ", calls: ", calls.empty() ? "none" : Join(calls, ", "),
-                           trunk.calls_per_minute == 0
-                               ? ""
-                               : Concat(", at most ", trunk.calls_per_minute, " a minute")));
+    lines.push_back(Concat(
+        trunk.name, ": to ", users.empty() ? places : Concat("where ", users, " logged in"), " as ",
+        HostText(listener.advertise_host, listener.advertise_port),
+        ", calls: ", calls.empty() ? "none" : Join(calls, ", "),
+        trunk.calls_per_minute == 0 ? ""
+                                    : Concat(", at most ", trunk.calls_per_minute, " a minute")));
   }
   return lines;
 }
 
 // One line for each trunk that may call us: from where, and to which listeners.
 std::vector<std::string> Inbound(const Config& config) {
-  const std::string listeners = Join(config.listeners, ", ", [](const trunk::Listener& listener) {
-    return Concat(sdp::FormatIpEndpoint(listener.bind), "/",
-                  trunk::TransportName(listener.transport));
-  });
+  const auto listeners_of = [&config](const Trunk& trunk) {
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < config.listeners.size(); ++i) {
+      const trunk::Listener& each = config.listeners[i];
+      const bool access = each.role == trunk::Role::kAccess;
+      const bool here = trunk.users.empty() || trunk.any_access_listener || trunk.listener == i;
+      if (access == trunk.users.empty() || !here) continue;
+      texts.push_back(
+          Concat(sdp::FormatIpEndpoint(each.bind), "/", trunk::TransportName(each.transport)));
+    }
+    return Join(texts, ", ");
+  };
   std::vector<std::string> lines;
   for (const Trunk& trunk : config.trunks) {
     if (trunk.way == trunk::Way::kOutbound) continue;
-    lines.push_back(Concat(trunk.name, ": from ", NetworksText(trunk.sources), " to ", listeners));
+    const std::string users = UsersText(trunk);
+    lines.push_back(
+        Concat(trunk.name, ": from ",
+               users.empty() ? NetworksText(trunk.sources) : Concat("anywhere as ", users), " to ",
+               listeners_of(trunk)));
   }
   return lines;
 }

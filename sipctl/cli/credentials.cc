@@ -47,4 +47,21 @@ absl::StatusOr<Credentials> ReadCredentials(const trunk::Config& config,
   return credentials;
 }
 
+absl::StatusOr<std::shared_ptr<const call::Accounts>> ReadAccounts(const trunk::Config& config) {
+  auto accounts = std::make_shared<call::Accounts>();
+  for (size_t i = 0; i < config.trunks.size(); ++i) {
+    const trunk::Trunk& trunk = config.trunks[i];
+    if (trunk.retired) continue;
+    for (const trunk::Login& user : trunk.users) {
+      auto password = PasswordOf(user);
+      if (!password.ok()) {
+        return absl::NotFoundError(absl::StrCat("trunk ", trunk.name, ", user ", user.user, ": ",
+                                                std::string(password.status().message())));
+      }
+      (*accounts)[user.user] = {.trunk = i, .password = *std::move(password)};
+    }
+  }
+  return accounts;
+}
+
 }  // namespace sipctl::cli

@@ -5,6 +5,7 @@
 
 #include "sipctl/cli/calls.h"
 #include "sipctl/cli/certificates.h"
+#include "sipctl/cli/registrations.h"
 #include "sipctl/sdp/address.h"
 #include "spdlog/spdlog.h"
 
@@ -43,12 +44,22 @@ Counted Server::Counters() const {
           .transaction = transactions_->counters()};
 }
 
+std::string Server::RegistrationsAnswer(bool json) const {
+  std::vector<call::Registrar::View> views;
+  registrar_->ForEach([&](const call::Registrar::View& view) { views.push_back(view); });
+  return json ? RegistrationsJson(views, doorkeeper_->counters())
+              : RegistrationsText(views, doorkeeper_->counters());
+}
+
 void Server::Answer(std::string_view question, const Control::Reply& reply) {
   if (question == "reload") return ReloadAll(reply);
   if (question == "config") return reply(config_->file + "\n" + config_->source);
   if (question == "counters json") return reply(CountersJson(Counters()));
   if (question.starts_with("counters")) {
     return reply(CountersText(Counters(), question == "counters all"));
+  }
+  if (question.starts_with("registrations")) {
+    return reply(RegistrationsAnswer(question == "registrations json"));
   }
   reply(CallsAnswer(question == "calls json"));
 }

@@ -14,7 +14,9 @@
 #include "relay/abi/mapping.h"
 #include "sipctl/call/call_table.h"
 #include "sipctl/call/destinations.h"
+#include "sipctl/call/doorkeeper.h"
 #include "sipctl/call/health.h"
+#include "sipctl/call/registrar.h"
 #include "sipctl/cli/control.h"
 #include "sipctl/cli/counters.h"
 #include "sipctl/cli/credentials.h"
@@ -55,6 +57,7 @@ class Server {
   absl::Status StartTransport(const std::string& trace);
   absl::Status StartLocating();
   absl::Status StartCalls();
+  void StartDoor();
   void StartRelay();
   absl::Status MapJournal();
   uint64_t OwnerCookie() const;
@@ -75,12 +78,13 @@ class Server {
   void Answer(std::string_view question, const Control::Reply& reply);
   std::string CallsAnswer(bool json) const;
   Counted Counters() const;
+  std::string RegistrationsAnswer(bool json) const;
 
   // server_reload.cc
   void Reload(const Control::Reply& reply);
   std::string Adopt(const trunk::LoadResult& loaded);
   std::string Take(const trunk::Config& next, const trunk::Config& read, media::MediaTable media,
-                   Credentials credentials);
+                   Credentials credentials, std::shared_ptr<const call::Accounts> accounts);
   void LookUpAgain();
 
   std::shared_ptr<const trunk::Config> config_;
@@ -101,6 +105,8 @@ class Server {
   std::unique_ptr<call::CallTable> calls_;
   std::unique_ptr<sip::TransactionLayer> transactions_;
   std::unique_ptr<call::HealthWatch> health_;
+  std::unique_ptr<call::Registrar> registrar_;
+  std::unique_ptr<call::Doorkeeper> doorkeeper_;
   std::unique_ptr<media::RelayClient> relay_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Reloader> reloader_;

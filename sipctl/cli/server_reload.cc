@@ -25,6 +25,7 @@ std::string Server::Adopt(const trunk::LoadResult& loaded) {
   trunk::Config next;
   absl::StatusOr<media::MediaTable> media;
   absl::StatusOr<Credentials> credentials;
+  absl::StatusOr<std::shared_ptr<const call::Accounts>> accounts;
   if (loaded.config == nullptr) {
     why_not = "the configuration has errors";
   } else if (auto reasons = trunk::RestartReasons(*config_, *loaded.config); !reasons.empty()) {
@@ -38,22 +39,29 @@ std::string Server::Adopt(const trunk::LoadResult& loaded) {
       credentials = ReadCredentials(next, context_.credentials);
       made = credentials.status();
     }
+    if (made.ok()) {
+      accounts = ReadAccounts(next);
+      made = accounts.status();
+    }
     if (made.ok()) made = transport_->SetPeers(TlsPeersOf(next));
     if (!made.ok()) why_not = std::string(made.message());
   }
   if (why_not.empty()) {
-    return answer + Take(next, *loaded.config, *std::move(media), *std::move(credentials));
+    return answer + Take(next, *loaded.config, *std::move(media), *std::move(credentials),
+                         *std::move(accounts));
   }
   spdlog::error("{}{}; the running configuration stays", kNotReloaded, why_not);
   return Concat(answer, kNotReloaded, why_not, "; the running configuration stays\n");
 }
 
 std::string Server::Take(const trunk::Config& next, const trunk::Config& read,
-                         media::MediaTable media, Credentials credentials) {
+                         media::MediaTable media, Credentials credentials,
+                         std::shared_ptr<const call::Accounts> accounts) {
   config_ = std::make_shared<const trunk::Config>(next);
   context_.config = config_;
   context_.media = std::move(media);
   context_.credentials = std::move(credentials);
+  context_.accounts = std::move(accounts);
   relay_->SetNetworks(context_.media.sets);
   limits_->Follow(*config_, static_cast<uint64_t>(loop_->now()) * 1'000'000);
   *acl_ = trunk::Acl(*config_);
@@ -61,6 +69,7 @@ std::string Server::Take(const trunk::Config& next, const trunk::Config& read,
   *router_ = trunk::Router(config_);
   destinations_->Follow(*config_);
   health_->Follow();
+  registrar_->Follow();
   LookUpAgain();
   const std::string what =
       Concat(kReloaded, read.trunks.size(), " trunks, ", config_->routes.size(), " routes; ",

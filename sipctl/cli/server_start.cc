@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -80,7 +81,8 @@ absl::Status Server::StartTransport(const std::string& trace) {
          .advertised_host = listener.advertise_host,
          .advertised_port = listener.advertise_port,
          .tls = {.identity = {.certificate = listener.certificate, .key = listener.key},
-                 .client_trust = listener.client_trust}});
+                 .client_trust = listener.client_trust},
+         .access = listener.role == trunk::Role::kAccess});
   }
   options.peers = TlsPeersOf(*config_);
   options.name_of = [this](const sip::Flow& flow) { return TlsNameOf(flow); };
@@ -88,7 +90,8 @@ absl::Status Server::StartTransport(const std::string& trace) {
     const auto trunk = acl_->Find(media::FromAbi(source.address));
     return static_cast<uint16_t>(trunk ? *trunk + 1 : 0);
   };
-  options.access = [this](const sip::SocketAddress& source, uint16_t) {
+  options.access = [this](const sip::SocketAddress& source, uint16_t listener) {
+    if (context_.IsAccess(listener)) return doorkeeper_->MayKnock(source);
     return acl_->Find(media::FromAbi(source.address)).has_value();
   };
   if (!trace.empty()) {
@@ -160,6 +163,9 @@ absl::Status Server::StartLocating() {
   auto credentials = ReadCredentials(*config_);
   if (!credentials.ok()) return credentials.status();
   context_.credentials = *std::move(credentials);
+  auto accounts = ReadAccounts(*config_);
+  if (!accounts.ok()) return accounts.status();
+  context_.accounts = *std::move(accounts);
   return absl::OkStatus();
 }
 
@@ -183,14 +189,28 @@ absl::Status Server::StartCalls() {
   transaction_options.key = {.low = Random(), .high = Random()};
   transactions_ = std::make_unique<sip::TransactionLayer>(
       &loop_->timers(), transport_.get(), calls_.get(), std::move(transaction_options));
-  transport_->set_user(transactions_.get());
   context_.transactions = transactions_.get();
   spare_memory_ = std::make_unique<SpareMemory>(
       &loop_->timers(), [this] { return transactions_->size(); }, GiveBackFreePages);
+  StartDoor();
   health_ = std::make_unique<call::HealthWatch>(&context_);
   context_.health = health_.get();
   StartRelay();
   return absl::OkStatus();
+}
+
+void Server::StartDoor() {
+  registrar_ = std::make_unique<call::Registrar>(&context_);
+  context_.registrar = registrar_.get();
+  context_.settings.key = {.low = Random(), .high = Random()};
+  call::DoorkeeperOptions options;
+  for (size_t i = 0; i < options.digest.key.size(); i += sizeof(uint64_t)) {
+    const uint64_t random = Random();
+    std::memcpy(&options.digest.key[i], &random, sizeof random);
+  }
+  options.trust = [this](const sip::Flow& flow) { transport_->Trust(flow); };
+  doorkeeper_ = std::make_unique<call::Doorkeeper>(&context_, transport_.get(), std::move(options));
+  transport_->set_user(doorkeeper_.get());
 }
 
 void Server::StartRelay() {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sipctl/sip/digest_text.h"
 #include "sipctl/sip/message.h"
 
 namespace sipctl::sip {
@@ -16,8 +17,6 @@ struct Credentials {
   std::string password;
   std::string realm;  // challenges of others are not answered; empty = any realm
 };
-
-enum class DigestAlgorithm : uint8_t { kMd5, kSha256 };
 
 struct Challenge {
   bool proxy = false;  // 407: the answer goes into Proxy-Authorization

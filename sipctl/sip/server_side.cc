@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 
 namespace sipctl::sip {
 namespace {
@@ -68,23 +67,8 @@ ServerSide::Key ServerSide::CallKey(const Message& request, std::string_view met
   return HashOf(text);
 }
 
-// By the connection it came; without one, to the source address and Via's rport, else its sent-by
-// port.
-Flow ServerSide::ResponseFlow(const Message& request, const Flow& flow) {
-  const Via& via = request.via.front();
-  Flow back = flow;
-  uint32_t rport = 0;
-  const Parameter* parameter = Find(via.parameters, "rport");
-  const bool wants_rport = !IsReliable(flow.protocol) && parameter != nullptr &&
-                           absl::SimpleAtoi(parameter->value, &rport) && rport > 0 &&
-                           rport <= UINT16_MAX;
-  if (wants_rport) {
-    back.remote.port = static_cast<uint16_t>(rport);
-  } else {
-    const uint16_t usual = flow.protocol == Protocol::kTls ? 5061 : 5060;
-    back.remote.port = via.port != 0 ? via.port : usual;
-  }
-  return back;
+bool ServerSide::Knows(const Message& request) const {
+  return by_branch_.contains(BranchKey(request));
 }
 
 void ServerSide::OnRequest(Message request, const Flow& flow) {

@@ -25,6 +25,7 @@ class ServerSide {
   std::optional<InviteRecord> Remember(TransactionId invite);
   TransactionId Adopt(const InviteRecord& record);
 
+  bool Knows(const Message& request) const;
   void OnRequest(Message request, const Flow& flow);
   void OnFlowBroken(const Flow& flow);
 
@@ -67,7 +68,6 @@ class ServerSide {
   Key HashOf(std::string_view text) const;
   Key BranchKey(const Message& request) const;
   Key CallKey(const Message& request, std::string_view method) const;
-  static Flow ResponseFlow(const Message& request, const Flow& flow);
 
   void OnNew(const Key& key, Message request, const Flow& flow);
   void OnAck(const Key& key, Message ack, const Flow& flow);

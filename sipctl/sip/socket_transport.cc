@@ -22,13 +22,6 @@ std::string StatelessTag(const Message& request) {
   return absl::StrFormat("sl%016x", hash);
 }
 
-// Where an answer to a datagram goes without a transaction: back to its source, but to the port of
-// the sent-by unless rport was asked for (RFC 3261 section 18.2.2, RFC 3581 section 4).
-SocketAddress AnswerAddress(const Via& via, SocketAddress source) {
-  if (Find(via.parameters, "rport") == nullptr) source.port = via.port == 0 ? 5060 : via.port;
-  return source;
-}
-
 }  // namespace
 
 bool SocketTransport::Road::operator<(const Road& other) const {
@@ -55,11 +48,13 @@ absl::StatusOr<std::unique_ptr<SocketTransport>> SocketTransport::Create(
 SocketTransport::SocketTransport(Loop* loop, SocketTransportOptions options, TransportUser* user)
     : loop_(loop), options_(std::move(options)), user_(user) {}
 
-SocketTransport::~SocketTransport() = default;
+SocketTransport::~SocketTransport() {
+  for (auto& [connection, timer] : strangers_) loop_->timers().Cancel(&timer);
+}
 
 absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
   const auto index = static_cast<uint16_t>(listeners_.size());
-  Listener listener{options.protocol, {}, {}, nullptr, nullptr, nullptr};
+  Listener listener{options.protocol, options.access, {}, {}, nullptr, nullptr, nullptr};
   if (options.protocol == Protocol::kUdp) {
     auto udp =
         UdpListener::Open(loop_, options.bind, options_.datagram_queue_bytes_max, &counters_,
@@ -117,6 +112,7 @@ absl::Status SocketTransport::SetPeers(std::vector<std::optional<TlsClientOption
 absl::Status SocketTransport::Permit(std::span<const Network> networks) {
   absl::Status all;
   for (const Listener& listener : listeners_) {
+    if (listener.access) continue;
     const Family family = listener.bound.address.IsIpv4() ? Family::kIpv4 : Family::kIpv6;
     all.Update(AttachFilter(listener.udp ? listener.udp->fd() : listener.tcp->fd(),
                             PacketFilter(networks, family)));
@@ -157,7 +153,10 @@ void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketA
     ++counters_.stranger_connections;
     return socket.Reset();
   }
-  if (accepted_.size() >= options_.accepted_max) {
+  const Listener& at = listeners_[listener];
+  // Strangers may not take all the room.
+  if (accepted_.size() >= options_.accepted_max ||
+      (at.access && accepted_by_access_ >= options_.accepted_max / 2)) {
     ++counters_.connection_limit;
     return socket.Reset();
   }
@@ -168,13 +167,32 @@ void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketA
   }
   ++from_source;
   ++counters_.accepted;
-  const Listener& at = listeners_[listener];
+  const bool known = options_.peer_of && !at.access;
   const Flow flow{at.protocol, listener, ++last_connection_, source,
-                  options_.peer_of ? options_.peer_of(source) : uint16_t{0}};
+                  known ? options_.peer_of(source) : uint16_t{0}};
   accepted_.insert(flow.connection);
+  if (at.access) WatchStranger(flow.connection);
   auto stream = at.protocol == Protocol::kTls ? at.tls->MakeStream(socket.fd(), {}, {})
                                               : MakePlainStream(socket.fd());
   AddConnection(std::move(socket), std::move(stream), flow, Connection::Phase::kShakingHands);
+}
+
+void SocketTransport::WatchStranger(uint64_t connection) {
+  ++accepted_by_access_;
+  strangers_[connection] = loop_->timers().After(options_.stranger_ms, [this, connection] {
+    strangers_.erase(connection);
+    ++counters_.strangers_closed;
+    connections_.at(connection)
+        ->Close(absl::DeadlineExceededError("nobody has logged in"),
+                /*lost=*/false);
+  });
+}
+
+void SocketTransport::Trust(const Flow& flow) {
+  const auto stranger = strangers_.find(flow.connection);
+  if (stranger == strangers_.end()) return;
+  loop_->timers().Cancel(&stranger->second);
+  strangers_.erase(stranger);
 }
 
 void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
@@ -192,17 +210,14 @@ void SocketTransport::Deliver(std::string_view bytes, const Flow& flow) {
 }
 
 void SocketTransport::Refuse(ParseFailure failure, const Flow& flow) {
-  if (!failure.answerable) {
+  if (!failure.answerable || listeners_[flow.listener].access) {
     ++counters_.malformed_dropped;
     return;
   }
   ++counters_.malformed_answered;
   Message& request = *failure.answerable;
-  Flow back = flow;
-  if (flow.protocol == Protocol::kUdp) {
-    back.remote = AnswerAddress(request.via.front(), flow.remote);
-  }
   FillReceived(flow.remote, &request.via.front());
+  const Flow back = flow.protocol == Protocol::kUdp ? ResponseFlow(request, flow) : flow;
   Message answer = MakeResponse(request, failure.status, StatelessTag(request));
   // Tells the people at the other end what to mend (RFC 3261 section 20.43).
   std::replace(failure.sentence.begin(), failure.sentence.end(), '"', '\'');
@@ -241,15 +256,25 @@ absl::StatusOr<Flow> SocketTransport::SendStream(const Flow& flow, std::string_v
     if (status.ok()) return connection->flow();
     if (absl::IsResourceExhausted(status)) return status;
   }
+  // Behind an access listener there is mostly a NAT, and no port that could be called.
+  if (listeners_[flow.listener].access) {
+    return absl::UnavailableError(
+        absl::StrCat("the connection from ", ToString(flow.remote), " is gone"));
+  }
   absl::StatusOr<Connection*> opened = OpenConnectionFor(flow);
   if (!opened.ok()) return opened.status();
   if (absl::Status status = (*opened)->Send(bytes); !status.ok()) return status;
   return (*opened)->flow();
 }
 
+bool SocketTransport::IsOpen(const Flow& flow) const {
+  return flow.protocol == Protocol::kUdp || !listeners_[flow.listener].access ||
+         FindConnection(flow) != nullptr;
+}
+
 // The flow's own connection if it leads where the flow goes (its port may be any that the peer
 // called from), then any connection to that target.
-Connection* SocketTransport::FindConnection(const Flow& flow) {
+Connection* SocketTransport::FindConnection(const Flow& flow) const {
   auto found = connections_.find(flow.connection);
   if (found == connections_.end() || found->second->flow().remote.address != flow.remote.address) {
     const auto road = roads_.find(RoadOf(flow));
@@ -302,6 +327,8 @@ void SocketTransport::OnStreamClosed(Connection* connection, const absl::Status&
   const auto road = roads_.find(RoadOf(flow));
   if (road != roads_.end() && road->second == flow.connection) roads_.erase(road);
   if (accepted_.erase(flow.connection) > 0) {
+    if (listeners_[flow.listener].access) --accepted_by_access_;
+    Trust(flow);  // no more to be watched
     const auto source = accepted_from_.find(flow.remote.address.bytes);
     if (--source->second == 0) accepted_from_.erase(source);
   }

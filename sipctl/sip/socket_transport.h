@@ -46,6 +46,9 @@ struct ListenerOptions {
   std::string advertised_host;
   uint16_t advertised_port = 0;
   TlsServerOptions tls;  // of a TLS listener
+  // For peers without a fixed address: the kernel keeps nobody away, what is malformed gets no
+  // answer, and connections are accepted only, never opened.
+  bool access = false;
 };
 
 // 1 + an index of SocketTransportOptions::peers: whom an accepted connection is from; 0 = nobody
@@ -63,9 +66,11 @@ struct SocketTransportOptions {
   AccessCheck access;  // none: everybody
   Trace trace;         // none: no trace
   ConnectionOptions connection;
-  size_t accepted_max = 4096;
+  size_t accepted_max = 4096;  // by access listeners half of it at most
   size_t accepted_per_source_max = 64;
   size_t datagram_queue_bytes_max = 4 << 20;
+  // A connection to an access listener that nobody has vouched for by then (Trust) is closed.
+  TimeMs stranger_ms = 30 * kSecondMs;
 };
 
 class SocketTransport : public Transport, private ConnectionUser {
@@ -80,7 +85,10 @@ class SocketTransport : public Transport, private ConnectionUser {
 
   absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) override;
   const Advertised& advertised(uint16_t listener) const override;
+  bool IsOpen(const Flow& flow) const override;
 
+  // Who speaks on this connection has said who it is.
+  void Trust(const Flow& flow);
   SocketAddress bound(uint16_t listener) const;
   // Reads all certificates, keys and roots again. Connections that are open go on with the old
   // ones. On an error everything stays as it was.
@@ -98,6 +106,7 @@ class SocketTransport : public Transport, private ConnectionUser {
  private:
   struct Listener {
     Protocol protocol;
+    bool access;
     SocketAddress bound;
     Advertised advertised;
     std::unique_ptr<UdpListener> udp;
@@ -118,6 +127,7 @@ class SocketTransport : public Transport, private ConnectionUser {
 
   void OnDatagram(uint16_t listener, std::string_view bytes, const SocketAddress& source);
   void OnAccepted(uint16_t listener, Socket socket, const SocketAddress& source);
+  void WatchStranger(uint64_t connection);
   void OnStreamMessage(Connection* connection, std::string_view bytes) override;
   void OnStreamClosed(Connection* connection, const absl::Status& why, bool lost) override;
 
@@ -127,7 +137,7 @@ class SocketTransport : public Transport, private ConnectionUser {
 
   absl::StatusOr<Flow> SendDatagram(const Flow& flow, std::string_view bytes);
   absl::StatusOr<Flow> SendStream(const Flow& flow, std::string_view bytes);
-  Connection* FindConnection(const Flow& flow);
+  Connection* FindConnection(const Flow& flow) const;
   absl::StatusOr<Connection*> OpenConnectionFor(const Flow& flow);
   Connection* AddConnection(Socket socket, std::unique_ptr<Stream> stream, const Flow& flow,
                             Connection::Phase begins);
@@ -147,6 +157,8 @@ class SocketTransport : public Transport, private ConnectionUser {
   // By source address; accepted connections only.
   std::map<std::array<uint8_t, 16>, size_t> accepted_from_;
   absl::flat_hash_set<uint64_t> accepted_;  // the ids of accepted connections
+  size_t accepted_by_access_ = 0;
+  absl::flat_hash_map<uint64_t, Timers::Id> strangers_;  // connections, and when they are closed
   // Closed ones live until the end of the turn: their own code may be running.
   std::vector<std::unique_ptr<Connection>> closed_;
   std::vector<std::pair<Flow, absl::Status>> broken_;

@@ -55,6 +55,10 @@ std::string TransactionLayer::ToTag(TransactionId id) const {
   return core_->context_.branches.Tag(id);
 }
 
+bool TransactionLayer::Knows(const Message& request) const {
+  return core_->servers_.Knows(request);
+}
+
 std::optional<std::string> TransactionLayer::RememberInvite(TransactionId invite) const {
   const auto kept = core_->clients_.Remember(invite);
   const auto remembered = kept ? kept : core_->servers_.Remember(invite);

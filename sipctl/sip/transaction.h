@@ -157,6 +157,10 @@ class TransactionLayer : public TransportUser {
   // make a dialog, take it as the dialog's local tag: then 200 to CANCEL and 487 agree (9.2).
   std::string ToTag(TransactionId id) const;
 
+  // Whether this request belongs to a transaction: it repeats one that came before, or cancels or
+  // acknowledges it.
+  bool Knows(const Message& request) const;
+
   // For another process ---------------------------------------------------------------------
 
   // What AdoptInvite needs to end an INVITE of either side that has no final answer yet, or

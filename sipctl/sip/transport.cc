@@ -64,4 +64,18 @@ void FillReceived(const SocketAddress& source, Via* top) {
   if (rport != nullptr) Set(&top->parameters, "rport", std::to_string(source.port));
 }
 
+Flow ResponseFlow(const Message& request, const Flow& flow) {
+  const Via& via = request.via.front();
+  Flow back = flow;
+  const Parameter* rport = Find(via.parameters, "rport");
+  const auto asked = rport == nullptr ? std::nullopt : ParseNumber(rport->value, UINT16_MAX);
+  if (!IsReliable(flow.protocol) && asked && *asked > 0) {
+    back.remote.port = static_cast<uint16_t>(*asked);
+  } else {
+    const uint16_t usual = flow.protocol == Protocol::kTls ? 5061 : 5060;
+    back.remote.port = via.port != 0 ? via.port : usual;
+  }
+  return back;
+}
+
 }  // namespace sipctl::sip

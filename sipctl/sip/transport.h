@@ -61,6 +61,11 @@ struct Advertised {
   uint16_t port = 0;
 };
 
+// Where the response to a request goes that came by `flow` (RFC 3261 section 18.2.2, RFC 3581): by
+// the connection it came; without one, to the source address and the port of Via's rport, else of
+// its sent-by. After FillReceived.
+Flow ResponseFlow(const Message& request, const Flow& flow);
+
 class TransportUser {
  public:
   virtual ~TransportUser() = default;
@@ -79,6 +84,10 @@ class Transport {
   // Queues `bytes`; opens a connection if the flow needs one. Returns the flow really used (its
   // `connection` filled in). An error means that nothing was or will be sent.
   virtual absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) = 0;
+
+  // Whether there is still a way along this flow: always for datagrams, and where a connection can
+  // be opened again.
+  virtual bool IsOpen(const Flow& /*flow*/) const { return true; }
 
   virtual const Advertised& advertised(uint16_t listener) const = 0;
 };

@@ -16,6 +16,7 @@ namespace sipctl::sip {
   X(stranger_connections, "connections from outside the access list, reset")                    \
   X(source_limit, "connections refused: too many from that source")                             \
   X(connection_limit, "connections refused: too many altogether")                               \
+  X(strangers_closed, "connections to access listeners closed: nobody has logged in")           \
   X(malformed_answered, "malformed requests answered, mostly with 400")                         \
   X(malformed_dropped, "malformed messages that could not be answered")                         \
   X(broken_streams, "connections closed: the next message cannot be found")                     \

@@ -28,6 +28,12 @@ constexpr uint16_t DefaultPort(Transport transport) {
   return transport == Transport::kTls ? 5061 : 5060;  // RFC 3261 section 19.1.2
 }
 
+// Who may speak to a listener: the trunks' sources, or whoever logs in as a trunk's user.
+enum class Role : uint8_t { kTrunk, kAccess };
+
+// RFC 7616, RFC 8760.
+enum class DigestHash : uint8_t { kMd5, kSha256 };
+
 // Where SIP is received. Requests to a trunk leave from one of these, too.
 struct Listener {
   std::string name;
@@ -39,6 +45,11 @@ struct Listener {
   std::string certificate;
   std::string key;
   std::string client_trust;  // not empty: who connects must show a certificate of these roots
+  Role role = Role::kTrunk;
+  // Of an access listener alone.
+  std::string realm;                            // that users log in to
+  std::vector<DigestHash> digest;               // what they are asked for, the best first
+  uint64_t expires_max_ns = 3'600'000'000'000;  // of a registration
   int line = 0;
 
   bool operator==(const Listener&) const = default;
@@ -78,10 +89,11 @@ struct Destination {
   bool operator==(const Destination&) const = default;
 };
 
-// Who we say that we are when a trunk asks (401, 407). The password is in memory alone.
+// Who we say that we are when a trunk asks (401, 407); or, of a trunk's users, who logs in to us.
+// The password is in memory alone.
 struct Login {
   std::string user;
-  std::string realm;  // empty = any
+  std::string realm;  // empty = any; of a user the listener's
   std::string password_file;
   std::string password_environment;  // name of a variable
 
@@ -125,9 +137,13 @@ struct Trunk {
   // Signalling.
   std::vector<sdp::IpNetwork> sources;    // whose SIP is this trunk's
   std::vector<Destination> destinations;  // where its calls go; empty: this trunk only calls us
-  uint64_t health_ns = 0;                 // how often each address is asked with OPTIONS; 0 = never
-  std::optional<Login> login;             // absent: a challenge is not answered
-  size_t listener = 0;                    // index: its Via and Contact, its socket
+  // Not empty: it has no fixed address. Whoever logs in as one of them speaks for it, and its calls
+  // go to where they are.
+  std::vector<Login> users;
+  bool any_access_listener = false;  // users may come by each one, not by `listener` alone
+  uint64_t health_ns = 0;            // how often each address is asked with OPTIONS; 0 = never
+  std::optional<Login> login;        // absent: a challenge is not answered
+  size_t listener = 0;               // index: its Via and Contact, its socket
   Tls tls;
   std::string from_domain;  // host of From towards it; empty = advertise_host
   // INVITE to any answer, at each address; 0 = 5 s where another one is left, else 64*T1.

@@ -297,11 +297,13 @@ void ApplyProfile(Reader& reader, TrunkDraft* draft) {
   }
   if (!draft->networks_given) {
     if (carrier != nullptr) draft->trunk.networks = carrier->AllMedia();
-    if (draft->trunk.networks.empty()) {
+    if (draft->trunk.networks.empty() && draft->users_line == 0) {
       reader.Error(draft->line, "the trunk has no 'media_networks'",
                    "media_networks: list of networks or any");
     }
   }
+  // Where they come from, nobody knows beforehand.
+  if (draft->users_line != 0 && !draft->learning_given) draft->trunk.learning = Learning::kLatch;
   if (carrier == nullptr) return;
   if (draft->codecs_line == 0 && !carrier->codecs.empty()) {
     std::vector<sdp::Codec>& codecs = draft->trunk.media.codecs;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sipctl/trunk/config_access.h"
 #include "sipctl/trunk/config_carrier.h"
 #include "sipctl/trunk/config_routes.h"
 #include "sipctl/trunk/gateway.h"
@@ -46,6 +47,7 @@ std::vector<Listener> MakeListeners(Reader& reader, const std::vector<ListenerDr
     listener.bind = draft.bind.value_or(sdp::IpEndpoint{});
     if (!draft.bind_port_given) listener.bind.port = DefaultPort(draft.transport);
     listener.line = draft.line;
+    listener.role = draft.role;
     TakeCertificate(reader, draft, &listener);
     if (draft.bind.has_value()) {
       for (const Listener& other : listeners) {
@@ -69,6 +71,7 @@ std::vector<Listener> MakeListeners(Reader& reader, const std::vector<ListenerDr
       listener.advertise_port =
           draft.advertise_port_given ? draft.advertise->port : DefaultPort(draft.transport);
     }
+    TakeAccess(reader, draft, &listener);
     listeners.push_back(std::move(listener));
   }
   return listeners;
@@ -119,10 +122,12 @@ class TrunkMaker {
       if (each.to.has_value()) trunk.destinations.push_back(MakeDestination(draft, each));
     }
     CheckLogin(draft, &trunk);
+    TakeUsers(reader_, draft, &trunk);
     CheckTls(trunk, draft);
     CheckNumberForm(trunk, draft);
-    if (!draft.way_given && trunk.destinations.empty()) trunk.way = Way::kInbound;
-    if (trunk.way != Way::kInbound && trunk.destinations.empty()) {
+    const bool nowhere = trunk.destinations.empty() && trunk.users.empty();
+    if (!draft.way_given && nowhere) trunk.way = Way::kInbound;
+    if (trunk.way != Way::kInbound && nowhere && draft.users_line == 0) {
       reader_.Error(draft.line, Concat("trunk '", trunk.name, "' has no destination to call"),
                     "destination: HOST:PORT, or direction: inbound");
     }
@@ -130,6 +135,7 @@ class TrunkMaker {
       trunk.account = trunk.from_domain.substr(0, trunk.from_domain.find('.'));
     }
     trunk.listener = ChooseListener(draft);
+    trunk.any_access_listener = !trunk.users.empty() && draft.listener.empty();
     trunk.addresses =
         draft.addresses.empty() ? config_.addresses : MakeAddresses(reader_, draft.addresses);
     trunk.media.networks = trunk.networks;
@@ -151,9 +157,11 @@ class TrunkMaker {
  private:
   size_t ChooseListener(const TrunkDraft& draft) {
     if (config_.listeners.empty()) return 0;
+    if (draft.users_line != 0) return ChooseAccessListener(reader_, config_, draft);
     if (draft.listener.empty()) {
       for (size_t i = 0; i < config_.listeners.size(); ++i) {
-        if (config_.listeners[i].transport == *draft.transport) return i;
+        const Listener& each = config_.listeners[i];
+        if (each.transport == *draft.transport && each.role == Role::kTrunk) return i;
       }
       reader_.Report(
           ByRule("CV-16", reader_.file(), draft.line,
@@ -168,7 +176,11 @@ class TrunkMaker {
                     Suggest(draft.listener, listener_names_));
       return 0;
     }
-    if (config_.listeners[*index].transport != *draft.transport) {
+    if (config_.listeners[*index].role == Role::kAccess) {
+      reader_.Error(draft.listener_line,
+                    Concat("listener '", draft.listener, "' is for those who log in"),
+                    "a listener with role: trunk, or users: in the trunk");
+    } else if (config_.listeners[*index].transport != *draft.transport) {
       reader_.Report(
           ByRule("CV-16", reader_.file(), draft.listener_line,
                  Concat("listener '", draft.listener, "' speaks ",
@@ -243,7 +255,7 @@ class TrunkMaker {
   }
 
   void CheckMedia(const Trunk& trunk, const TrunkDraft& draft) {
-    if (trunk.networks.empty() && trunk.learning != Learning::kSignalled) {
+    if (trunk.networks.empty() && trunk.learning != Learning::kSignalled && trunk.users.empty()) {
       reader_.Warning(draft.line, Concat("trunk '", trunk.name, "' takes media from any source"),
                       "media_networks: with the carrier's networks, or learning: signalled");
     }
@@ -339,6 +351,7 @@ Config Assemble(Reader& reader, DocumentDraft document) {
   const std::vector<sdp::IpAddress> own = OwnAddresses(config);
   for (Trunk& trunk : config.trunks) trunk.media.own = own;
   CheckSources(reader, document.trunks);
+  CheckUsers(reader, document, config);
   MakeRoutes(reader, document.routes, &config);
   if (!whole) return config;
   CheckEmpty(reader, "listener", config.listeners.empty());

@@ -1,4 +1,4 @@
-// Where a trunk's calls go, and who we are there.
+// Where a trunk's calls go, who we are there, and who logs in to us.
 #include <algorithm>
 #include <iterator>
 
@@ -80,6 +80,23 @@ constexpr Field<LoginDraft> kLoginKeys[] = {
      }},
 };
 
+constexpr Field<LoginDraft> kUserKeys[] = {
+    {{"user", "name", kRequired,
+      "The name that it logs in by, and that stands in To of its REGISTER."},
+     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
+       Assign(reader.User(node), &draft->login.user);
+     }},
+    {{"password_file", "path", "none",
+      "A file with the password alone, read at the start and at each reload."},
+     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
+       Assign(reader.Path(node), &draft->login.password_file);
+     }},
+    {{"password_environment", "name", "none", "The variable that holds the password instead."},
+     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
+       Assign(reader.Name(node), &draft->login.password_environment);
+     }},
+};
+
 }  // namespace
 
 std::span<const Field<DestinationDraft>> DestinationKeys() {
@@ -88,6 +105,10 @@ std::span<const Field<DestinationDraft>> DestinationKeys() {
 
 std::span<const Field<LoginDraft>> LoginKeys() {
   return kLoginKeys;
+}
+
+std::span<const Field<LoginDraft>> UserKeys() {
+  return kUserKeys;
 }
 
 }  // namespace sipctl::trunk

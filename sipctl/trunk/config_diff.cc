@@ -39,6 +39,10 @@ std::string IdentityOf(const YAML::Node& item) {
   for (const char* key : {"name", "local"}) {
     if (std::string identity = ScalarAt(item, key); !identity.empty()) return identity;
   }
+  // A route has a user, too, but no password.
+  if (item["password_file"].IsDefined() || item["password_environment"].IsDefined()) {
+    if (std::string identity = ScalarAt(item, "user"); !identity.empty()) return identity;
+  }
   std::vector<std::string> parts;
   for (const char* key : {"from", "source", "numbers", "prefix"}) {
     const YAML::Node value = item[key];

@@ -51,6 +51,41 @@ constexpr Field<ListenerDraft> kListenerKeys[] = {
      [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
        Assign(reader.Path(node), &draft->client_trust);
      }},
+    {{"role", "trunk or access", "trunk",
+      "Who may speak to it. trunk: the sources of trunks; strangers get no answer at all. access: "
+      "PBXs without a fixed address, who log in as the users of a trunk; strangers may try to."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       if (const auto choice = reader.Choice(node, {"trunk", "access"})) {
+         draft->role = static_cast<Role>(*choice);
+       }
+     }},
+    {{"realm", "text", "the advertised host", "What users of an access listener log in to."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       draft->access_line = Reader::LineOf(node);
+       Assign(reader.Text(node, "a realm"), &draft->realm);
+     }},
+    {{"digest", "list of sha-256, md5", "[sha-256, md5]",
+      "What an access listener asks for, the best first. Some telephones (baresip) give up at a "
+      "challenge that they do not know: then [md5] alone, and TLS."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       draft->access_line = Reader::LineOf(node);
+       for (const YAML::Node& item : reader.Items(node, "list of hashes")) {
+         const auto choice = reader.Choice(item, {"md5", "sha-256"});
+         if (!choice) continue;
+         const auto hash = static_cast<DigestHash>(*choice);
+         if (std::find(draft->digest.begin(), draft->digest.end(), hash) == draft->digest.end()) {
+           draft->digest.push_back(hash);
+         }
+       }
+     }},
+    {{"expires_max", "duration", "1h",
+      "How long a login to an access listener is good for, at most; behind NAT, where each "
+      "REGISTER "
+      "keeps the way open, 60s to 120s."},
+     [](Reader& reader, const YAML::Node& node, ListenerDraft* draft) {
+       draft->access_line = Reader::LineOf(node);
+       Assign(reader.Duration(node, 60, 86'400, false), &draft->expires_max_ns);
+     }},
 };
 
 constexpr Field<RelayDraft> kRelayKeys[] = {
@@ -110,17 +145,7 @@ constexpr Field<RouteDraft> kRouteKeys[] = {
       "What stands in the request URI instead of the number, where a platform wants its project or "
       "agent there."},
      [](Reader& reader, const YAML::Node& node, RouteDraft* draft) {
-       const std::optional<std::string> user = reader.Text(node, "a user name");
-       if (!user.has_value()) return;
-       const bool plain = !user->empty() && std::all_of(user->begin(), user->end(), [](char c) {
-         return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.' || c == '+';
-       });
-       if (plain) {
-         draft->route.user = *user;
-       } else {
-         reader.Error(Reader::LineOf(node), Concat("'", *user, "' is no user of a SIP address"),
-                      "letters, digits, '-', '_', '.' and '+'");
-       }
+       Assign(reader.User(node), &draft->route.user);
      }},
     {{"mode", "pstn or flow", "pstn",
       "pstn: the call goes on as any other. flow: it enters a call flow of the carrier; the header "
@@ -193,6 +218,10 @@ constexpr Field<DocumentDraft> kDocumentKeys[] = {
     {{"trunks", "list of trunks", kRequired, "Who may call and be called."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
        reader.ReadList(node, "trunk", TrunkKeys(), &draft->trunks);
+       for (const TrunkDraft& trunk : draft->trunks) {
+         if (trunk.sources_line != 0 || trunk.users_line != 0) continue;
+         reader.Error(trunk.line, "the trunk has no 'sources'", "sources: list of networks");
+       }
      }},
     {{"routes", "list of routes", kRequired, "Which calls go where."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
@@ -226,6 +255,7 @@ std::string KeysMarkdown() {
   AppendTable("A trunk", TrunkKeys(), &out);
   AppendTable("A destination", DestinationKeys(), &out);
   AppendTable("A login", LoginKeys(), &out);
+  AppendTable("A user", UserKeys(), &out);
   AppendTable("A route", std::span<const Field<RouteDraft>>(kRouteKeys), &out);
   out.pop_back();
   return out;

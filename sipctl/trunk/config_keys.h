@@ -24,6 +24,11 @@ struct ListenerDraft {
   std::string certificate;
   std::string key;
   std::string client_trust;
+  Role role = Role::kTrunk;
+  std::string realm;
+  std::vector<DigestHash> digest;
+  uint64_t expires_max_ns = 3'600'000'000'000;
+  int access_line = 0;  // of the last key that only an access listener has; 0: none given
 };
 
 struct AddressDraft {
@@ -60,6 +65,8 @@ struct TrunkDraft {
   std::vector<DestinationDraft> destinations;
   int destination_line = 0;
   std::optional<LoginDraft> login;
+  std::vector<LoginDraft> users;
+  int users_line = 0;  // 0: not given
   std::optional<Transport> transport;
   std::string pop;
   int pop_line = 0;
@@ -71,6 +78,7 @@ struct TrunkDraft {
   int from_domain_line = 0;
   int tls_line = 0;  // of the last key that is about TLS; 0: none given
   bool networks_given = false;
+  bool learning_given = false;
   std::string listener;
   int listener_line = 0;
   int sources_line = 0;
@@ -105,6 +113,7 @@ std::span<const Field<TrunkDraft>> TrunkKeys();
 // config_destination_keys.cc
 std::span<const Field<DestinationDraft>> DestinationKeys();
 std::span<const Field<LoginDraft>> LoginKeys();
+std::span<const Field<LoginDraft>> UserKeys();
 // "host:port", or a whole URI as platforms print it: "sip:user@host:port;transport=tls".
 void ReadPlace(Reader& reader, const YAML::Node& node, DestinationDraft* draft);
 

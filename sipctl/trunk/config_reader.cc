@@ -91,6 +91,18 @@ std::optional<std::string> Reader::Name(const YAML::Node& node) {
   return text;
 }
 
+std::optional<std::string> Reader::User(const YAML::Node& node) {
+  std::optional<std::string> user = Text(node, "a user name");
+  if (!user.has_value()) return std::nullopt;
+  const bool plain = !user->empty() && std::all_of(user->begin(), user->end(), [](char c) {
+    return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.' || c == '+';
+  });
+  if (plain) return user;
+  Error(LineOf(node), Concat("'", *user, "' is no user of a SIP address"),
+        "letters, digits, '-', '_', '.' and '+'");
+  return std::nullopt;
+}
+
 std::optional<std::string> Reader::Host(const YAML::Node& node) {
   std::optional<std::string> text = Text(node, "a host name or an address");
   if (!text.has_value()) return std::nullopt;

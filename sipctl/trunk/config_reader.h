@@ -112,6 +112,8 @@ class Reader {
   std::optional<std::string> Text(const YAML::Node& node, std::string_view what);
   // Letters, digits, '-', '_', '.'; at most 32.
   std::optional<std::string> Name(const YAML::Node& node);
+  // The user part of a SIP URI that needs no escapes.
+  std::optional<std::string> User(const YAML::Node& node);
   // A DNS name or an address, as it may stand in a SIP URI.
   std::optional<std::string> Host(const YAML::Node& node);
   std::optional<std::string> Path(const YAML::Node& node);

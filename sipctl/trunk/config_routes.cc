@@ -79,7 +79,7 @@ class RouteMaker {
 
   void CheckEnds(const RouteDraft& draft, const Route& route) {
     const Trunk& to = config_.trunks[route.to];
-    if (to.destinations.empty()) {
+    if (to.destinations.empty() && to.users.empty()) {
       reader_.Error(draft.to_line, Concat("trunk '", draft.to, "' has no destination"),
                     "destination: HOST:PORT in the trunk");
     } else if (to.way == Way::kInbound) {

@@ -227,7 +227,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
          draft->number_form_line = Reader::LineOf(node);
        }
      }},
-    {{"sources", "list of networks", kRequired,
+    {{"sources", "list of networks", "required without users",
       "Whose SIP is this trunk's. All others get no answer at all."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->sources_line = Reader::LineOf(node);
@@ -266,6 +266,16 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        draft->login->line = Reader::LineOf(node);
        reader.ReadMap(node, "login", LoginKeys(), &*draft->login);
      }},
+    {{"users", "list of users", "none",
+      "For a PBX without a fixed address, instead of sources and destination: who logs in as one "
+      "of "
+      "them, at a listener with role: access, speaks for it. Its calls go to the user of the "
+      "called "
+      "number's name, else to all that are logged in, one after the other."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->users_line = Reader::LineOf(node);
+       reader.ReadList(node, "user", UserKeys(), &draft->users);
+     }},
     {{"transport", "udp, tcp or tls", "the profile's, else udp",
       "How SIP is carried to the destination."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
@@ -273,7 +283,8 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        ReadTransport(reader, node, &*draft->transport);
      }},
     {{"listener", "name", "the first with the same transport",
-      "Whose socket, Via and Contact it sees."},
+      "Whose socket, Via and Contact it sees. With users: where alone they may log in; without it, "
+      "at each access listener."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->listener_line = Reader::LineOf(node);
        Assign(reader.Name(node), &draft->listener);
@@ -392,17 +403,18 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        Assign(reader.Bool(node), &draft->trunk.media.rtcp_mux_offer);
      }},
-    {{"media_networks", "list of networks or any", "the profile's; required without one",
+    {{"media_networks", "list of networks or any", "the profile's; any with users; else required",
       "Where its media may come from and go to."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->networks_given = true;
        Assign(reader.Networks(node, /*any_allowed=*/true), &draft->trunk.networks);
      }},
-    {{"learning", "off, signalled or latch", "off",
+    {{"learning", "off, signalled or latch", "off; latch with users",
       "off: media from anywhere inside media_networks is accepted and goes to the address in SDP. "
       "signalled: only from the very address and port in SDP. latch: the peer is behind NAT, the "
       "first steady source is believed."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->learning_given = true;
        if (const auto choice = reader.Choice(node, {"off", "signalled", "latch"})) {
          draft->trunk.learning = static_cast<Learning>(*choice);
        }

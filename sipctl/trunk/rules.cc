@@ -105,6 +105,14 @@ constexpr Rule kRules[] = {
     {"CV-24", Severity::kError, true, "the account's name has not the carrier's form",
      "The carrier finds the account by the host of From; calls from another one get 403.",
      "the account's name in the carrier's domain"},
+    {"CV-25", Severity::kError, false, "users without a place to log in, or a place without users",
+     "Who has no fixed address is known by its password alone, which is asked for at access "
+     "listeners alone. There, strangers get answers: without users that is for nothing.",
+     "a listener with role: access, and users: in the trunk of those who log in there"},
+    {"CV-26", Severity::kError, false, "a trunk that logs in and has a fixed address, too",
+     "It would be said twice whose SIP is the trunk's and where its calls go, and who has the "
+     "address would need no password.",
+     "users: alone, or sources: and destination: alone"},
 };
 
 }  // namespace

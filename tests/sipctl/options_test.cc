@@ -78,7 +78,7 @@ TEST(Options, ThatStandAlone) {
 
 TEST(Options, EveryMistakeIsNamed) {
   EXPECT_EQ(Refusal({}),
-            "a command is missing: run, check, calls, counters, reload, diff, "
+            "a command is missing: run, check, calls, counters, registrations, reload, diff, "
             "route, lint-message, carrier-sheet, probe, exotel-plan");
   EXPECT_EQ(Refusal({"chekc"}), "sipctl has no command chekc; did you mean check?");
   EXPECT_EQ(Refusal({"fly"}), "sipctl has no command fly");

@@ -48,6 +48,10 @@ absl::StatusOr<Flow> SipHost::Send(const Flow& flow, std::string_view bytes) {
                                          : network_->SendStream(this, flow, bytes);
 }
 
+bool SipHost::IsOpen(const Flow& flow) const {
+  return flow.protocol == Protocol::kUdp || network_->connections_.contains(flow.connection);
+}
+
 SipNetwork::SipNetwork(uint64_t seed, const SipWeather& weather)
     : timers_(0), dice_(seed), weather_(weather) {}
 

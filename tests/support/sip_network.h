@@ -55,6 +55,7 @@ class SipHost : public Transport {
 
   absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) override;
   const Advertised& advertised(uint16_t listener) const override { return advertised_[listener]; }
+  bool IsOpen(const Flow& flow) const override;
 
   void set_user(TransportUser* user) { user_ = user; }
   // The way to another host.

@@ -15,6 +15,29 @@ class Dialogs(office.Office):
         self.expect_no_calls()
 
 
+    def test_the_description_is_taken_out_of_several_parts(self):
+        carrier, pbx = self.carrier_calls("uac_multipart", "uas_multipart", hold_ms=300)
+        carrier.expect_success()
+        pbx.expect_success()
+        [invite] = pbx.received(r"^INVITE ")
+        self.assertRegex(invite, r"(?m)^Content-Type: application/sdp\s*$")
+        self.assertNotIn("boundary", invite)
+        self.expect_no_calls()
+
+    def test_a_part_that_must_be_understood_is_refused(self):
+        carrier = self.side("uac_multipart_required", "carrier", (office.TANDEM, office.SIP_PORT),
+                            service=office.NUMBER_AT_PBX)
+        carrier.expect_success()
+        self.expect_no_calls()
+
+    def test_a_second_offer_before_the_first_answer_waits(self):
+        carrier, pbx = self.carrier_calls("uac_overlap", "uas_rings", hold_ms=1000)
+        carrier.expect_success()
+        pbx.expect_success()
+        self.assertEqual(len(pbx.received(r"^INVITE ")), 1)
+        self.expect_no_calls()
+
+
 class DialogsOverTcp(office.Office):
     transport = "tcp"
 

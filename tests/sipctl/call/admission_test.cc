@@ -18,10 +18,9 @@ using support::TortureMessage;
 class TortureTest : public testing::TestWithParam<TortureMessage> {};
 
 // The status that a request gets; nothing: it is served. A failure that cannot be answered is -1.
-std::optional<int> StatusOf(const std::optional<sip::Message>& message,
-                            const sip::ParseFailure& failure) {
+std::optional<int> StatusOf(std::optional<sip::Message> message, const sip::ParseFailure& failure) {
   if (!message) return failure.answerable ? failure.status : -1;
-  const std::optional<sip::Message> refusal = Examine(*message);
+  const std::optional<sip::Message> refusal = Examine(&*message);
   if (refusal) return refusal->status;
   return std::nullopt;
 }

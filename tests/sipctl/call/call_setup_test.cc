@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sipctl/text.h"
 #include "tests/sipctl/call/call_world.h"
 
 namespace sipctl::call {
@@ -28,6 +29,45 @@ class CallSetupTest : public testing::Test {
 
   World world_;
 };
+
+// As RFC 5621 has it: the description beside what a switch adds.
+std::string InParts(const std::string& sdp, const std::string& handling = "optional") {
+  return Concat(
+      "--b\r\nContent-Type: application/isup\r\nContent-Disposition: signal;handling=", handling,
+      "\r\n\r\nisup\r\n--b\r\nContent-Type: application/sdp\r\n\r\n", sdp, "\r\n--b--\r\n");
+}
+void MakeMultipart(sip::Message* message) {
+  message->content_type = "multipart/mixed";
+  message->content_type_parameters = ";boundary=b";
+}
+
+TEST_F(CallSetupTest, DescriptionsAmongOtherPartsAreTakenBothWays) {
+  Call(InParts(World::CarrierSdp()), MakeMultipart);
+  ASSERT_EQ(world_.pbx.Count(Method::kInvite), 1u);
+  const sip::Message& invite = *world_.pbx.Got(Method::kInvite);
+  EXPECT_EQ(invite.content_type, "application/sdp");
+  EXPECT_EQ(invite.content_type_parameters, "");
+  EXPECT_THAT(invite.body, Not(HasSubstr("isup")));
+  world_.pbx.Respond(183, InParts(World::PbxSdp()), {}, MakeMultipart);
+  world_.Run(50);
+  EXPECT_EQ(world_.carrier.last().content_type, "application/sdp");
+  world_.pbx.Respond(200, InParts(World::PbxSdp()), {}, MakeMultipart);
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 200);
+  EXPECT_EQ(world_.RelayLeg(0).plan.remote_rtp.port, 4000);
+  EXPECT_EQ(world_.RelayLeg(1).plan.remote_rtp.port, 6000);
+  HangUp();
+  world_.ExpectNothingLeft();
+}
+
+TEST_F(CallSetupTest, APartThatMustBeUnderstoodIsRefused) {
+  Call(InParts(World::CarrierSdp(), "required"), MakeMultipart);
+  EXPECT_EQ(world_.carrier.status(), 415);
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 0u);
+  Call("no parts at all", MakeMultipart);
+  EXPECT_EQ(world_.carrier.status(), 400);
+  world_.ExpectNothingLeft();
+}
 
 TEST_F(CallSetupTest, CallIsAnsweredAndHungUpByTheCaller) {
   Call();

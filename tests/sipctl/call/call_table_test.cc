@@ -40,7 +40,7 @@ TEST_F(CallTableTest, OptionsSaysWhatWeCan) {
   EXPECT_THAT(answer.allow,
               ElementsAre("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO"));
   EXPECT_THAT(answer.supported, ElementsAre("100rel", "timer"));
-  EXPECT_THAT(answer.accept, ElementsAre("application/sdp"));
+  EXPECT_THAT(answer.accept, ElementsAre("application/sdp", "multipart/mixed"));
 }
 
 TEST_F(CallTableTest, MethodsThatAreNotServed) {
@@ -74,7 +74,7 @@ TEST_F(CallTableTest, WhatIsWrongWithAnInvite) {
   EXPECT_THAT(extension.unsupported, ElementsAre("replaces"));
   const Message& type = Invite("+911234", [](Message* m) { m->content_type = "text/plain"; });
   EXPECT_EQ(type.status, 415);
-  EXPECT_THAT(type.accept, ElementsAre("application/sdp"));
+  EXPECT_THAT(type.accept, ElementsAre("application/sdp", "multipart/mixed"));
   EXPECT_EQ(Invite("+911234", [](Message* m) { m->content_encoding = "gzip"; }).status, 415);
   EXPECT_EQ(Invite("+911234", [](Message* m) { m->contact.clear(); }).status, 400);
   EXPECT_EQ(Invite("+911234", [](Message* m) { m->body = "nonsense"; }).status, 400);

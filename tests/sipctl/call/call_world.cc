@@ -31,6 +31,20 @@ trunk::Trunk MakeTrunk(const std::string& name, const std::string& host, sip::Pr
   return trunk;
 }
 
+// What stands in a configuration where the trunk's users log in.
+void LogsIn(trunk::Config* config, size_t index, const std::string& user) {
+  trunk::Trunk& trunk = config->trunks[index];
+  trunk.sources.clear();
+  trunk.destinations.clear();
+  trunk.users.resize(1);
+  trunk.users[0].user = user;
+  trunk.any_access_listener = true;
+  trunk::Listener& listener = config->listeners[trunk.listener];
+  listener.role = trunk::Role::kAccess;
+  listener.realm = "tandem";
+  listener.digest = {trunk::DigestHash::kSha256, trunk::DigestHash::kMd5};
+}
+
 std::shared_ptr<trunk::Config> MakeConfig(const WorldOptions& options) {
   auto config = std::make_shared<trunk::Config>();
   config->listeners.resize(2);
@@ -51,6 +65,7 @@ std::shared_ptr<trunk::Config> MakeConfig(const WorldOptions& options) {
   to_carrier.strip = 1;
   to_carrier.add = "+";
   config->routes = {to_pbx, to_carrier};
+  if (options.pbx_logs_in) LogsIn(config.get(), 1, "pbx1");
   return config;
 }
 
@@ -89,8 +104,19 @@ Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
   sip::TransactionOptions options;
   options.key = {.low = key.low, .high = 6};
   layer = std::make_unique<sip::TransactionLayer>(network->timers(), host_, table.get(), options);
-  host_->set_user(layer.get());
   context.transactions = layer.get();
+  context.registrar = &registrar;
+  Accounts accounts;
+  for (size_t i = 0; i < config->trunks.size(); ++i) {
+    for (const trunk::Login& user : config->trunks[i].users) {
+      accounts[user.user] = {.trunk = i, .password = "secret"};
+    }
+  }
+  context.accounts = std::make_shared<const Accounts>(std::move(accounts));
+  DoorkeeperOptions door;
+  door.digest.key.fill(static_cast<uint8_t>(life + 1));
+  doorkeeper = std::make_unique<Doorkeeper>(&context, host_, std::move(door));
+  host_->set_user(doorkeeper.get());
   media::RelayClientOptions client;
   client.owner_cookie = kCookie;
   client.journal_bytes = static_cast<uint32_t>(media::JournalBytes(2000));

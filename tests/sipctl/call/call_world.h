@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "sipctl/call/call_table.h"
+#include "sipctl/call/doorkeeper.h"
+#include "sipctl/call/registrar.h"
 #include "tests/support/fake_relay.h"
 #include "tests/support/sip_network.h"
 #include "tests/support/sip_peer.h"
@@ -42,6 +44,8 @@ class Process {
   std::unique_ptr<CallTable> table;
   std::unique_ptr<sip::TransactionLayer> layer;
   std::unique_ptr<media::RelayClient> relay;
+  Registrar registrar{&context};
+  std::unique_ptr<Doorkeeper> doorkeeper;
 
  private:
   sip::SipHost* host_;
@@ -53,6 +57,9 @@ struct WorldOptions {
   sip::Protocol carrier = sip::Protocol::kUdp;
   sip::Protocol pbx = sip::Protocol::kUdp;
   support::FakeRelayOptions relay;
+  // The PBX has no fixed address: it is user `pbx1` with password `secret` in the realm `tandem`,
+  // and its listener an access listener. The carrier needs the other one.
+  bool pbx_logs_in = false;
 };
 
 class World {

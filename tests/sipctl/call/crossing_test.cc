@@ -64,6 +64,32 @@ TEST(Crossing, WhoCallsIsFromUnlessTheTrunkIsTrusted) {
   }
 }
 
+// RFC 3325 section 9.1: one sip and one tel, in one line or in two.
+TEST(Crossing, OfTwoIdentitiesTheNumberIsTaken) {
+  trunk::Trunk source;
+  source.trusts_identity = true;
+  const std::vector<std::vector<sip::HeaderField>> all = {
+      {{"P-Asserted-Identity", "\"Ann, B.\" <sip:ann@x.test>"},
+       {"P-Asserted-Identity", "tel:+911"}},
+      {{"P-Asserted-Identity", "<tel:+911>"},
+       {"p-asserted-identity", "\"Ann, B.\" <sip:ann@x.test>"}},
+      {{"P-Asserted-Identity", "\"Ann, B.\" <sip:ann@x.test;x=a,b>, <tel:+911>"}},
+      {{"P-Asserted-Identity", "nonsense"},
+       {"P-Asserted-Identity", "\"Ann, B.\" <sip:+911@x.test>"}},
+  };
+  for (const auto& headers : all) {
+    const Caller caller = CallerOf(source, Invite(headers));
+    EXPECT_EQ(caller.number, "+911") << headers[0].value;
+    EXPECT_EQ(caller.display_name, "Ann, B.") << headers[0].value;
+  }
+  const Caller named = CallerOf(source, Invite({{"P-Asserted-Identity", "<sip:ann@x.test>"},
+                                                {"P-Asserted-Identity", "<sip:bob@x.test>"}}));
+  EXPECT_EQ(named.number, "ann");
+  EXPECT_TRUE(CallerOf(source, Invite({{"Remote-Party-ID", "<sip:a@x>;privacy=off"},
+                                       {"Remote-Party-ID", "<sip:b@x>;privacy=full"}}))
+                  .hidden);
+}
+
 TEST(Crossing, PrivacyIsKeptWhoeverIsBelieved) {
   trunk::Trunk source;
   const sip::Message both = Invite({{"P-Asserted-Identity", "<sip:+911@x.test>"},

@@ -68,6 +68,18 @@ TEST(Check, JsonSaysTheSame) {
   EXPECT_EQ(nlohmann::json::parse(good.out)["media"].size(), 2u);
 }
 
+TEST(Check, SaysWhoLogsInAndWhere) {
+  const auto json =
+      nlohmann::json::parse(Check({.config = Golden("access_fine.yaml"), .json = true}).out);
+  EXPECT_EQ(json["inbound"][0], "carrier: from 185.12.65.1/32 to 185.12.64.10:5070/tcp");
+  EXPECT_EQ(json["inbound"][1],
+            "pbx: from anywhere as pbx1 or +918012345678 to 185.12.64.10:5080/udp, "
+            "185.12.64.10:5061/tls");
+  EXPECT_EQ(json["inbound"][2], "desk: from anywhere as desk to 185.12.64.10:5061/tls");
+  EXPECT_EQ(json["outbound"][2],
+            "desk: to where desk logged in as sbc.example.com:5061, calls: carrier *");
+}
+
 TEST(Check, AMissingFileIsAnError) {
   const Printed run = Check({.config = "/nonexistent/a.yaml"});
   EXPECT_EQ(run.status, 1);

@@ -67,5 +67,24 @@ TEST_F(CredentialsTest, ATrunkThatRetiredKeepsWhatItHad) {
   EXPECT_EQ((*after)[0], (*before)[0]);
 }
 
+TEST_F(CredentialsTest, WhoMayLogIn) {
+  config_.trunks[1].users = {
+      {.user = "a", .realm = {}, .password_file = File("secret\n"), .password_environment = {}},
+      {.user = "b", .realm = {}, .password_file = {}, .password_environment = "CREDENTIALS_TEST"}};
+  config_.trunks[2].users = config_.trunks[1].users;
+  config_.trunks[2].users[0].user = "old";
+  config_.trunks[2].retired = true;
+  setenv("CREDENTIALS_TEST", "another", 1);
+  const auto accounts = ReadAccounts(config_);
+  ASSERT_TRUE(accounts.ok()) << accounts.status();
+  ASSERT_EQ((*accounts)->size(), 2u);
+  EXPECT_EQ((*accounts)->at("a").trunk, 1u);
+  EXPECT_EQ((*accounts)->at("a").password, "secret");
+  EXPECT_EQ((*accounts)->at("b").password, "another");
+  unsetenv("CREDENTIALS_TEST");
+  EXPECT_EQ(ReadAccounts(config_).status().message(),
+            "trunk trunk1, user b: the environment has no CREDENTIALS_TEST");
+}
+
 }  // namespace
 }  // namespace sipctl::cli

@@ -167,6 +167,76 @@ TEST_F(SocketTransportTest, ConnectionsAreLimitedPerSourceAndAltogether) {
   Until([&] { return transport->connections() == 3; });
 }
 
+// Whoever is at an access listener may be a stranger.
+TEST_F(SocketTransportTest, AnAccessListenerAnswersNothingMalformed) {
+  for (ListenerOptions& listener : options.listeners) listener.access = true;
+  Start();
+  user.answer_on = transport.get();
+  std::string bad = Options(1);
+  bad.insert(bad.find("Content-Length"), "Contact: <sip:\r\n");
+  for (const int type : {SOCK_DGRAM, SOCK_STREAM}) {
+    user.messages.clear();
+    Peer peer(type);
+    peer.Connect(transport->bound(type == SOCK_DGRAM ? kUdp4 : kTcp4));
+    peer.Write(bad);
+    peer.Write(Options(2));
+    std::string answers;
+    UntilRead(&peer, "CSeq: 2 OPTIONS", &answers);
+    EXPECT_THAT(answers, Not(HasSubstr("400")));
+  }
+  EXPECT_EQ(transport->counters().malformed_answered, 0u);
+  EXPECT_EQ(transport->counters().malformed_dropped, 2u);
+}
+
+TEST_F(SocketTransportTest, AConnectionOfAStrangerIsClosedAndATrustedOneStays) {
+  for (ListenerOptions& listener : options.listeners) listener.access = true;
+  options.stranger_ms = 200;
+  options.peer_of = [](const SocketAddress&) { return uint16_t{1}; };
+  Start();
+  Peer stranger(SOCK_STREAM), known(SOCK_STREAM);
+  known.Connect(transport->bound(kTcp4));
+  known.Write(Options(1));
+  Until([&] { return !user.flows.empty(); });
+  const Flow flow = user.flows[0];
+  EXPECT_EQ(flow.peer, 0);  // nobody's, until it has logged in
+  transport->Trust(flow);
+  stranger.Connect(transport->bound(kTcp4));
+  Until([&] { return transport->connections() == 2; });
+  now += options.stranger_ms;
+  std::string end;
+  UntilRead(&stranger, "(closed)", &end);
+  EXPECT_EQ(transport->counters().strangers_closed, 1u);
+  EXPECT_EQ(transport->connections(), 1u);
+  EXPECT_TRUE(transport->IsOpen(flow));
+  known.Close();
+  Until([&] { return transport->connections() == 0; });
+  // It came from behind a NAT: there is nothing that could be called.
+  EXPECT_FALSE(transport->IsOpen(flow));
+  EXPECT_FALSE(Send(flow, Options(2)).ok());
+  EXPECT_EQ(transport->counters().opened, 0u);
+}
+
+TEST_F(SocketTransportTest, StrangersTakeHalfOfTheConnectionsAtMost) {
+  options.listeners[kTcp4].access = true;
+  options.accepted_max = 4;
+  Start();
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (int i = 0; i < 3; ++i) {
+    peers.push_back(std::make_unique<Peer>(SOCK_STREAM));
+    peers.back()->Connect(transport->bound(kTcp4));
+  }
+  Until([&] { return transport->counters().connection_limit == 1; });
+  EXPECT_EQ(transport->connections(), 2u);
+  Peer trunk(SOCK_STREAM, "[::1]:0");
+  trunk.Connect(transport->bound(kTcp6));
+  Until([&] { return transport->connections() == 3; });
+  peers.clear();
+  Until([&] { return transport->connections() == 1; });
+  Peer again(SOCK_STREAM);
+  again.Connect(transport->bound(kTcp4));
+  Until([&] { return transport->connections() == 2; });
+}
+
 TEST_F(SocketTransportTest, NoDescriptorIsLeftBehind) {
   const auto descriptors = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});

@@ -41,6 +41,17 @@ TEST(ConfigDiff, OrderFlowCommentsAndQuotesMeanNothing) {
             "");
 }
 
+TEST(ConfigDiff, UsersAreKnownByTheirNames) {
+  EXPECT_EQ(Diff("trunks:\n  - name: pbx\n    users:\n"
+                 "      - {user: a, password_file: /a}\n"
+                 "      - {user: b, password_environment: B}\n",
+                 "trunks:\n  - name: pbx\n    users:\n"
+                 "      - {user: b, password_file: /b}\n"
+                 "      - {user: a, password_file: /a}\n"),
+            "trunk pbx: user b: password_environment: gone: B\n"
+            "trunk pbx: user b: password_file: new: /b (line 4)");
+}
+
 TEST(ConfigDiff, PrintsAscii) {
   EXPECT_EQ(Diff("user_agent: a\n", "user_agent: \xc3\xa9\n"),
             "user_agent: a -> \\xc3\\xa9 (line 1)");

@@ -100,6 +100,38 @@ TEST(Config, TheExampleIsFine) {
   EXPECT_EQ(config.routes[1].add, "+91");
 }
 
+TEST(Config, UsersAndTheListenersWhereTheyLogIn) {
+  const LoadResult result = LoadConfig(std::string(GOLDEN_FOLDER) + "/access_fine.yaml");
+  ASSERT_NE(result.config, nullptr);
+  const Config& config = *result.config;
+  EXPECT_EQ(config.listeners[0].role, Role::kTrunk);
+  EXPECT_TRUE(config.listeners[0].digest.empty());
+  const Listener& phones = config.listeners[1];
+  EXPECT_EQ(phones.role, Role::kAccess);
+  EXPECT_EQ(phones.realm, "acme");
+  EXPECT_EQ(phones.digest, std::vector{DigestHash::kMd5});
+  EXPECT_EQ(phones.expires_max_ns, 120'000'000'000u);
+  const Listener& secure = config.listeners[2];
+  EXPECT_EQ(secure.realm, "sbc.example.com");
+  EXPECT_EQ(secure.digest, (std::vector{DigestHash::kSha256, DigestHash::kMd5}));
+  EXPECT_EQ(secure.expires_max_ns, 3'600'000'000'000u);
+  const Trunk& pbx = config.trunks[1];
+  ASSERT_EQ(pbx.users.size(), 2u);
+  EXPECT_EQ(pbx.users[0].user, "pbx1");
+  EXPECT_EQ(pbx.users[0].password_file, "/etc/tandem/pbx1");
+  EXPECT_EQ(pbx.users[1].user, "+918012345678");
+  EXPECT_EQ(pbx.users[1].password_environment, "PBX2");
+  EXPECT_EQ(pbx.way, Way::kBidirectional);
+  EXPECT_EQ(pbx.listener, 1u);
+  EXPECT_TRUE(pbx.any_access_listener);
+  EXPECT_EQ(pbx.learning, Learning::kLatch);
+  EXPECT_TRUE(pbx.networks.empty());
+  const Trunk& desk = config.trunks[2];
+  EXPECT_EQ(desk.listener, 2u);
+  EXPECT_FALSE(desk.any_access_listener);
+  EXPECT_EQ(desk.learning, Learning::kSignalled);
+}
+
 TEST(Config, EveryValueReachesItsPlace) {
   const LoadResult result = LoadConfig(std::string(GOLDEN_FOLDER) + "/every_key.yaml");
   ASSERT_NE(result.config, nullptr);

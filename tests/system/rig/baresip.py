@@ -1,5 +1,6 @@
 """baresip as a telephone: answers by itself or dials, plays a file, hangs up at its end, and says
-how many packets it sent and received. `more`: lines of its configuration."""
+how many packets it sent and received. `more`: lines of its configuration; `registrar`: host and
+port where it logs in."""
 
 import os
 import re
@@ -30,7 +31,7 @@ module_app menu.so
 class Baresip(Program):
     def __init__(self, folder, address, port, user, speech, heard, interface, prefix=(), dial=None,
                  name=None, more=(), account="", transport="udp",
-                 rtcp_mux=False):
+                 rtcp_mux=False, registrar=None):
         name = name or "baresip"
         home = os.path.join(folder, name + ".d")
         os.makedirs(home, exist_ok=True)
@@ -39,7 +40,8 @@ class Baresip(Program):
                                     interface=interface, mux="yes" if rtcp_mux else "no",
                                     more="".join(line + "\n" for line in more)))
         with open(os.path.join(home, "accounts"), "w", encoding="utf-8") as out:
-            out.write(f"<sip:{user}@{address}:{port};transport={transport}>;regint=0;"
+            at, regint = (registrar, 60) if registrar else (f"{address}:{port}", 0)
+            out.write(f"<sip:{user}@{at};transport={transport}>;regint={regint};"
                       f"answermode=auto;audio_codecs=pcma{';' + account if account else ''}\n")
         with open(os.path.join(home, "contacts"), "w", encoding="utf-8") as out:
             out.write("")

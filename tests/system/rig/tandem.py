@@ -132,5 +132,11 @@ class Sipctl:
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
+    def registrations(self):
+        """Who has logged in, and what the door has counted."""
+        done = subprocess.run([program("sipctl"), "registrations", "--control", self.control,
+                               "--json"], stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
     def stop(self):
         return self.program.stop(10)

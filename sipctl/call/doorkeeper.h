@@ -1,0 +1,95 @@
+// Between the transport and the transactions: who may come in by an access listener.
+//
+//   any listener of role trunk ------------------------------------------------> transactions
+//   an access listener:
+//     a response, an ACK, a repetition, a request inside a dialog -------------> transactions
+//     a stranger's request that is neither REGISTER nor INVITE                   nothing
+//     REGISTER, INVITE: the right answer to a challenge of ours ---------------> transactions
+//                       anything else: 401, without state, as long as the source has not sent too
+//                       much or guessed too often; then nothing
+//
+// What it lets in is somebody's: the flow's `peer` says whose (1 + the trunk).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sipctl/call/context.h"
+#include "sipctl/call/source_limits.h"
+#include "sipctl/sip/digest_server.h"
+#include "sipctl/sip/transport.h"
+
+namespace sipctl::call {
+
+// X(name, sentence)
+#define SIPCTL_DOOR_COUNTERS(X)                                                            \
+  X(admitted, "requests with the right password")                                          \
+  X(challenged, "requests answered with a challenge")                                      \
+  X(stale, "of these: the password was right, the nonce too old or used before")           \
+  X(wrong, "of these: wrong passwords and users that do not exist")                        \
+  X(limited, "messages and connections dropped: too many from that source, or altogether") \
+  X(silenced, "requests dropped: their source has guessed too often")                      \
+  X(unserved, "requests of strangers dropped: neither REGISTER nor INVITE")                \
+  X(misused, "requests refused: a user in the name of another, or at the wrong listener")
+
+struct DoorCounters {
+#define SIPCTL_COUNTER_FIELD(name, sentence) uint64_t name = 0;
+  SIPCTL_DOOR_COUNTERS(SIPCTL_COUNTER_FIELD)
+#undef SIPCTL_COUNTER_FIELD
+
+  // visit(name, sentence, value) for each, in the order above.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+#define SIPCTL_COUNTER_VISIT(name, sentence) \
+  visit(std::string_view(#name), std::string_view(sentence), name);
+    SIPCTL_DOOR_COUNTERS(SIPCTL_COUNTER_VISIT)
+#undef SIPCTL_COUNTER_VISIT
+  }
+};
+
+struct DoorkeeperOptions {
+  DoorLimits limits;
+  sip::DigestServerOptions digest;
+  std::function<void(const sip::Flow&)> trust;  // who speaks on this flow has logged in
+};
+
+class Doorkeeper : public sip::TransportUser {
+ public:
+  // Neither is owned. `transport`: for answers without state; `context->transactions` gets the
+  // rest.
+  Doorkeeper(Context* context, sip::Transport* transport, DoorkeeperOptions options);
+
+  // Whether a datagram or a connection from there is looked at, before a byte of it is read.
+  bool MayKnock(const sip::SocketAddress& source);
+
+  void OnMessage(sip::Message message, const sip::Flow& flow) override;
+  void OnFlowBroken(const sip::Flow& flow, const absl::Status& why) override;
+
+  const DoorCounters& counters() const { return counters_; }
+
+ private:
+  bool IsExpected(const sip::Message& message) const;
+  void Examine(sip::Message request, const sip::Flow& flow);
+  void Welcome(sip::Message request, const sip::Flow& flow, const std::string& user);
+  void Challenge(const sip::Message& request, const sip::Flow& flow, bool stale);
+  // Without state (RFC 3261 section 8.2.7).
+  void Respond(const sip::Message& request, const sip::Flow& flow, int status,
+               std::vector<sip::HeaderField> more = {});
+  // Who is silent after too many guesses: a source, but of a known one, where many may stand behind
+  // a NAT, only the user.
+  std::string GuesserOf(const sip::SocketAddress& source, const std::string& user) const;
+  void CountGuess(const sip::SocketAddress& source, const std::string& user);
+  TimeMs now() const { return context_->timers->now(); }
+
+  Context* context_;
+  sip::Transport* transport_;
+  const DoorkeeperOptions options_;
+  SourceLimits limits_;
+  sip::DigestServer digest_;
+  DoorCounters counters_;
+};
+
+}  // namespace sipctl::call
