@@ -167,7 +167,7 @@ def _one(options, system, transport):
         turn.samples.clear()
         row["whole"] = turn.callgen("--rate", turn.rate, "--seconds", ramp + seconds, *load)
         row["rss_mib_max"] = max(rss for _, rss in turn.samples) / 2**20
-        if not options.smoke:
+        if system == "sipctl" and not options.smoke:
             turn.sample(LINGERING)
         row["rss_mib_after"] = turn.rss_mib()
         return row
