@@ -5,13 +5,10 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "relay/text.h"
 
 namespace relay {
 namespace {
-
-absl::string_view View(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 std::string Escaped(const std::string& text) {  // '|' ends a cell of a table
   std::string escaped;

@@ -9,13 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "relay/address_text.h"
+#include "relay/text.h"
 
 namespace relay {
 namespace {
-
-absl::string_view View(std::string_view text) {
-  return {text.data(), text.size()};
-}
 
 absl::Status Wrong(absl::string_view what) {
   return absl::InvalidArgumentError(what);

@@ -9,5 +9,8 @@ namespace sipctl {
 using TimeMs = int64_t;
 
 inline constexpr TimeMs kSecondMs = 1000;
+// Spans in the configuration are nanoseconds, as the relay counts them.
+inline constexpr uint64_t kNsPerMs = 1'000'000;
+inline constexpr uint64_t kNsPerS = 1'000'000'000;
 
 }  // namespace sipctl

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bench/callgen/clock.h"
 #include "sipctl/text.h"
 
 namespace bench::callgen {
@@ -11,7 +12,7 @@ using sipctl::TimeMs;
 
 namespace {
 
-constexpr TimeMs kT1 = 500, kT2 = 4000, kPatienceMs = 64 * kT1;
+constexpr TimeMs kPatienceMs = 64 * kT1;
 
 }  // namespace
 

@@ -17,7 +17,6 @@ using sipctl::TimeMs;
 
 namespace {
 
-constexpr TimeMs kT1 = 500, kT2 = 4000;
 constexpr TimeMs kRedialMs = 100;
 constexpr uint32_t kPlacedPerTurnMax = 64;  // then answers have their turn
 

@@ -18,9 +18,7 @@ using relay::stage::SrtpPacket;
 using relay::stage::Verdict;
 
 constexpr uint8_t kPcmu = 0;
-constexpr uint8_t kPcma = 8;
 constexpr uint16_t kSequenceFirst = 1000;
-constexpr uint32_t kSamples = 160;
 
 // Each becomes the other both ways, also in a relay that converts by way of linear values: the
 // least and greatest of both signs.

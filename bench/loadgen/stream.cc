@@ -7,9 +7,6 @@
 namespace bench::loadgen {
 namespace {
 
-constexpr uint8_t kPcma = 8;  // RFC 3551 table 4
-constexpr uint32_t kSamples = 160;
-
 void Put16(uint8_t* at, uint16_t value) {
   value = htons(value);
   std::memcpy(at, &value, sizeof value);

@@ -14,7 +14,9 @@
 namespace bench::loadgen {
 
 inline constexpr size_t kRtpHeader = 12;
-inline constexpr size_t kPayload = 160;  // 20 ms of G.711
+inline constexpr uint8_t kPcma = 8;        // RFC 3551 table 4
+inline constexpr uint32_t kSamples = 160;  // 20 ms of G.711, a byte each
+inline constexpr size_t kPayload = kSamples;
 inline constexpr size_t kPacket = kRtpHeader + kPayload;
 inline constexpr size_t kPacketMax = kPacket + 16;  // the longest: with GCM's tag behind it
 inline constexpr uint64_t kPacketsPerSecond = 50;

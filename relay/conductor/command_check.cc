@@ -20,10 +20,6 @@ constexpr uint16_t kVlanMax = 4094;
 
 #define OFFSET_IN_PLAN(member) static_cast<uint16_t>(kPlanOffset + offsetof(LegPlan, member))
 
-Finding Refuse(Refusal refusal, size_t field) {
-  return {.refusal = refusal, .field = static_cast<uint16_t>(field), .detail = 0};
-}
-
 bool AllZero(const void* bytes, size_t count) {
   const auto* b = static_cast<const uint8_t*>(bytes);
   return std::all_of(b, b + count, [](uint8_t byte) { return byte == 0; });

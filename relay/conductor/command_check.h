@@ -22,6 +22,10 @@ struct Finding {
   bool ok() const { return refusal == abi::Refusal::kNone; }
 };
 
+inline Finding Refuse(abi::Refusal refusal, size_t field, uint32_t detail = 0) {
+  return {.refusal = refusal, .field = static_cast<uint16_t>(field), .detail = detail};
+}
+
 // What may be named in a command of one client.
 struct CheckFacts {
   std::span<const abi::LocalAddress> addresses;

@@ -14,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "relay/text.h"
 
 namespace relay::conductor {
 namespace {
@@ -26,10 +27,6 @@ std::string TakeVariable(const char* name) {
   std::string copy = value == nullptr ? "" : value;
   unsetenv(name);
   return copy;
-}
-
-absl::string_view View(std::string_view text) {
-  return {text.data(), text.size()};
 }
 
 // ':' ends a name in LISTEN_FDNAMES and a newline ends an assignment in the protocol.

@@ -21,10 +21,6 @@ constexpr uint16_t kSrtpField = kBodyOffset + offsetof(abi::LegCommand, srtp);
 
 #define OFFSET_IN_PLAN(member) static_cast<uint16_t>(kPlanOffset + offsetof(abi::LegPlan, member))
 
-Finding Refuse(Refusal refusal, uint16_t field, uint32_t detail = 0) {
-  return {.refusal = refusal, .field = field, .detail = detail};
-}
-
 uint32_t PairKey(abi::LocalEndpoint local) {
   return static_cast<uint32_t>(local.address) << 16 | local.port;
 }

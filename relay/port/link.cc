@@ -52,6 +52,10 @@ absl::StatusOr<std::vector<Link>> ReadLinks(Netlink& netlink) {
   return links;
 }
 
+std::string_view InterfaceName(const abi::LocalAddress& address) {
+  return {address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name))};
+}
+
 const Link* FindLink(const std::vector<Link>& links, std::string_view name) {
   const auto found = std::find_if(links.begin(), links.end(),
                                   [name](const Link& link) { return link.name == name; });

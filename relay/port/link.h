@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "relay/abi/segment.h"
 #include "relay/wire/frame.h"
 
 namespace relay::port {
@@ -37,5 +38,8 @@ absl::StatusOr<std::vector<Link>> ReadLinks(Netlink& netlink);
 
 const Link* FindLink(const std::vector<Link>& links, std::string_view name);
 const Link* FindLink(const std::vector<Link>& links, int index);
+
+// Of the interface that the address is reached by; a view into `address`.
+std::string_view InterfaceName(const abi::LocalAddress& address);
 
 }  // namespace relay::port

@@ -35,10 +35,6 @@ void Signal(int fd) {
   [[maybe_unused]] const ssize_t written = write(fd, &one, sizeof(one));
 }
 
-std::string_view InterfaceName(const abi::LocalAddress& address) {
-  return {address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name))};
-}
-
 }  // namespace
 
 // ---- life ---------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ namespace relay::port {
 namespace {
 
 // Everything else that a process keeps open: memfds, eventfds, logs, the rings.
-constexpr uint32_t kOtherDescriptors = 64;
+constexpr uint32_t kDescriptorsKept = 64;
 
 uint32_t SocketsMax(const UringOptions& options) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
-  const uint64_t left = limit.rlim_cur > 2 * kOtherDescriptors ? limit.rlim_cur - kOtherDescriptors
-                                                               : kOtherDescriptors;
+  const uint64_t left =
+      limit.rlim_cur > 2 * kDescriptorsKept ? limit.rlim_cur - kDescriptorsKept : kDescriptorsKept;
   return static_cast<uint32_t>(std::min<uint64_t>(left, options.sockets_max));
 }
 

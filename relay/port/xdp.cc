@@ -18,10 +18,6 @@ namespace {
 constexpr TimeNs kCountEvery = kSecond / 10;  // some 20 us
 constexpr TimeNs kCheckEvery = kSecond;
 
-std::string InterfaceName(const abi::LocalAddress& address) {
-  return {address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name))};
-}
-
 // Index of the device that the address is reached by; devices.size() when it is none of them.
 size_t DeviceOf(const std::vector<std::string>& devices, const std::vector<Link>& links,
                 const abi::LocalAddress& address) {

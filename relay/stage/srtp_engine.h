@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -27,6 +28,12 @@ namespace relay::stage {
 
 inline constexpr size_t kSrtpTagMax = 20;
 inline constexpr size_t kSrtpBatchMax = 64;
+
+// What a library of ciphers can refuse only without memory, or when it is not the one that we were
+// built with: there is no going on without encryption.
+inline void Must(bool done) {
+  if (!done) std::abort();
+}
 
 enum class SrtpResult : uint8_t { kOk, kBadTag, kReplayed };
 

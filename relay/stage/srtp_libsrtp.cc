@@ -1,7 +1,6 @@
 #include <arpa/inet.h>
 #include <srtp2/srtp.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 
@@ -15,16 +14,12 @@ namespace {
 constexpr size_t kScratch = 2048;
 constexpr size_t kMasterMax = abi::kSrtpKeyLengthMax + abi::kSrtpSaltLengthMax;
 
-struct alignas(64) Context {
+struct alignas(64) LibsrtpContext {
   srtp_t session;
   uint8_t master[kMasterMax];  // libsrtp2 wants it again for a stream that begins later
   uint8_t reserved[10];
 };
-static_assert(sizeof(Context) == 64);
-
-void Must(bool done) {
-  if (!done) std::abort();
-}
+static_assert(sizeof(LibsrtpContext) == 64);
 
 void SetSuite(abi::SrtpSuite suite, srtp_crypto_policy_t* policy) {
   switch (suite) {
@@ -68,10 +63,10 @@ class LibsrtpEngine final : public SrtpEngine {
   }
 
   std::string_view name() const override { return "libsrtp2"; }
-  size_t ContextSize(abi::SrtpSuite) const override { return sizeof(Context); }
+  size_t ContextSize(abi::SrtpSuite) const override { return sizeof(LibsrtpContext); }
 
   void MakeContext(void* at, const SrtpContextKeys& request) override {
-    auto* context = new (at) Context{};
+    auto* context = new (at) LibsrtpContext{};
     const abi::SrtpSuiteFacts& facts = abi::FactsOf(request.suite);
     std::memcpy(context->master, request.master.key, facts.key_length);
     std::memcpy(context->master + facts.key_length, request.master.salt, facts.salt_length);
@@ -81,8 +76,8 @@ class LibsrtpEngine final : public SrtpEngine {
     Must(srtp_create(&context->session, &policy) == srtp_err_status_ok);
   }
   void DropContext(void* at, abi::SrtpSuite) override {
-    srtp_dealloc(static_cast<Context*>(at)->session);
-    WipeKey(at, sizeof(Context));
+    srtp_dealloc(static_cast<LibsrtpContext*>(at)->session);
+    WipeKey(at, sizeof(LibsrtpContext));
   }
 
   void Protect(std::span<SrtpJob> jobs) override {
@@ -91,7 +86,7 @@ class LibsrtpEngine final : public SrtpEngine {
       std::memcpy(scratch_, job.data, job.length);
       int length = static_cast<int>(job.length);
       Begin(job);
-      const srtp_t session = static_cast<Context*>(job.context)->session;
+      const srtp_t session = static_cast<LibsrtpContext*>(job.context)->session;
       const srtp_err_status_t status = rtcp ? srtp_protect_rtcp(session, scratch_, &length)
                                             : srtp_protect(session, scratch_, &length);
       job.result = status == srtp_err_status_ok ? SrtpResult::kOk : SrtpResult::kReplayed;
@@ -108,7 +103,7 @@ class LibsrtpEngine final : public SrtpEngine {
       if (rtcp) wire::Store32(scratch_ + TrailerOffset(job), job.trailer);
       int length = static_cast<int>(job.length + job.tag_length + (rtcp ? 4u : 0u));
       const bool began = Begin(job);
-      const srtp_t session = static_cast<Context*>(job.context)->session;
+      const srtp_t session = static_cast<LibsrtpContext*>(job.context)->session;
       const srtp_err_status_t status = rtcp ? srtp_unprotect_rtcp(session, scratch_, &length)
                                             : srtp_unprotect(session, scratch_, &length);
       // A guess that was wrong must leave no stream behind.
@@ -142,7 +137,7 @@ class LibsrtpEngine final : public SrtpEngine {
   // A stream that is new to libsrtp2 but not to us begins with our roll-over counter. True when it
   // began here.
   static bool Begin(const SrtpJob& job) {
-    auto* context = static_cast<Context*>(job.context);
+    auto* context = static_cast<LibsrtpContext*>(job.context);
     const uint32_t roc = static_cast<uint32_t>(job.index >> 16);
     uint32_t known = 0;
     if (job.use == SrtpUse::kRtcp || roc == 0 ||

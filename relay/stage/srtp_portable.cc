@@ -2,7 +2,6 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "relay/stage/srtp_engine.h"
@@ -13,26 +12,22 @@ namespace {
 
 // OpenSSL keeps expanded keys in objects of its own; a packet changes the initialisation vector
 // alone.
-struct alignas(64) Context {
+struct alignas(64) PortableContext {
   EVP_CIPHER_CTX* cipher;
   EVP_MAC_CTX* mac;  // null with GCM
   uint8_t salt[abi::kSrtpSaltLengthMax];
   uint8_t reserved[34];
 };
-static_assert(sizeof(Context) == 64);
+static_assert(sizeof(PortableContext) == 64);
 
 // OpenSSL fails here for want of memory or by a mistake of ours: there is no secure way on.
-void Must(bool done) {
-  if (!done) std::abort();
-}
-
 class PortableEngine final : public SrtpEngine {
  public:
   PortableEngine() : hmac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)) { Must(hmac_ != nullptr); }
   ~PortableEngine() override { EVP_MAC_free(hmac_); }
 
   std::string_view name() const override { return "portable"; }
-  size_t ContextSize(abi::SrtpSuite) const override { return sizeof(Context); }
+  size_t ContextSize(abi::SrtpSuite) const override { return sizeof(PortableContext); }
 
   void MakeContext(void* at, const SrtpContextKeys& request) override {
     SrtpSessionKeys keys;
@@ -41,7 +36,7 @@ class PortableEngine final : public SrtpEngine {
     const bool long_key = abi::FactsOf(request.suite).key_length == 32;
     const EVP_CIPHER* cipher = gcm ? (long_key ? EVP_aes_256_gcm() : EVP_aes_128_gcm())
                                    : (long_key ? EVP_aes_256_ctr() : EVP_aes_128_ctr());
-    auto* context = new (at) Context{};
+    auto* context = new (at) PortableContext{};
     context->cipher = EVP_CIPHER_CTX_new();
     Must(context->cipher != nullptr);
     // Counter mode runs forwards both ways.
@@ -59,15 +54,15 @@ class PortableEngine final : public SrtpEngine {
   }
 
   void DropContext(void* at, abi::SrtpSuite) override {
-    auto* context = static_cast<Context*>(at);
+    auto* context = static_cast<PortableContext*>(at);
     EVP_CIPHER_CTX_free(context->cipher);  // both wipe
     EVP_MAC_CTX_free(context->mac);
-    WipeKey(at, sizeof(Context));
+    WipeKey(at, sizeof(PortableContext));
   }
 
   void Protect(std::span<SrtpJob> jobs) override {
     for (SrtpJob& job : jobs) {
-      const auto& context = *static_cast<const Context*>(job.context);
+      const auto& context = *static_cast<const PortableContext*>(job.context);
       if (context.mac == nullptr) {
         ProtectGcm(context, job);
       } else {
@@ -79,7 +74,7 @@ class PortableEngine final : public SrtpEngine {
 
   void Unprotect(std::span<SrtpJob> jobs) override {
     for (SrtpJob& job : jobs) {
-      const auto& context = *static_cast<const Context*>(job.context);
+      const auto& context = *static_cast<const PortableContext*>(job.context);
       if (context.mac == nullptr) {
         UnprotectGcm(context, job);
         continue;
@@ -93,7 +88,7 @@ class PortableEngine final : public SrtpEngine {
   }
 
  private:
-  static void Cipher(const Context& context, const SrtpJob& job) {
+  static void Cipher(const PortableContext& context, const SrtpJob& job) {
     uint8_t iv[16];
     WriteCmIv(context.salt, job.ssrc, job.index, iv);
     uint8_t* const text = job.data + job.header_length;
@@ -103,7 +98,7 @@ class PortableEngine final : public SrtpEngine {
                           static_cast<int>(job.length - job.header_length)) == 1);
   }
 
-  static void Hash(const Context& context, const SrtpJob& job, uint8_t* tag) {
+  static void Hash(const PortableContext& context, const SrtpJob& job, uint8_t* tag) {
     wire::Store32(job.data + job.length, job.trailer);
     size_t written = 0;
     Must(EVP_MAC_init(context.mac, nullptr, 0, nullptr) == 1 &&
@@ -112,7 +107,7 @@ class PortableEngine final : public SrtpEngine {
   }
 
   // Sets the vector, and takes in what is authenticated in the clear.
-  static void BeginGcm(const Context& context, const SrtpJob& job) {
+  static void BeginGcm(const PortableContext& context, const SrtpJob& job) {
     uint8_t iv[12];
     WriteGcmIv(context.salt, job.ssrc, job.index, iv);
     const SrtcpAssociated associated(job);
@@ -124,7 +119,7 @@ class PortableEngine final : public SrtpEngine {
                                : static_cast<int>(job.header_length)) == 1);
   }
 
-  static void ProtectGcm(const Context& context, SrtpJob& job) {
+  static void ProtectGcm(const PortableContext& context, SrtpJob& job) {
     BeginGcm(context, job);
     uint8_t* const text = job.data + job.header_length;
     int written = 0;
@@ -135,7 +130,7 @@ class PortableEngine final : public SrtpEngine {
          EVP_CIPHER_CTX_ctrl(context.cipher, EVP_CTRL_AEAD_GET_TAG, 16, job.tag) == 1);
   }
 
-  static void UnprotectGcm(const Context& context, SrtpJob& job) {
+  static void UnprotectGcm(const PortableContext& context, SrtpJob& job) {
     BeginGcm(context, job);
     uint8_t* const text = job.data + job.header_length;
     int written = 0;

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "relay/wire/bytes.h"
 #include "relay/wire/checksum.h"
 
 namespace relay::wire {
@@ -20,15 +21,6 @@ constexpr size_t kTagLength = 4;
 constexpr size_t kIpv4Length = 20;
 constexpr size_t kIpv6Length = 40;
 constexpr size_t kUdpLength = 8;
-
-uint16_t Load16(const uint8_t* at) {
-  return static_cast<uint16_t>(at[0] << 8 | at[1]);
-}
-
-void Store16(uint8_t* at, uint32_t value) {
-  at[0] = static_cast<uint8_t>(value >> 8);
-  at[1] = static_cast<uint8_t>(value);
-}
 
 // Words are put together in registers below.
 static_assert(std::endian::native == std::endian::little);
@@ -255,7 +247,7 @@ void WriteUdp(const Envelope& envelope, std::span<const uint8_t> payload,
   const size_t length = kUdpLength + payload.size();
   Store16(udp, source.port);
   Store16(udp + 2, destination.port);
-  Store16(udp + 4, static_cast<uint32_t>(length));
+  Store16(udp + 4, static_cast<uint16_t>(length));
   if (!envelope.udp_checksum) {
     StoreSum(udp + 6, PseudoHeaderSum(source, destination, length));
     return;
@@ -286,8 +278,8 @@ void WriteIpv6(const Envelope& envelope, size_t udp_length, uint8_t* ip) {
   const uint32_t label = FlowLabel(envelope.source, envelope.destination);
   ip[0] = static_cast<uint8_t>(0x60 | envelope.dscp >> 2);
   ip[1] = static_cast<uint8_t>((envelope.dscp & 0x03) << 6 | label >> 16);
-  Store16(ip + 2, label);
-  Store16(ip + 4, static_cast<uint32_t>(udp_length));
+  Store16(ip + 2, static_cast<uint16_t>(label));
+  Store16(ip + 4, static_cast<uint16_t>(udp_length));
   ip[6] = kProtocolUdp;
   ip[7] = kHopLimit;
   std::memcpy(ip + 8, envelope.source.address.bytes.data(), 16);
@@ -316,7 +308,7 @@ size_t WriteHeaders(const Envelope& envelope, std::span<uint8_t> payload,
     // The priority is the DSCP's class selector: EF becomes 5, voice (IEEE 802.1Q annex I).
     at -= kTagLength;
     Store16(at, kTypeVlan);
-    Store16(at + 2, static_cast<uint32_t>((envelope.dscp >> 3) << 13 | envelope.destination.vlan));
+    Store16(at + 2, static_cast<uint16_t>((envelope.dscp >> 3) << 13 | envelope.destination.vlan));
   }
   at -= 12;
   std::memcpy(at, envelope.to.data(), 6);

@@ -9,12 +9,12 @@
 #include "sipctl/call/admission.h"
 #include "sipctl/call/record.h"
 #include "sipctl/call/status.h"
+#include "sipctl/clock.h"
 
 namespace sipctl::call {
 
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
 // How long the relay may take to count the packets of a call that ended.
 constexpr TimeMs kTotalsMs = 5 * kSecondMs;
 // How often a new call steps around media ports that another program has.

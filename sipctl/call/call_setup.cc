@@ -6,12 +6,12 @@
 #include "sipctl/call/call.h"
 #include "sipctl/call/reason.h"
 #include "sipctl/call/status.h"
+#include "sipctl/clock.h"
 
 namespace sipctl::call {
 
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
 // Silence of one address while there is another one, where the trunk says nothing.
 constexpr TimeMs kAddressMs = 5 * kSecondMs;
 

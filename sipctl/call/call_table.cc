@@ -9,13 +9,13 @@
 #include "sipctl/call/leg.h"
 #include "sipctl/call/registrar.h"
 #include "sipctl/call/status.h"
+#include "sipctl/clock.h"
 #include "sipctl/sip/multipart.h"
 
 namespace sipctl::call {
 
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint32_t kRetryAfterDrainS = 30;
 constexpr uint32_t kRetryAfterRelayS = 5;
 

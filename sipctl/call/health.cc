@@ -5,14 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "sipctl/call/outgoing.h"
+#include "sipctl/clock.h"
 
 namespace sipctl::call {
-
-namespace {
-
-constexpr uint64_t kNsPerMs = 1'000'000;
-
-}  // namespace
 
 HealthWatch::HealthWatch(Context* context) : context_(context) {
   Follow();

@@ -5,12 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "sipctl/call/registrar.h"
+#include "sipctl/clock.h"
 
 namespace sipctl::call {
 
 namespace {
-
-constexpr uint64_t kNsPerS = 1'000'000'000;
 
 void AddTransport(sip::Protocol protocol, sip::Uri* uri) {
   if (protocol == sip::Protocol::kTcp) sip::Set(&uri->parameters, "transport", "tcp");

@@ -5,13 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "sipctl/call/outgoing.h"
+#include "sipctl/clock.h"
 #include "sipctl/text.h"
 
 namespace sipctl::call {
 
 namespace {
-
-constexpr uint64_t kNsPerS = 1'000'000'000;
 
 std::string_view ValueOf(const sip::Parameters& parameters, std::string_view name) {
   const sip::Parameter* found = sip::Find(parameters, name);

@@ -13,8 +13,6 @@ namespace {
 using trunk::Diagnostic;
 using trunk::Severity;
 
-constexpr int64_t kDaySeconds = 86'400;
-
 class Examination {
  public:
   Examination(const trunk::Config& config, int64_t now_unix_s)

@@ -10,6 +10,7 @@
 
 namespace sipctl::cli {
 
+inline constexpr int64_t kDaySeconds = 86'400;
 // A certificate that ends sooner is told of.
 inline constexpr int64_t kExpiryWarningDays = 14;
 

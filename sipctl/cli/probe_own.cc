@@ -17,10 +17,6 @@ using Verdict = Finding::Verdict;
 // A carrier that dials our name believes an old answer for as long as it says (S3-09).
 constexpr uint32_t kOwnNameTtlMaxS = 60;
 
-std::string At(const sdp::IpAddress& address) {
-  return sdp::FormatIpAddress(address);
-}
-
 }  // namespace
 
 OwnProbe::OwnProbe(const trunk::Config& config, const trunk::Trunk& trunk, const ProbeWorld& world,
@@ -94,11 +90,13 @@ Finding OwnProbe::Media() const {
     const absl::Status bound =
         socket.Connect(address.local, {address.local, 9}, /*stream=*/false, 0);
     if (absl::IsFailedPrecondition(bound)) {
-      causes.push_back(Concat(At(address.local), " is no address of this machine"));
+      causes.push_back(
+          Concat(sdp::FormatIpAddress(address.local), " is no address of this machine"));
     }
-    lines.push_back(Concat(At(address.local), address.local == address.advertise
-                                                  ? ""
-                                                  : " as " + At(address.advertise)));
+    lines.push_back(Concat(sdp::FormatIpAddress(address.local),
+                           address.local == address.advertise
+                               ? ""
+                               : " as " + sdp::FormatIpAddress(address.advertise)));
   }
   return {causes.empty() ? Verdict::kOk : Verdict::kFailed, Join(lines, ", "), causes};
 }

@@ -18,12 +18,6 @@ namespace {
 
 using Verdict = Finding::Verdict;
 
-constexpr int64_t kDaySeconds = 86'400;
-
-std::string At(const sdp::IpAddress& address) {
-  return sdp::FormatIpAddress(address);
-}
-
 std::string TargetText(const sip::Target& target) {
   return sip::ToString(target);
 }
@@ -68,7 +62,8 @@ Finding PeerProbe::Dns() {
   if (targets_.empty()) {
     return {Verdict::kFailed,
             Concat(sip::ToString(place_), " has no ", ipv4 ? "IPv4" : "IPv6", " address"),
-            {Concat("listener ", listener_.name, " is bound to ", At(listener_.bind.address),
+            {Concat("listener ", listener_.name, " is bound to ",
+                    sdp::FormatIpAddress(listener_.bind.address),
                     ": the trunk needs a listener of the other family")}};
   }
   if (sdp::ParseIpAddress(destination_.host)) {
@@ -84,7 +79,7 @@ Finding PeerProbe::Compare(std::string text) const {
     const bool known =
         std::any_of(trunk_.sources.begin(), trunk_.sources.end(),
                     [&](const sdp::IpNetwork& network) { return network.Contains(address); });
-    if (!known) strange.push_back(At(address));
+    if (!known) strange.push_back(sdp::FormatIpAddress(address));
   }
   if (strange.empty() || trunk_.way == trunk::Way::kOutbound) {
     return {Verdict::kOk, std::move(text), {}};
@@ -113,7 +108,7 @@ Finding PeerProbe::Connect(const sip::Target& target, ProbeSocket* socket) const
       world_.wait_ms);
   if (done.ok()) {
     return {Verdict::kOk,
-            Concat(where, " from ", At(socket->local().address),
+            Concat(where, " from ", sdp::FormatIpAddress(socket->local().address),
                    stream ? "" : " (UDP has no connection: only the answer shows)"),
             {}};
   }
@@ -121,8 +116,8 @@ Finding PeerProbe::Connect(const sip::Target& target, ProbeSocket* socket) const
   if (absl::IsFailedPrecondition(done)) {
     return {Verdict::kFailed,
             text,
-            {Concat(At(listener_.bind.address), " (bind of listener ", listener_.name,
-                    ") is no address of this machine")}};
+            {Concat(sdp::FormatIpAddress(listener_.bind.address), " (bind of listener ",
+                    listener_.name, ") is no address of this machine")}};
   }
   if (absl::IsDeadlineExceeded(done)) {
     return {Verdict::kFailed,

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "sipctl/clock.h"
+
 namespace sipctl::media {
 
 using relay::abi::LegPlan;
 
 namespace {
 
-constexpr uint64_t kNsPerMs = 1'000'000;
 // A peer's former key stays good for packets on their way (trap T-12).
 constexpr uint16_t kKeyOverlapMs = 1000;
 static_assert(sdp::kKeysMax == relay::abi::kSrtpReceiveKeys);

@@ -30,6 +30,11 @@ std::optional<Codec> CodecOf(const Media& media, uint8_t payload_type) {
 
 }  // namespace
 
+bool HasSpeech(const std::vector<Format>& formats) {
+  return std::any_of(formats.begin(), formats.end(),
+                     [](const Format& format) { return IsSpeech(format.codec); });
+}
+
 std::string_view CodecName(Codec codec) {
   switch (codec) {
     case Codec::kPcma:

@@ -43,6 +43,8 @@ struct Format {
   bool operator==(const Format&) const = default;
 };
 
+bool HasSpeech(const std::vector<Format>& formats);
+
 // Every known format of an m= line in its order: one for each codec, at 8000 Hz, one channel. An
 // event format at another clock rate belongs to a codec we do not speak.
 std::vector<Format> KnownFormats(const Media& media);

@@ -18,11 +18,6 @@ const Format* FindCodec(const std::vector<Format>& formats, Codec codec) {
   return found == formats.end() ? nullptr : &*found;
 }
 
-bool HasSpeech(const std::vector<Format>& formats) {
-  return std::any_of(formats.begin(), formats.end(),
-                     [](const Format& format) { return IsSpeech(format.codec); });
-}
-
 // All that two descriptions say, except who says it and in which version.
 bool SameExceptOrigin(const Description& a, const Description& b) {
   const auto without_origin = [](const Description& description) {

@@ -19,11 +19,6 @@ bool IsRtp(const Media& media) {
   return false;
 }
 
-bool HasSpeech(const std::vector<Format>& formats) {
-  return std::any_of(formats.begin(), formats.end(),
-                     [](const Format& format) { return IsSpeech(format.codec); });
-}
-
 // Known formats that the policy allows, in the order of the m= line.
 std::vector<Format> AllowedFormats(const Media& media, const std::vector<Codec>& codecs) {
   std::vector<Format> formats = KnownFormats(media);

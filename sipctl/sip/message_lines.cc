@@ -14,7 +14,7 @@ struct Name {
   Field field;
 };
 
-constexpr Name kNames[] = {
+constexpr Name kFieldNames[] = {
     {"Via", 'v', Field::kVia},
     {"From", 'f', Field::kFrom},
     {"To", 't', Field::kTo},
@@ -51,7 +51,7 @@ constexpr Name kNames[] = {
 };
 
 const Name* NameOf(std::string_view name) {
-  for (const Name& known : kNames) {
+  for (const Name& known : kFieldNames) {
     if (name.size() == 1 ? known.compact != 0 && Lower(name[0]) == known.compact
                          : EqualsIgnoringCase(known.whole, name)) {
       return &known;

@@ -1,5 +1,7 @@
 #include "sipctl/trunk/config_reader.h"
 
+#include "sipctl/clock.h"
+
 namespace sipctl::trunk {
 namespace {
 
@@ -8,7 +10,6 @@ constexpr size_t kHostMax = 253;  // RFC 1035 section 2.3.4, without the last do
 constexpr size_t kTextMax = 256;
 constexpr size_t kPathMax = 107;  // of a Unix socket: sun_path less its NUL
 constexpr size_t kItemsMax = 1024;
-constexpr uint64_t kNsPerMs = 1'000'000;
 
 template <typename Predicate>
 bool All(std::string_view text, Predicate predicate) {

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr XdpPlan kPlan{.workers = 2, .port_first = 10000, .port_last = 39999};
+constexpr XdpPlan kXdpPlan{.workers = 2, .port_first = 10000, .port_last = 39999};
 
 MachineFacts Machine(std::string reserved) {
   return {.ephemeral_first = 32768, .ephemeral_last = 60999, .reserved_ports = std::move(reserved)};
@@ -20,29 +20,29 @@ MachineFacts Machine(std::string reserved) {
 
 TEST(XdpPreflight, AGoodDeviceIsNoWordWorth) {
   const DeviceFacts device{.name = "eth0", .mtu = 1500, .queues = 2};
-  EXPECT_TRUE(Obstacle(kPlan, device, Machine("10000-39999")).ok());
-  EXPECT_THAT(Warnings(kPlan, device), IsEmpty());
+  EXPECT_TRUE(Obstacle(kXdpPlan, device, Machine("10000-39999")).ok());
+  EXPECT_THAT(Warnings(kXdpPlan, device), IsEmpty());
 }
 
 TEST(XdpPreflight, TooFewQueuesAreRefusedWithTheCommandThatHelps) {
   const absl::Status no =
-      Obstacle(kPlan, {.name = "eth0", .mtu = 1500, .queues = 1}, Machine("10000-39999"));
+      Obstacle(kXdpPlan, {.name = "eth0", .mtu = 1500, .queues = 1}, Machine("10000-39999"));
   EXPECT_THAT(std::string(no.message()), HasSubstr("eth0 has 1 queue for 2 workers"));
   EXPECT_THAT(std::string(no.message()), HasSubstr("`ethtool -L eth0 combined 2`"));
 }
 
 TEST(XdpPreflight, PortsThatTheKernelLendsMustBeReserved) {
   const DeviceFacts device{.name = "eth0", .mtu = 1500, .queues = 2};
-  const absl::Status no = Obstacle(kPlan, device, Machine("50000"));
+  const absl::Status no = Obstacle(kXdpPlan, device, Machine("50000"));
   EXPECT_THAT(std::string(no.message()),
               HasSubstr("net.ipv4.ip_local_reserved_ports=50000,10000-39999"));
-  XdpPlan below = kPlan;
+  XdpPlan below = kXdpPlan;
   below.port_last = 32767;
   EXPECT_TRUE(Obstacle(below, device, Machine("")).ok());
 }
 
 TEST(XdpPreflight, OneSentenceForEachTrouble) {
-  XdpPlan plan = kPlan;
+  XdpPlan plan = kXdpPlan;
   plan.vlan = true;
   EXPECT_THAT(Warnings(plan, {.name = "eth0",
                               .mtu = 9000,

@@ -8,10 +8,7 @@
 namespace sipctl::cli {
 namespace {
 
-const support::Certificates& Files() {
-  static const support::Certificates files(CERTIFICATES_SCRIPT);
-  return files;
-}
+using support::Files;
 
 trunk::Config Config(const std::string& certificate, const std::string& advertise) {
   trunk::Config config;

@@ -11,10 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const support::Certificates& Files() {
-  static const support::Certificates files(CERTIFICATES_SCRIPT);
-  return files;
-}
+using support::Files;
 
 TEST(Certificate, SaysWhoseItIsAndHowLong) {
   const auto facts = ReadCertificate({.certificate = Files()("edge.pem"), .key = ""});

@@ -21,10 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const support::Certificates& Files() {
-  static const support::Certificates files(CERTIFICATES_SCRIPT);
-  return files;
-}
+using support::Files;
 
 std::string Options(int number, size_t body_bytes = 0) {
   const std::string n = std::to_string(number);
