@@ -74,7 +74,8 @@ bool Caller::IsReady() const {
   return wire_->IsReady();
 }
 
-// Calls that wait for an answer on it have failed; those that are up hang up by a new one.
+// Calls that wait for an answer on it have failed; those that are up hang up by a new one,
+// once there is one.
 void Caller::OnLost(uint32_t line, const absl::Status&) {
   ++report_.connections_lost;
   const uint32_t lost = index_of_line_[line];
@@ -235,6 +236,7 @@ void Caller::OnInviteAnswer(uint32_t index, const Glance& answer) {
   }
   if (answer.status < 200) return;
   Acknowledge(&call, answer);
+  if (call.state != State::kInviting) return;  // its connection broke under the ACK
   if (answer.status >= 300) return Fail(index, Concat(answer.status));
   if (call.counts) report_.setup.Add(took_ns);
   ++report_.answered;

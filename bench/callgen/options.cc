@@ -109,10 +109,13 @@ absl::Status Check(Options* options) {
   }
   // The ramp's area is half of what its time would be at the full rate.
   if (caller.calls == 0) {
+    if (options->seconds <= caller.ramp_s) {
+      return absl::InvalidArgumentError("--seconds ends within --ramp");
+    }
     caller.calls =
         static_cast<uint64_t>(caller.rate * (options->seconds - caller.ramp_s / 2) + 0.5);
   }
-  if (caller.calls == 0) return absl::InvalidArgumentError("--seconds ends within --ramp");
+  if (caller.calls == 0) return absl::InvalidArgumentError("--seconds and --rate make no call");
   return absl::OkStatus();
 }
 

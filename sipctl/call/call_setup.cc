@@ -35,7 +35,14 @@ void Call::InviteFar() {
     return;
   }
   phase_ = Phase::kInviting;
-  far_.Invite(plan_.first, *offer);
+  if (!far_.Invite(plan_.first, *offer)) {
+    // Who was there when the call came has gone while the relay prepared it.
+    const int status = far_.trunk().users.empty() ? 503 : 480;
+    Finish({.status = status,
+            .text = "there is no way to the far side any more",
+            .reason = SipReason(status, "no way there any more")});
+    return;
+  }
   Record();
   WatchForResponse();
   const auto ring_ms = static_cast<TimeMs>(far_.trunk().ring_timeout_ns / kNsPerMs);

@@ -97,12 +97,16 @@ void CallTable::Refuse(sip::TransactionId id, const sip::Message& request, int s
 void CallTable::OnRequest(sip::TransactionId id, sip::Message request, const sip::Flow& flow) {
   if (request.method == sip::Method::kRegister && context_->IsAccess(flow.listener) &&
       context_->registrar != nullptr) {
-    Refuse(id, context_->registrar->Answer(request, flow));
+    if (SourceOf(flow)) {
+      Refuse(id, context_->registrar->Answer(request, flow));
+    } else {
+      Refuse(id, request, 403);
+    }
   } else if (auto response = Examine(&request)) {
     Refuse(id, *std::move(response));
   } else if (!request.to.tag().empty()) {
     const Found found = ByDialog(request);
-    if (found) {
+    if (found && IsReachedBy(flow, *found.leg)) {
       found.call->OnRequest(found.leg, id, request, flow);
     } else {
       Refuse(id, request, 481);
@@ -117,6 +121,11 @@ void CallTable::OnRequest(sip::TransactionId id, sip::Message request, const sip
     context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request));
   }
   Collect();
+}
+
+// A dialog of a trunk without users is none of those who may knock at an access listener.
+bool CallTable::IsReachedBy(const sip::Flow& flow, const Leg& leg) const {
+  return !context_->IsAccess(flow.listener) || !context_->trunk(leg.trunk_index()).users.empty();
 }
 
 std::optional<size_t> CallTable::SourceOf(const sip::Flow& flow) const {

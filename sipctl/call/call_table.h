@@ -67,6 +67,7 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
 
   // Whose a new request is; nothing: a stranger's.
   std::optional<size_t> SourceOf(const sip::Flow& flow) const;
+  bool IsReachedBy(const sip::Flow& flow, const Leg& leg) const;
   // Whether a call can be sent there now; else the response.
   std::optional<sip::Message> Unreachable(const sip::Message& invite,
                                           const trunk::Decision& decision) const;

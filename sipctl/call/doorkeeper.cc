@@ -44,10 +44,11 @@ bool Doorkeeper::MayKnock(const sip::SocketAddress& source) {
 
 // What cannot earn a stranger an answer: an ACK gets none, a response belongs to a request of ours
 // or to nothing, a repetition is answered from memory, and nobody guesses a tag of ours.
+// A REGISTER is in no dialog, whatever tag its To has.
 bool Doorkeeper::IsExpected(const sip::Message& message) const {
   if (!message.is_request || message.method == sip::Method::kAck) return true;
   if (context_->transactions->Knows(message)) return true;
-  return !message.to.tag().empty() &&
+  return message.method != sip::Method::kRegister && !message.to.tag().empty() &&
          context_->by_local_tag.contains(std::string(message.to.tag()));
 }
 
@@ -85,7 +86,10 @@ void Doorkeeper::Examine(sip::Message request, const sip::Flow& flow) {
     return account == context_->accounts->end() ? nullptr : &account->second.password;
   };
   const auto outcome = digest_.Examine(request, realm, flow.remote, password_of, now());
-  if (limits_.IsSilent(GuesserOf(flow.remote, outcome.user), now())) {
+  // Where somebody has logged in, guesses of another one do not keep him from asking.
+  const bool asks =
+      outcome.verdict == sip::DigestVerdict::kNone && limits_.IsKnown(flow.remote.address, now());
+  if (!asks && limits_.IsSilent(GuesserOf(flow.remote, outcome.user), now())) {
     ++counters_.silenced;
     return;
   }
@@ -130,7 +134,10 @@ void Doorkeeper::Welcome(sip::Message request, const sip::Flow& flow, const std:
 
 std::string Doorkeeper::GuesserOf(const sip::SocketAddress& source, const std::string& user) const {
   const std::string address = sip::AddressText(source.address);
-  return limits_.IsKnown(source.address, now()) ? Concat(address, " ", user) : address;
+  if (!limits_.IsKnown(source.address, now())) return address;
+  // Names that nobody has count together: they could be as many and as long as their inventor
+  // likes.
+  return Concat(address, " ", context_->accounts->contains(user) ? user : "?");
 }
 
 void Doorkeeper::CountGuess(const sip::SocketAddress& source, const std::string& user) {

@@ -28,7 +28,7 @@ namespace sipctl::call {
 #define SIPCTL_DOOR_COUNTERS(X)                                                            \
   X(admitted, "requests with the right password")                                          \
   X(challenged, "requests answered with a challenge")                                      \
-  X(stale, "of these: the password was right, the nonce too old or used before")           \
+  X(stale, "of these: the nonce was too old, used before, or none of ours")                \
   X(wrong, "of these: wrong passwords and users that do not exist")                        \
   X(limited, "messages and connections dropped: too many from that source, or altogether") \
   X(silenced, "requests dropped: their source has guessed too often")                      \

@@ -188,15 +188,18 @@ void Leg::Refuse(int status, std::string_view reason, uint32_t retry_after_s) {
 
 // ---- as the calling side -----------------------------------------------------------------------
 
-void Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
+bool Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
+  std::vector<Attempt> ways = WaysTo(*context_, trunk_, first.number);
+  if (ways.empty()) return false;
   credentials_ = context_->credentials_of(trunk_);
   sent = std::make_unique<SentInvite>();
   sent->offer = sdp::Write(offer);
   sent->trial = std::make_unique<Trial>();
   sent->trial->first = first;
-  sent->trial->left = WaysTo(*context_, trunk_, first.number);
+  sent->trial->left = std::move(ways);
   std::reverse(sent->trial->left.begin(), sent->trial->left.end());
   TryNext();
+  return true;
 }
 
 void Leg::Reinvite(const sdp::Description& offer) {

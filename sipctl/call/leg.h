@@ -109,7 +109,8 @@ class Leg {
 
   // ---- as the calling side ----
 
-  void Invite(const FirstInvite& first, const sdp::Description& offer);
+  // False when there is no way to the trunk, or to that user, any more: nothing was sent.
+  bool Invite(const FirstInvite& first, const sdp::Description& offer);
   // After a 422: the same INVITE, asking for a longer session. False when that would not help.
   bool InviteAgain(const sip::Message& refusal);
   // Any provisional answer of the first INVITE, 100 too.

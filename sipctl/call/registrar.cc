@@ -61,8 +61,7 @@ sip::Message Registrar::Answer(const sip::Message& request, const sip::Flow& flo
   const auto known = users_.find(user);
   const Bindings before = known == users_.end() ? Bindings() : known->second;
   Bindings after = before;
-  std::erase_if(after,
-                [this](const Binding& each) { return each.until <= context_->timers->now(); });
+  std::erase_if(after, [this](const Binding& each) { return !IsThere(each); });
   const int status = Change(request, flow, &after);
   sip::Message response = sip::MakeResponse(request, status);
   if (status == 423) response.others.push_back({"Min-Expires", absl::StrCat(kExpiresMinS)});
@@ -112,11 +111,14 @@ int Registrar::ChangeOne(const sip::Message& request, const sip::NameAddr& conta
   const std::string instance(ValueOf(contact.parameters, "+sip.instance"));
   const auto same = std::find_if(bindings->begin(), bindings->end(), [&](const Binding& each) {
     return SameContact(each.registration->contact, contact.uri) ||
-           (!instance.empty() && each.instance == instance);
+           (!instance.empty() && each.instance == instance && each.order != registers_);
   });
   if (same != bindings->end()) {
     // An older REGISTER that was overtaken.
-    if (same->call_id == request.call_id && same->cseq >= request.cseq.number) return 500;
+    if (same->order != registers_ && same->call_id == request.call_id &&
+        same->cseq >= request.cseq.number) {
+      return 500;
+    }
     bindings->erase(same);
   }
   if (asked == 0) return 200;

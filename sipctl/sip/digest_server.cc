@@ -138,9 +138,11 @@ DigestServer::Outcome DigestServer::Examine(const Message& request, const Digest
   const bool right = SameSecret(expected, answer->response) && password != nullptr;
   const auto nonce = Read(answer->nonce, realm.realm, source);
   Outcome outcome{.verdict = DigestVerdict::kNone, .user = std::move(answer->user)};
-  if (!right) {
-    if (nonce) outcome.verdict = DigestVerdict::kWrong;
-  } else if (!nonce || !IsFresh(*nonce, now) || !Spend(*nonce, answer->count, now)) {
+  if (!nonce || !IsFresh(*nonce, now)) {
+    outcome.verdict = DigestVerdict::kStale;
+  } else if (!right) {
+    outcome.verdict = DigestVerdict::kWrong;
+  } else if (!Spend(*nonce, answer->count, now)) {
     outcome.verdict = DigestVerdict::kStale;
   } else {
     outcome.verdict = DigestVerdict::kRight;

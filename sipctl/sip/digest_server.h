@@ -45,9 +45,11 @@ struct DigestServerOptions {
 };
 
 enum class DigestVerdict : uint8_t {
-  kNone,   // nothing that can be judged: no answer, or one to a nonce that was not for this source
-  kStale,  // the right password, but the nonce is too old, of another address or used up
-  kWrong,  // an answer to a nonce of ours, and wrong: a guess
+  kNone,  // nothing that can be judged: no answer, or one in another realm or by another hash
+  // The nonce is too old or was not for this source, whatever the password: or the word would tell
+  // who has guessed right (RFC 7616 section 3.3). Or the answer is right, but its count was used.
+  kStale,
+  kWrong,  // an answer to a fresh nonce of ours, and wrong: a guess
   kRight,
 };
 

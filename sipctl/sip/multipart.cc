@@ -124,6 +124,13 @@ bool MustBeUnderstood(const Part& part) {
   return EqualsIgnoreCase(ParameterOf(part.disposition, "handling"), "required");
 }
 
+// Not one for early media alone (RFC 3959), nor one to be shown.
+bool IsOfTheSession(const Part& part) {
+  const std::string_view use =
+      StripTrailing(part.disposition.substr(0, part.disposition.find(';')));
+  return use.empty() || EqualsIgnoreCase(use, "session");
+}
+
 // What was found on the way through the parts, in their order.
 struct Search {
   std::optional<std::string_view> description;
@@ -143,13 +150,19 @@ void SearchParts(std::string_view type, std::string_view parameters, std::string
   const bool alternative = EqualsIgnoreCase(type, "multipart/alternative");
   for (const Part& part : *parts) {
     const std::string_view own = part.type();
-    if (EqualsIgnoreCase(own, kDescription) && IsPlain(part)) {
-      if (!search->description || alternative) search->description = part.body;
+    std::optional<std::string_view> description;
+    if (EqualsIgnoreCase(own, kDescription) && IsPlain(part) && IsOfTheSession(part)) {
+      description = part.body;
     } else if (IsMultipart(own) && IsPlain(part)) {
-      SearchParts(own, part.content_type.substr(own.size()), part.body, depth + 1, search);
+      Search inside;
+      SearchParts(own, part.content_type.substr(own.size()), part.body, depth + 1, &inside);
+      description = inside.description;
+      search->required |= inside.required;
+      search->malformed |= inside.malformed;
     } else if (MustBeUnderstood(part) && !alternative) {
       search->required = true;
     }
+    if (description && (!search->description || alternative)) search->description = description;
   }
 }
 

@@ -15,7 +15,7 @@
 
 namespace sipctl::sip {
 
-inline constexpr size_t kPartsMax = 16;     // of one body, and as deep as kDepthMax
+inline constexpr size_t kPartsMax = 16;     // of one body, and as deep as kPartDepthMax
 inline constexpr size_t kPartDepthMax = 3;  // multipart inside multipart
 
 // A part as it stands in its body; all are views of it.

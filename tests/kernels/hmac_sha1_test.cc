@@ -121,7 +121,7 @@ class HmacSha1Test : public testing::TestWithParam<BatchCrypto::Hashes> {
   const std::unique_ptr<BatchCrypto> crypto_ = BatchCrypto::Make(GetParam());
 };
 
-TEST_P(HmacSha1Test, EveryLengthInEveryNumber) {
+TEST_P(HmacSha1Test, EveryLength) {
   if (crypto_ == nullptr) return;  // batch_crypto_test.cc says why
   for (uint32_t length = 1; length <= 300; ++length) {
     const size_t count = 1 + length % kBatchMax;

@@ -26,10 +26,4 @@ class Certificates {
   std::string folder_;
 };
 
-// The program's meson.build says where the script is.
-inline const Certificates& Files() {
-  static const Certificates files(CERTIFICATES_SCRIPT);
-  return files;
-}
-
 }  // namespace sipctl::support

@@ -91,6 +91,37 @@ TEST_P(DoorkeeperTest, CallsGoToWhereItHasLoggedIn) {
   world_.ExpectNothingLeft();
 }
 
+// Who is in a call with us knows a tag of ours.
+TEST_P(DoorkeeperTest, ATagOfACallDoesNotLogAnybodyIn) {
+  LogIn();
+  world_.Establish();
+  const std::string tag(world_.pbx.Got(Method::kInvite)->from.tag());
+  ASSERT_FALSE(tag.empty());
+  world_.pbx.Ask(1, Method::kRegister, [&](Message* request) {
+    request->to.uri.user = request->from.uri.user = "pbx1";
+    sip::Set(&request->to.parameters, "tag", tag);
+    request->expires = 600;
+  });
+  world_.Run(100);
+  EXPECT_EQ(world_.pbx.status(), 401);
+}
+
+TEST_P(DoorkeeperTest, WhoGoesWhileTheRelayPreparesHisCallIsNotCalled) {
+  LogIn();
+  world_.fake_relay.Mute(true);
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 100);
+  Register([](Message* request) { request->expires = 0; });
+  Register([](Message* request) { request->expires = 0; });
+  ASSERT_EQ(world_.pbx.status(), 200);
+  world_.fake_relay.Mute(false);
+  world_.Run(200);
+  EXPECT_EQ(world_.carrier.status(), 480);
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 0u);
+  world_.ExpectNothingLeft();
+}
+
 TEST_P(DoorkeeperTest, ItsCallsAreCallsOfItsTrunk) {
   world_.pbx.Invite(1, "0991234", World::PbxSdp());
   world_.Run(100);

@@ -163,6 +163,18 @@ TEST_F(RegistrarTest, TheSameTelephoneElsewhereTakesThePlaceOfItself) {
   EXPECT_EQ(registrar().Find(1, "").front().target.address.port, 40001);
 }
 
+// RFC 5626: one telephone, two ways to it.
+TEST_F(RegistrarTest, ContactsOfOneRequestDoNotReplaceEachOther) {
+  const sip::Parameters instance{{"+sip.instance", "<urn:uuid:1>", true}};
+  const auto ask = [&] {
+    return Contacts(Ask(Request({Contact("sip:a@10.1.1.1;transport=udp", instance),
+                                 Contact("sip:a@10.1.1.1;transport=tcp", instance)})))
+        .size();
+  };
+  EXPECT_EQ(ask(), 2u);
+  EXPECT_EQ(ask(), 2u);
+}
+
 TEST_F(RegistrarTest, ThePreferredAndThenTheNewestFirst) {
   Ask(Request({Contact("sip:a@10.1.1.1", {{"q", "0.5", true}})}));
   Ask(Request({Contact("sip:b@10.1.1.1", {{"q", "0.123456", true}})}));

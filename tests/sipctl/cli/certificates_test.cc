@@ -8,7 +8,10 @@
 namespace sipctl::cli {
 namespace {
 
-using support::Files;
+const support::Certificates& Files() {
+  static const support::Certificates files(CERTIFICATES_SCRIPT);
+  return files;
+}
 
 trunk::Config Config(const std::string& certificate, const std::string& advertise) {
   trunk::Config config;

@@ -349,7 +349,10 @@ class TlsServer {
 
 class ProbeTlsTest : public ProbeTest {
  protected:
-  static const support::Certificates& Files() { return support::Files(); }
+  static const support::Certificates& Files() {
+    static const support::Certificates files(CERTIFICATES_SCRIPT);
+    return files;
+  }
   static sip::TlsServerOptions Shows(const char* file) {
     return {.identity = {.certificate = Files()(file), .key = ""}, .client_trust = ""};
   }

@@ -11,7 +11,10 @@ namespace {
 
 using ::testing::ElementsAre;
 
-using support::Files;
+const support::Certificates& Files() {
+  static const support::Certificates files(CERTIFICATES_SCRIPT);
+  return files;
+}
 
 TEST(Certificate, SaysWhoseItIsAndHowLong) {
   const auto facts = ReadCertificate({.certificate = Files()("edge.pem"), .key = ""});

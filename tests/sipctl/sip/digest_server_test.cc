@@ -129,15 +129,15 @@ TEST_F(DigestServerTest, NothingToJudge) {
 TEST_F(DigestServerTest, ANonceIsForOneAddress) {
   const Message request = Answered();
   source_ = At("192.0.2.8:5060");
-  // Who has moved is told that only the nonce is wrong.
+  // Who has moved is told that the nonce is wrong.
   EXPECT_EQ(Verdict(request), DigestVerdict::kStale);
   const Message guess = [&] {
     source_ = At("192.0.2.7:5060");
     return Answered("guess");
   }();
   source_ = At("192.0.2.8:5060");
-  // A guess in somebody else's name is not counted against him.
-  EXPECT_EQ(Verdict(guess), DigestVerdict::kNone);
+  // A guess in somebody else's name is not counted against him, and is told no more than he is.
+  EXPECT_EQ(Verdict(guess), DigestVerdict::kStale);
   source_ = At("192.0.2.7:6060");
   EXPECT_EQ(Verdict(guess), DigestVerdict::kWrong);
   EXPECT_EQ(Verdict(request), DigestVerdict::kRight);  // another port of the same address
@@ -151,7 +151,7 @@ TEST_F(DigestServerTest, ANonceAges) {
   now_ += 1;
   EXPECT_EQ(Verdict(late), DigestVerdict::kStale);
   const Message wrong = Again("guess");
-  EXPECT_EQ(Verdict(wrong), DigestVerdict::kWrong);
+  EXPECT_EQ(Verdict(wrong), DigestVerdict::kStale);  // nor does it tell who has guessed right
 }
 
 TEST_F(DigestServerTest, ANonceThatWasChangedIsNotOurs) {
@@ -159,8 +159,7 @@ TEST_F(DigestServerTest, ANonceThatWasChangedIsNotOurs) {
   std::string& value = request.others.back().value;
   const size_t digit = value.find("nonce=\"") + 10;
   value[digit] = value[digit] == '0' ? '1' : '0';
-  // Its answer is wrong for the new nonce, too.
-  EXPECT_EQ(Verdict(request), DigestVerdict::kNone);
+  EXPECT_EQ(Verdict(request), DigestVerdict::kStale);
 }
 
 TEST_F(DigestServerTest, NoAnswerIsGoodTwice) {

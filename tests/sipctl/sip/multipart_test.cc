@@ -96,6 +96,20 @@ TEST(Multipart, OfSeveralDescriptionsTheFirstButOfAlternativesTheLast) {
       With(Body({IsupPart("required"), SdpPart()}), ";boundary=b1", "multipart/alternative"));
 }
 
+// RFC 3959: for what is heard before the answer.
+TEST(Multipart, AnEarlySessionIsNotTheSession) {
+  const std::string early =
+      "Content-Type: application/sdp\r\nContent-Disposition: early-session\r\n\r\nv=1\r\n";
+  ExpectTaken(With(Body({early, SdpPart("Content-Disposition: session;handling=required\r\n")})));
+}
+
+TEST(Multipart, AlternativesBehindADescriptionDoNotReplaceIt) {
+  const std::string other = "Content-Type: application/sdp\r\n\r\nv=1\r\n";
+  const std::string inner =
+      Concat("Content-Type: multipart/alternative;boundary=in\r\n\r\n", Body({other, other}, "in"));
+  ExpectTaken(With(Body({SdpPart(), inner})));
+}
+
 TEST(Multipart, InsideAnother) {
   const std::string inner =
       Concat("Content-Type: multipart/alternative; boundary=\"b1-in\"\r\n\r\n",

@@ -21,7 +21,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-using support::Files;
+const support::Certificates& Files() {
+  static const support::Certificates files(CERTIFICATES_SCRIPT);
+  return files;
+}
 
 std::string Options(int number, size_t body_bytes = 0) {
   const std::string n = std::to_string(number);

@@ -111,8 +111,8 @@ class Turn:
             f"sip:{CALLEES[0]}:{port};transport={self.transport}", prefix=self.measured_cpu,
             shared_mb=1024, **tls))
 
-    def callgen(self, *more):
-        """One load; its report, and what it cost."""
+    def callgen(self, lasts, *more):
+        """One load of about `lasts` seconds; its report, and what it cost."""
         port, path = _port(self.transport), os.path.join(self.folder, "load.json")
         command = [tandem.program("callgen"), "--transport", self.transport,
                    "--to", f"{office.TANDEM}:{port}", "--from", ",".join(CALLERS),
@@ -127,6 +127,8 @@ class Turn:
         begin = time.monotonic()
         load = self.begin(Program("callgen", command, self.folder, self.other_cpu))
         while load.running():
+            if time.monotonic() - begin > 4 * lasts + 3 * PATIENCE_MS / 1000:
+                raise Failed(f"calls: the load does not end:\n{load.log()}")
             self.sample(0.25)
             for program in programs:
                 program.expect_running()
@@ -162,10 +164,13 @@ def _one(options, system, transport):
         seconds = options.seconds
         ramp = min(2, seconds / 4)
         load = ["--hold-ms", options.hold_ms, "--ramp", ramp]
-        row["at_part"] = turn.callgen("--rate", PART * turn.rate,
-                                      "--seconds", ramp + max(2, seconds / 3), *load)
+        hold = options.hold_ms / 1000
+        part = ramp + max(2, seconds / 3)
+        row["at_part"] = turn.callgen(part + hold, "--rate", PART * turn.rate, "--seconds", part,
+                                      *load)
         turn.samples.clear()
-        row["whole"] = turn.callgen("--rate", turn.rate, "--seconds", ramp + seconds, *load)
+        row["whole"] = turn.callgen(ramp + seconds + hold, "--rate", turn.rate,
+                                    "--seconds", ramp + seconds, *load)
         row["rss_mib_max"] = max(rss for _, rss in turn.samples) / 2**20
         if system == "sipctl" and not options.smoke:
             turn.sample(LINGERING)
@@ -183,8 +188,9 @@ def _held(options):
         turn.start("sipctl")
         before, rate = turn.rss_mib(), min(turn.rate, 500)
         stays = 1 if options.smoke else 5
-        report = turn.callgen("--rate", rate, "--calls", options.held, "--ramp", 0,
-                              "--hold-ms", int(1000 * (options.held / rate + stays)))
+        hold = options.held / rate + stays
+        report = turn.callgen(options.held / rate + hold, "--rate", rate, "--calls", options.held,
+                              "--ramp", 0, "--hold-ms", int(1000 * hold))
         row = {"system": "sipctl", "transport": transport, "held": report["open_max"],
                "failed": report["failed"], "failures": report["failures"],
                "rss_mib_before": before,

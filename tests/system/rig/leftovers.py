@@ -5,7 +5,8 @@ import os
 import subprocess
 import time
 
-PROGRAMS = {"relay", "sipctl", "relaystat", "loadgen", "callgen", "sipp", "baresip", "rtpengine"}
+PROGRAMS = {"relay", "sipctl", "relaystat", "loadgen", "callgen", "sipp", "baresip", "rtpengine",
+            "kamailio"}
 
 
 def _namespaces():

@@ -94,7 +94,10 @@ class Program:
         self.process.wait(10)
 
     def stop(self, seconds=5):
-        """Asks first. Safe to call twice."""
+        """Asks first, and what it had forked goes with it. Safe to call twice."""
+        if self.ended:
+            return self.process.returncode
+        self.ended = True
         if self.running():
             self.process.terminate()
             try:
@@ -102,6 +105,10 @@ class Program:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(10)
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         return self.process.returncode
 
     def cpu_seconds(self):
