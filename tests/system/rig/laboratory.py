@@ -42,7 +42,7 @@ class Namespace:
     """One host of the laboratory: its own interfaces, ports and firewall."""
 
     def __init__(self, name):
-        self.name = name
+        self.name, self.cable = name, ""
         run(["ip", "netns", "add", name])
         self.run(["ip", "link", "set", "lo", "up"])
 
@@ -55,7 +55,7 @@ class Namespace:
 
     def join(self, here, there):
         """A veth cable between this process's own network and the namespace: an address each."""
-        cable = "cable0"
+        cable = self.cable = "cable0"
         run(["ip", "link", "add", cable, "type", "veth", "peer", "name", cable, "netns", self.name])
         run(["ip", "address", "add", f"{here}/24", "dev", cable])
         run(["ip", "link", "set", cable, "up"])
@@ -70,6 +70,8 @@ class Namespace:
         subprocess.run([*self.prefix, "nft", "-f", "-"], input=rules.encode(), check=True)
 
     def remove(self):
+        if self.cable:  # the kernel takes it away with the namespace, but some time later
+            run(["ip", "link", "delete", self.cable], check=False)
         run(["ip", "netns", "delete", self.name], check=False)
 
 
