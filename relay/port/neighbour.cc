@@ -87,7 +87,7 @@ absl::Status NextHops::Start() {
 
 NextHops::~NextHops() {
   for (const auto& [key, hop] : hop_of_) {
-    [[maybe_unused]] const absl::Status status = Manage(key, false);
+    if (!hops_[hop].is_static) Manage(key, false).IgnoreError();
   }
 }
 
@@ -163,7 +163,8 @@ void NextHops::NeighbourChanged(const nlmsghdr& message) {
   if (message.nlmsg_type == RTM_NEWNEIGH) return SetNeighbour(found->second, message);
   // Somebody flushed it. It is needed: have it resolved again.
   table_.SetNeighbour(found->second, {});
-  if (Manage(found->first, true).ok()) ReadNeighbour(found->second);
+  hops_[found->second].is_static = false;
+  Keep(found->second);
 }
 
 void NextHops::LinksChanged() {
@@ -195,7 +196,7 @@ void NextHops::Resolve(const Destination& destination) {
   HopState& state = hops_[hop];
   if (table_.Read(hop, &resolved) || now_ < state.asked_ns + kAskAgain) return;
   state.asked_ns = now_;
-  if (Manage(state.key, true).ok()) ReadNeighbour(hop);
+  Keep(hop);
 }
 
 bool NextHops::AskRoute(const Destination& destination, Route* route) {
@@ -247,7 +248,8 @@ uint16_t NextHops::HopFor(const Route& route) {
   hop_of_[key] = hop;
   hops_[hop] = HopState{.key = key, .asked_ns = now_};
   SetOwn(hop);
-  if (Manage(key, true).ok()) ReadNeighbour(hop);
+  ReadNeighbour(hop);
+  Keep(hop);
   return hop;
 }
 
@@ -290,13 +292,19 @@ void NextHops::Forget(const Destination& destination) {
 void NextHops::Leave(uint16_t hop) {
   HopState& state = hops_[hop];
   if (--state.destinations != 0) return;
-  [[maybe_unused]] const absl::Status status = Manage(state.key, false);
+  if (!state.is_static) Manage(state.key, false).IgnoreError();
   hop_of_.erase(state.key);
   table_.SetNeighbour(hop, {});
   resting_hops_.push_back(hop);
 }
 
 // ---- the kernel's tables ------------------------------------------------------------------------
+
+// What somebody entered by hand stays as it is: the kernel would ask for it from then on, and some
+// are there because nobody answers.
+void NextHops::Keep(uint16_t hop) {
+  if (!hops_[hop].is_static && Manage(hops_[hop].key, true).ok()) ReadNeighbour(hop);
+}
 
 absl::Status NextHops::Manage(const HopKey& key, bool keep) {
   const abi::Address address{key.address};
@@ -338,6 +346,7 @@ void NextHops::SetNeighbour(uint16_t hop, const nlmsghdr& message) {
       mnl_attr_get_payload_len(link_address) == mac.size()) {
     std::memcpy(mac.data(), mnl_attr_get_payload(link_address), mac.size());
   }
+  hops_[hop].is_static = (header->ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
   table_.SetNeighbour(hop, mac);
 }
 

@@ -71,7 +71,8 @@ class NextHops final : public Upkeep {
     HopKey key;
     uint32_t destinations = 0;  // that lead here
     uint32_t idle_sweeps = 0;
-    TimeNs asked_ns = 0;  // the kernel, to try again
+    TimeNs asked_ns = 0;     // the kernel, to try again
+    bool is_static = false;  // somebody entered it by hand
   };
   struct Place {
     uint64_t hash = 0;
@@ -103,6 +104,7 @@ class NextHops final : public Upkeep {
   void Leave(uint16_t hop);
 
   // Has the kernel resolve the hop and keep it (or not any longer).
+  void Keep(uint16_t hop);
   absl::Status Manage(const HopKey& key, bool keep);
   void ReadNeighbour(uint16_t hop);
   void SetNeighbour(uint16_t hop, const nlmsghdr& message);

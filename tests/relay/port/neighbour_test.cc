@@ -189,6 +189,16 @@ TEST_F(NextHopsTest, TheKernelKeepsWhatIsUsedAndForgetsTheRest) {
   lab_.Near("! ip neigh show 10.66.0.2 dev near0 | grep -q managed");
 }
 
+TEST_F(NextHopsTest, WhatWasEnteredByHandStaysSo) {
+  lab_.Near("ip neigh replace 10.66.0.2 dev near0 lladdr 02:00:00:00:77:07 nud permanent");
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  EXPECT_EQ(hop.to, (wire::MacAddress{2, 0, 0, 0, 0x77, 7}));
+  lab_.Near("ip neigh show 10.66.0.2 dev near0 | grep -q PERMANENT");
+  hops_.reset();
+  lab_.Near("ip neigh show 10.66.0.2 dev near0 | grep -q PERMANENT");
+}
+
 TEST_F(NextHopsTest, AFullBucketLetsItsOldestGo) {
   lab_.Near("ip route add 172.16.0.0/12 via 10.66.0.2");
   // Nine whose hash falls into one bucket.
