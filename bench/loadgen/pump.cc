@@ -1,16 +1,14 @@
 #include "bench/loadgen/pump.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "bench/loadgen/senders.h"
+#include "bench/loadgen/timetable.h"
 #include "relay/clock.h"
 
 namespace bench::loadgen {
 namespace {
 
-// Packets sent before the wire is listened to again.
-constexpr uint64_t kSendMax = 256;
 constexpr uint64_t kProgressInterval = relay::kSecond / 4;
 
 }  // namespace
@@ -53,28 +51,25 @@ Measurement Pump::Run(const std::vector<Call>& calls, size_t count, double secon
 
   // Packet n of the whole run belongs to stream n % streams and is due at n / rate: every stream
   // has its pace, naturally one packet in 20 ms, and the streams are spread evenly over them.
-  const uint64_t packets =
+  const auto packets =
       static_cast<uint64_t>(seconds * static_cast<double>(options_.pace * streams));
-  const uint64_t spacing_ps = 1'000'000'000'000 / (options_.pace * streams);
   const uint64_t begin = relay::MonotonicNow();
-  uint64_t sent = 0;
+  Timetable timetable(options_.pace * streams, packets, begin);
   uint64_t told = begin;
-  while (sent < packets) {
+  while (!timetable.IsOver()) {
     const uint64_t now = relay::MonotonicNow();
     if (options_.progress && now - told >= kProgressInterval) {
-      options_.progress(static_cast<double>(sent) / static_cast<double>(packets));
+      options_.progress(static_cast<double>(timetable.sent()) / static_cast<double>(packets));
       told = now;
     }
-    const uint64_t due = (now - begin) * 1000 / spacing_ps + 1;
-    const uint64_t until = std::min({packets, due, sent + kSendMax});
-    if (due > sent + 1) {
-      const uint64_t late = now - begin - sent * spacing_ps / 1000;
-      if (late > pass.result.late_ns_max) pass.result.late_ns_max = late;
+    uint64_t packet = timetable.sent();
+    for (const uint64_t until = packet + timetable.Take(now); packet < until; ++packet) {
+      Send(&pass, static_cast<uint32_t>(packet % streams), now);
     }
-    for (; sent < until; ++sent) Send(&pass, static_cast<uint32_t>(sent % streams), now);
     Flush(&pass);
     Receive(&pass);
   }
+  pass.result.late_ns_max = timetable.late_ns_max();
   uint64_t quiet_since = relay::MonotonicNow();
   pass.result.took = static_cast<double>(quiet_since - begin) / 1e9;
   while (relay::MonotonicNow() - quiet_since < options_.drain_ns) {

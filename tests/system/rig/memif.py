@@ -35,7 +35,8 @@ class Memif:
     def _ends(self):
         """The devices of both ends of a new memif."""
         self.serial += 1
-        common = f"socket={self.folder}/m{self.serial},socket-abstract=no"
+        # 8,192 places: what comes while the machine stands still for some milliseconds waits.
+        common = f"socket={self.folder}/m{self.serial},socket-abstract=no,rsize=13"
         return (f"net_memif0,role=server,mac={OURS},{common}",
                 f"net_memif0,role=client,mac={FAR},{common}")
 
