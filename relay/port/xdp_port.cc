@@ -15,7 +15,7 @@
 namespace relay::port {
 namespace {
 
-constexpr uint32_t kRing = 2048;  // descriptors of each ring: 40 ms at 50,000 packets/s
+constexpr uint32_t kRing = 8192;  // descriptors of each ring: 27 ms at 300,000 packets/s
 constexpr int kBusyPollBudget = 64;
 constexpr TimeNs kQueueFreed = 2 * kSecond;
 

@@ -42,10 +42,9 @@ class Srtp {
 
   const SrtpEngine& engine() const { return *engine_; }
 
-  // Makes a leg's keys those of a plan; what is the same goes on. With kNone keys are overwritten,
-  // and only what keeps them from being used twice is left.
+  // Makes a leg's keys those of a plan; what is the same goes on. kNone is Forget.
   void Apply(uint32_t leg, const abi::SrtpPlan& plan, TimeNs now);
-  // The leg has closed: all of it is overwritten.
+  // Keys and indices of the leg are overwritten.
   void Forget(uint32_t leg);
 
   // RTP, RTCP and what looks like neither, of any legs; at most kSrtpBatchMax.
@@ -56,7 +55,7 @@ class Srtp {
   // An RTCP compound.
   void ProtectRtcp(SrtpPacket& packet);
 
-  // Whether the leg can send one SSRC more.
+  // Whether the leg's key can protect one SSRC more.
   bool MayBeginStream(uint32_t leg) const {
     return legs_[leg].send.former_count < std::size(legs_[leg].send.former);
   }
@@ -73,13 +72,8 @@ class Srtp {
 
   // ---- keys (srtp_plan.cc) ----
   void ReplaceReceiveKeys(session::SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs now);
-  void MakeReceiver(session::SrtpLeg& leg, const abi::SrtpPlan& plan);
   void ReplaceSendKey(session::SrtpLeg& leg, const abi::SrtpPlan& plan);
-  // What must outlive the keys is remembered, they and their contexts go.
-  void RetireReceiver(session::SrtpLeg& leg, session::SrtpReceiver& receiver);
-  void RetireSender(session::SrtpLeg& leg);
   void DropReceiver(session::SrtpReceiver& receiver);
-  void DropSender(session::SrtpSender& send);
   void Expire(session::SrtpLeg& leg, TimeNs now);
   static void RefreshQuick(session::SrtpLeg& leg);
 
