@@ -11,7 +11,14 @@
 //   another receive key    authenticates from the first packet on; the former one stays good for
 //                          `overlap_ms`, for packets on their way and far parties that are late
 //   another send key       used from the next packet on
-//   suite kNone again      plain RTP; all keys are forgotten
+//   suite kNone again      plain RTP; all keys are overwritten
+//   a key that returns     goes on where it was, also when RTP was plain between, as with a fork
+//                          whose branches answer in turn: nothing that the leg accepted under it is
+//                          accepted again, and no packet leaves under an index that it has used
+//
+// The relay knows a leg's last eight send keys for that, and how far the last seven streams (at
+// most four of a key) had come under receive keys that were given up, by prints of the keys.
+// SRTCP's index runs on under all send keys, and an SSRC that the leg has left is never sent again.
 //
 // What the relay cannot see, the client has to promise: a send key is new from the kernel's random
 // numbers, and belongs to one leg for one life. Two legs, or a leg that was closed and opened

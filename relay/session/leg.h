@@ -65,6 +65,7 @@ inline constexpr uint8_t kGateSilent = 4;  // a media timeout was reported; the 
 inline constexpr uint8_t kGateDigit = 16;  // a telephone event began and has not ended
 inline constexpr uint8_t kGateApart = 32;  // several listeners, or one who takes short packets only
 inline constexpr uint8_t kGateSrtp = 8;    // nothing is believed that is not authentic (srtp.h)
+inline constexpr uint8_t kGateHadSrtp = 64;  // the leg has something in the memory of keys
 
 struct alignas(64) Gate {
   abi::Endpoint source;          // believed last; port 0 = none yet

@@ -26,7 +26,10 @@ inline constexpr size_t kSrtcpStreams = 16;
 inline constexpr size_t kSrtpFormer = 16;
 // SrtpFormer::used
 inline constexpr uint32_t kFormerGone = 1;  // this key has protected it up to `top`
-inline constexpr uint32_t kFormerHint = 2;  // the key before has; its counter may run on
+inline constexpr uint32_t kFormerHint = 2;  // a key before has; its counter may run on
+// Keys that were given up and are known again, should they return.
+inline constexpr size_t kSrtpSpentReceive = 7;
+inline constexpr size_t kSrtpSpentSend = 8;
 // Packets behind the newest that are still told from replays; libsrtp2's limit is the same number.
 inline constexpr uint32_t kSrtpWindow = 1024;
 inline constexpr uint32_t kSrtcpWindow = 128;
@@ -95,20 +98,46 @@ struct SrtpSender {
   SrtpStream stream;  // as the far party hears one
   abi::SrtpKey master;
   uint32_t rtcp_context;
-  uint32_t rtcp_index;  // used last; 31 bits
-  uint32_t former[15];  // SSRCs that this key must not see again
+  uint32_t rtcp_index;  // used last; 31 bits; runs on under every key (RFC 3711 section 3.4)
+  uint32_t former[15];  // SSRCs that the leg has sent under some key, and never sends again
   uint8_t former_count;
   uint8_t key_count;
   uint8_t reserved[2];
 };
 static_assert(sizeof(SrtpSender) == 320);
 
+// How far a stream had come under a receive key that was given up.
+struct SrtpSpent {
+  uint64_t print;  // of the key; 0 = free
+  uint64_t top;    // RTP's newest index
+  uint32_t ssrc;
+  uint32_t rtcp_end;  // one more than SRTCP's newest index; 0 = none was heard
+};
+
+// What outlives a key until the leg closes, though its RTP be plain for a while: a key that comes
+// back goes on where it was, so that nothing of its first life is accepted a second time, and no
+// index of it used for a second packet. Keys are known by prints (stage/srtp_keys.h), from which
+// nobody finds a key.
+struct SrtpPast {
+  SrtpSpent receive[kSrtpSpentReceive];
+  uint64_t send[kSrtpSpentSend];  // prints; 0 = free
+  uint64_t top;                   // newest index of the stream that is sent, under any key
+  uint32_t ssrc;                  // its
+  uint8_t receive_next;           // the places that are taken next
+  uint8_t send_next;
+  uint8_t reserved[10];
+};
+static_assert(sizeof(SrtpPast) == 256);
+
 struct SrtpLeg {
   SrtpReceiver receive;
   SrtpSender send;
   SrtpReceiver former;  // the keys before, for a short while
+  SrtpPast past;
 };
 static_assert(offsetof(SrtpLeg, send) % 64 == 0);
+// An odd number of lines, so that the hot ones of many legs spread over all sets of a cache.
+static_assert(sizeof(SrtpLeg) / 64 % 2 == 1);
 static_assert(std::is_trivially_copyable_v<SrtpLeg>);
 
 }  // namespace relay::session

@@ -42,9 +42,10 @@ class Srtp {
 
   const SrtpEngine& engine() const { return *engine_; }
 
-  // Makes a leg's keys those of a plan; what is the same goes on. kNone is Forget.
+  // Makes a leg's keys those of a plan; what is the same goes on. With kNone keys are overwritten,
+  // and only what keeps them from being used twice is left.
   void Apply(uint32_t leg, const abi::SrtpPlan& plan, TimeNs now);
-  // Keys and indices of the leg are overwritten.
+  // The leg has closed: all of it is overwritten.
   void Forget(uint32_t leg);
 
   // RTP, RTCP and what looks like neither, of any legs; at most kSrtpBatchMax.
@@ -55,7 +56,7 @@ class Srtp {
   // An RTCP compound.
   void ProtectRtcp(SrtpPacket& packet);
 
-  // Whether the leg's key can protect one SSRC more.
+  // Whether the leg can send one SSRC more.
   bool MayBeginStream(uint32_t leg) const {
     return legs_[leg].send.former_count < std::size(legs_[leg].send.former);
   }
@@ -72,8 +73,13 @@ class Srtp {
 
   // ---- keys (srtp_plan.cc) ----
   void ReplaceReceiveKeys(session::SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs now);
+  void MakeReceiver(session::SrtpLeg& leg, const abi::SrtpPlan& plan);
   void ReplaceSendKey(session::SrtpLeg& leg, const abi::SrtpPlan& plan);
+  // What must outlive the keys is remembered, they and their contexts go.
+  void RetireReceiver(session::SrtpLeg& leg, session::SrtpReceiver& receiver);
+  void RetireSender(session::SrtpLeg& leg);
   void DropReceiver(session::SrtpReceiver& receiver);
+  void DropSender(session::SrtpSender& send);
   void Expire(session::SrtpLeg& leg, TimeNs now);
   static void RefreshQuick(session::SrtpLeg& leg);
 

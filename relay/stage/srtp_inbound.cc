@@ -70,14 +70,6 @@ RtcpTail RtcpTailOf(abi::SrtpSuite suite, const abi::SrtpKey& key, const uint8_t
   return result;
 }
 
-template <typename Stream, size_t N>
-Stream* FindStream(Stream (&streams)[N], uint32_t ssrc) {
-  for (Stream& stream : streams) {
-    if (stream.used && stream.ssrc == ssrc) return &stream;
-  }
-  return nullptr;
-}
-
 SrtpFormer* FindFormer(SrtpReceiver& receiver, uint32_t ssrc) {
   for (SrtpFormer& former : receiver.former) {
     if (former.used && former.ssrc == ssrc) return &former;
@@ -132,16 +124,40 @@ SrtcpStream* BeginRtcpStream(SrtpReceiver& receiver, uint32_t ssrc) {
 }
 
 template <typename Stream>
-Verdict Commit(Stream& stream, uint64_t index) {
+Verdict Check(const Stream& stream, uint64_t index) {
   switch (CheckIndex(stream, index)) {
     case IndexVerdict::kNew:
-      CommitIndex(stream, index);
       return Verdict::kForwarded;
     case IndexVerdict::kOld:
       return Verdict::kSrtpTooOld;
     default:
       return Verdict::kSrtpReplayed;
   }
+}
+
+template <typename Stream>
+Verdict Commit(Stream& stream, uint64_t index) {
+  const Verdict verdict = Check(stream, index);
+  if (verdict == Verdict::kForwarded) CommitIndex(stream, index);
+  return verdict;
+}
+
+// Of an authentic packet. A replay must not even change which streams are remembered whole.
+Verdict CommitRtp(SrtpReceiver& receiver, uint32_t ssrc, uint64_t index) {
+  SrtpStream* stream = FindStream(receiver.streams, ssrc);
+  if (stream == nullptr) {
+    SrtpStream begins{};
+    const SrtpFormer* former = FindFormer(receiver, ssrc);
+    if (former != nullptr && former->used == session::kFormerGone) FillWindow(begins, former->top);
+    if (const Verdict verdict = Check(begins, index); verdict != Verdict::kForwarded) {
+      return verdict;
+    }
+    stream = BeginStream(receiver, ssrc);
+    if (stream == nullptr) return Verdict::kSrtpSources;
+  }
+  const Verdict verdict = Commit(*stream, index);
+  if (verdict == Verdict::kForwarded) std::rotate(receiver.streams, stream, stream + 1);
+  return verdict;
 }
 
 // What the index of a packet may be. Under new keys whose policy is to try both, the counter that
@@ -271,13 +287,11 @@ Verdict Srtp::UnprotectRtp(SrtpLeg& leg, SrtpPacket& packet) {
         const SrtpResult result = Try(packet, job);
         if (result == SrtpResult::kBadTag) continue;
         if (result == SrtpResult::kReplayed) return Verdict::kSrtpReplayed;
-        SrtpStream* stream = FindStream(receiver->streams, ssrc);
-        if (stream == nullptr) stream = BeginStream(*receiver, ssrc);
-        if (stream == nullptr) return Verdict::kSrtpSources;
-        std::rotate(receiver->streams, stream, stream + 1);
-        RefreshQuick(leg);
+        const Verdict verdict = CommitRtp(*receiver, ssrc, index[i]);
+        if (verdict == Verdict::kSrtpSources) return verdict;
+        if (verdict == Verdict::kForwarded) RefreshQuick(leg);
         packet.length = tail.body;
-        return Commit(receiver->streams[0], index[i]);
+        return verdict;
       }
     }
   }

@@ -2,6 +2,7 @@
 // data: guess -> (authenticate) -> check -> commit.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "relay/session/srtp.h"
@@ -13,6 +14,15 @@ inline constexpr uint32_t kSrtcpIndexEnd = 1u << 31;
 // Nearer to the newest index than this, a guess is the same whatever else of a burst is accepted
 // first: it may be made for many packets of a stream before any of them is authenticated.
 inline constexpr uint64_t kSrtpNear = 1u << 14;
+
+// Of an SSRC; null = unknown.
+template <typename Stream, size_t N>
+Stream* FindStream(Stream (&streams)[N], uint32_t ssrc) {
+  for (Stream& stream : streams) {
+    if (stream.used && stream.ssrc == ssrc) return &stream;
+  }
+  return nullptr;
+}
 
 // Section 3.3.1 and appendix A, for a stream whose newest index is `top`. In the first 2^15 packets
 // of a stream there is no counter below 0: the number is taken as it stands, as libsrtp2 does.

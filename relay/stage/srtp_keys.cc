@@ -44,6 +44,19 @@ void DeriveSrtpKeys(abi::SrtpSuite suite, const abi::SrtpKey& master, SrtpUse us
   if (!abi::IsGcm(suite)) Derive(facts, master, first + 1, keys->auth, kSrtpAuthKeyLength);
 }
 
+uint64_t PrintOf(const abi::SrtpKey& key) {
+  uint8_t bytes[sizeof key.key + sizeof key.salt];
+  std::memcpy(bytes, key.key, sizeof key.key);
+  std::memcpy(bytes + sizeof key.key, key.salt, sizeof key.salt);
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  const int done = EVP_Digest(bytes, sizeof bytes, digest, nullptr, EVP_sha256(), nullptr);
+  WipeKey(bytes, sizeof bytes);
+  if (done != 1) std::abort();  // without memory
+  uint64_t print;
+  std::memcpy(&print, digest, sizeof print);
+  return print == 0 ? 1 : print;
+}
+
 void WipeKey(void* bytes, size_t count) {
   OPENSSL_cleanse(bytes, count);
 }

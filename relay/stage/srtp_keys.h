@@ -23,6 +23,9 @@ enum class SrtpUse : uint8_t { kRtp, kRtcp };
 void DeriveSrtpKeys(abi::SrtpSuite suite, const abi::SrtpKey& master, SrtpUse use,
                     SrtpSessionKeys* keys);
 
+// By which a key is known again that is not kept: of key and salt, never 0.
+uint64_t PrintOf(const abi::SrtpKey& key);
+
 // Overwrites what held a key.
 void WipeKey(void* bytes, size_t count);
 // In a time that does not depend on where they differ.

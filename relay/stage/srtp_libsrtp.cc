@@ -82,14 +82,8 @@ class LibsrtpEngine final : public SrtpEngine {
 
   void Protect(std::span<SrtpJob> jobs) override {
     for (SrtpJob& job : jobs) {
-      const bool rtcp = job.use == SrtpUse::kRtcp;
-      std::memcpy(scratch_, job.data, job.length);
-      int length = static_cast<int>(job.length);
-      Begin(job);
-      const srtp_t session = static_cast<LibsrtpContext*>(job.context)->session;
-      const srtp_err_status_t status = rtcp ? srtp_protect_rtcp(session, scratch_, &length)
-                                            : srtp_protect(session, scratch_, &length);
-      job.result = status == srtp_err_status_ok ? SrtpResult::kOk : SrtpResult::kReplayed;
+      const bool done = job.use == SrtpUse::kRtcp ? ProtectRtcp(job) : ProtectRtp(job);
+      job.result = done ? SrtpResult::kOk : SrtpResult::kReplayed;
       std::memcpy(job.data, scratch_, job.length);
       std::memcpy(job.tag, scratch_ + TagOffset(job), job.tag_length);
     }
@@ -125,6 +119,27 @@ class LibsrtpEngine final : public SrtpEngine {
   }
 
  private:
+  bool ProtectRtp(const SrtpJob& job) {
+    Begin(job);
+    std::memcpy(scratch_, job.data, job.length);
+    int length = static_cast<int>(job.length);
+    return srtp_protect(static_cast<LibsrtpContext*>(job.context)->session, scratch_, &length) ==
+           srtp_err_status_ok;
+  }
+  // libsrtp2 counts each SSRC under each key from 1, and cannot be told where to begin: the leg's
+  // index is reached by as many packets that nobody gets.
+  bool ProtectRtcp(const SrtpJob& job) {
+    uint64_t index = 0;
+    while (index < job.index) {
+      std::memcpy(scratch_, job.data, job.length);
+      int length = static_cast<int>(job.length);
+      const srtp_t session = static_cast<LibsrtpContext*>(job.context)->session;
+      if (srtp_protect_rtcp(session, scratch_, &length) != srtp_err_status_ok) return false;
+      index = wire::Load32(scratch_ + TrailerOffset(job)) & ~session::kSrtcpEncrypted;
+    }
+    return index == job.index;
+  }
+
   // RTCP: counter mode has its index before the tag, GCM behind it.
   static size_t TagOffset(const SrtpJob& job) {
     const bool behind = job.use == SrtpUse::kRtcp && !abi::IsGcm(job.suite);

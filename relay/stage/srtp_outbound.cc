@@ -14,8 +14,7 @@ using session::SrtpLeg;
 using session::SrtpSender;
 using session::SrtpStream;
 
-// Another SSRC under the same key. False when this key has protected that SSRC before: nobody knows
-// up to where.
+// Another SSRC. False when the leg has sent that SSRC before: nobody knows up to where.
 bool BeginSending(SrtpSender& send, uint32_t ssrc) {
   SrtpStream& stream = send.stream;
   const auto end = std::begin(send.former) + send.former_count;

@@ -2,6 +2,8 @@
 #include <cstring>
 
 #include "relay/stage/srtp.h"
+#include "relay/stage/srtp_index.h"
+#include "relay/stage/srtp_past.h"
 
 namespace relay::stage {
 namespace {
@@ -30,21 +32,40 @@ bool SameSendKey(const SrtpSender& send, const abi::SrtpPlan& plan) {
          SameKey(send.master, plan.send);
 }
 
-// The far party's streams go over to its next key. Replays of what another key protected do not
-// authenticate: windows begin anew.
-void CarryOver(const SrtpReceiver& from, abi::SrtpRoc roc, SrtpReceiver* to) {
-  if (roc == abi::SrtpRoc::kRestarts) return;
-  size_t known = 0;
+// Of an SSRC that an earlier key had. Where there is no room, its counter is guessed to be 0.
+void Hint(uint32_t ssrc, uint64_t top, SrtpReceiver* to) {
+  SrtpFormer* place = nullptr;
+  for (SrtpFormer& former : to->former) {
+    if (former.used && former.ssrc == ssrc) {
+      former.top = std::max(former.top, top);
+      return;
+    }
+    if (!former.used && place == nullptr) place = &former;
+  }
+  if (place != nullptr) *place = {.ssrc = ssrc, .used = session::kFormerHint, .top = top};
+}
+
+// The far party's streams go over to its next key; what the keys before that had come to as well,
+// should nothing have been heard since. Replays of what another key protected do not authenticate:
+// windows begin anew.
+void CarryOver(const SrtpReceiver& from, SrtpReceiver* to) {
+  if (to->roc == abi::SrtpRoc::kRestarts) return;
   for (size_t i = 0; i < session::kSrtpStreams; ++i) {
     const SrtpStream& stream = from.streams[i];
     if (!stream.used) continue;
-    if (roc == abi::SrtpRoc::kRunsOn) {
+    SrtpStream* known = FindStream(to->streams, stream.ssrc);
+    if (known != nullptr) {
+      if (stream.top > known->top) CommitIndex(*known, stream.top);
+    } else if (to->roc == abi::SrtpRoc::kRunsOn && !to->streams[i].used) {
       to->streams[i].used = 1;
       to->streams[i].ssrc = stream.ssrc;
       to->streams[i].top = stream.top;
     } else {
-      to->former[known++] = {.ssrc = stream.ssrc, .used = session::kFormerHint, .top = stream.top};
+      Hint(stream.ssrc, stream.top, to);
     }
+  }
+  for (const SrtpFormer& former : from.former) {
+    if (former.used) Hint(former.ssrc, former.top, to);
   }
 }
 
@@ -59,8 +80,12 @@ void Srtp::PrefetchNext(const SrtpStream& stream) const {
 }
 
 void Srtp::Apply(uint32_t slot, const abi::SrtpPlan& plan, TimeNs now) {
-  if (plan.suite == abi::SrtpSuite::kNone) return Forget(slot);
   SrtpLeg& leg = legs_[slot];
+  if (plan.suite == abi::SrtpSuite::kNone) {
+    RetireReceiver(leg, leg.receive);
+    RetireReceiver(leg, leg.former);
+    return RetireSender(leg);
+  }
   Expire(leg, now);
   if (!SameReceiveKeys(leg.receive, plan)) ReplaceReceiveKeys(leg, plan, now);
   if (!SameSendKey(leg.send, plan)) ReplaceSendKey(leg, plan);
@@ -71,10 +96,7 @@ void Srtp::Forget(uint32_t slot) {
   SrtpLeg& leg = legs_[slot];
   DropReceiver(leg.receive);
   DropReceiver(leg.former);
-  if (leg.send.key_count != 0) {
-    contexts_.Drop(leg.send.stream.context, leg.send.stream.suite);
-    contexts_.Drop(leg.send.rtcp_context, leg.send.stream.suite);
-  }
+  DropSender(leg.send);
   WipeKey(&leg, sizeof leg);
 }
 
@@ -86,15 +108,56 @@ void Srtp::DropReceiver(SrtpReceiver& receiver) {
   WipeKey(&receiver, sizeof receiver);
 }
 
+void Srtp::DropSender(SrtpSender& send) {
+  if (send.key_count != 0) {
+    contexts_.Drop(send.stream.context, send.stream.suite);
+    contexts_.Drop(send.rtcp_context, send.stream.suite);
+  }
+  WipeKey(&send, sizeof send);
+}
+
+void Srtp::RetireReceiver(SrtpLeg& leg, SrtpReceiver& receiver) {
+  RememberReceiver(receiver, &leg.past);
+  DropReceiver(receiver);
+}
+
+void Srtp::RetireSender(SrtpLeg& leg) {
+  RememberSender(leg.send, &leg.past);
+  SrtpSender bare{};
+  bare.stream.used = leg.send.stream.used;
+  bare.stream.ssrc = leg.send.stream.ssrc;
+  bare.stream.context = session::kNoContext;
+  bare.rtcp_index = leg.send.rtcp_index;
+  bare.former_count = leg.send.former_count;
+  std::copy(std::begin(leg.send.former), std::end(leg.send.former), bare.former);
+  DropSender(leg.send);
+  leg.send = bare;
+}
+
+// Keys that come back while they are good still change places with those that took theirs.
 void Srtp::ReplaceReceiveKeys(SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs now) {
-  DropReceiver(leg.former);
-  leg.former = leg.receive;
+  SrtpReceiver before = leg.receive;
+  if (SameReceiveKeys(leg.former, plan)) {
+    leg.receive = leg.former;
+    leg.receive.roc = plan.receive_roc;
+    CarryOver(before, &leg.receive);
+  } else {
+    RetireReceiver(leg, leg.former);
+    MakeReceiver(leg, plan);
+    CarryOver(before, &leg.receive);
+    RecallReceiver(leg.past, &leg.receive);
+  }
+  leg.former = before;
   leg.former.until_ns = now + plan.overlap_ms * kMillisecond;
+  WipeKey(&before, sizeof before);
+  Expire(leg, now);
+}
+
+void Srtp::MakeReceiver(SrtpLeg& leg, const abi::SrtpPlan& plan) {
   WipeKey(&leg.receive, sizeof leg.receive);
   leg.receive.suite = plan.suite;
   leg.receive.roc = plan.receive_roc;
   leg.receive.key_count = plan.receive_key_count;
-  CarryOver(leg.former, plan.receive_roc, &leg.receive);
   for (uint8_t i = 0; i < plan.receive_key_count; ++i) {
     session::SrtpReceiveKey& key = leg.receive.keys[i];
     key.master = plan.receive[i];
@@ -103,23 +166,18 @@ void Srtp::ReplaceReceiveKeys(SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs no
     key.rtcp_context =
         contexts_.Make({plan.suite, SrtpUse::kRtcp, SrtpDirection::kUnprotect, key.master});
   }
-  Expire(leg, now);
 }
 
 void Srtp::ReplaceSendKey(SrtpLeg& leg, const abi::SrtpPlan& plan) {
   SrtpSender& send = leg.send;
-  if (send.key_count != 0) {
-    contexts_.Drop(send.stream.context, send.stream.suite);
-    contexts_.Drop(send.rtcp_context, send.stream.suite);
-  }
   const SrtpStream before = send.stream;
-  WipeKey(&send, sizeof send);
+  RetireSender(leg);
   send.stream.suite = plan.suite;
-  send.stream.context = session::kNoContext;
   send.key_count = plan.send_key_count;
-  if (before.used && plan.send_roc == abi::SrtpRoc::kRunsOn) {
-    send.stream.used = 1;
-    send.stream.ssrc = before.ssrc;
+  if (send.key_count != 0 && IsSpent(leg.past, plan.send)) {
+    // Under this key anything up to here may have been sent.
+    FillWindow(send.stream, leg.past.top);
+  } else if (before.used && plan.send_roc == abi::SrtpRoc::kRunsOn) {
     send.stream.top = before.top;
     send.stream.recent = before.recent;
     std::copy(std::begin(before.seen), std::end(before.seen), send.stream.seen);
@@ -137,7 +195,7 @@ void Srtp::ReplaceSendKey(SrtpLeg& leg, const abi::SrtpPlan& plan) {
 void Srtp::Expire(SrtpLeg& leg, TimeNs now) {
   if (leg.former.suite == abi::SrtpSuite::kNone) return;
   if (leg.former.key_count != 0 && now < leg.former.until_ns) return;
-  DropReceiver(leg.former);
+  RetireReceiver(leg, leg.former);
   RefreshQuick(leg);
 }
 

@@ -167,6 +167,7 @@ bool Roster::ApplySrtp(uint32_t slot, const abi::SrtpPlan& srtp, TimeNs now) {
   // A plain leg does not touch the memory of keys.
   if (is || was) state_.srtp->Apply(slot, srtp, now);
   SetFlag(&leg.gate.flags, session::kGateSrtp, is);
+  if (is) SetFlag(&leg.gate.flags, session::kGateHadSrtp, true);
   SetFlag(&leg.out.flags, session::kOutSrtp, is);
   return is != was;
 }
@@ -184,7 +185,7 @@ void Roster::Close(uint32_t slot) {
     Leave(state_.legs[speaker].gate.listeners, slot);
     MapListeners(speaker);
   }
-  if (leg.gate.flags & session::kGateSrtp) state_.srtp->Forget(slot);
+  if (leg.gate.flags & session::kGateHadSrtp) state_.srtp->Forget(slot);
   state_.table.Erase(leg.out.local);
   state_.wheel.Cancel(slot);
   port::Port* port = state_.departures.port(leg.out.port_index);

@@ -140,51 +140,6 @@ TEST_F(SrtpTest, AFormerKeyIsGoodForTheOverlap) {
   EXPECT_EQ(near.leg().receive.streams[0].quick, 1);
 }
 
-// Far ends whose counter is 3 when the key changes: one goes on, one begins at 0.
-struct RocCase {
-  SrtpRoc sends;
-  SrtpRoc expects;
-  const char* verdict;
-};
-TEST(SrtpRekey, TheCounterRunsOnOrRestartsAsAgreed) {
-  const RocCase cases[] = {{SrtpRoc::kRunsOn, SrtpRoc::kRunsOn, "forwarded"},
-                           {SrtpRoc::kRestarts, SrtpRoc::kRunsOn, "srtp_bad_tag"},
-                           {SrtpRoc::kRunsOn, SrtpRoc::kRestarts, "srtp_bad_tag"},
-                           {SrtpRoc::kRestarts, SrtpRoc::kRestarts, "forwarded"},
-                           {SrtpRoc::kRunsOn, SrtpRoc::kEither, "forwarded"},
-                           {SrtpRoc::kRestarts, SrtpRoc::kEither, "forwarded"}};
-  for (const SrtpEngineKind kind : EnginesHere()) {
-    for (const RocCase& one : cases) {
-      SrtpEnd far(kind);
-      SrtpEnd near(kind);
-      const abi::SrtpKey unused = RandomKey(kSuite, 1);
-      far.Apply(PlanFor(kSuite, RandomKey(kSuite, 2), unused));
-      near.Apply(PlanFor(kSuite, unused, RandomKey(kSuite, 2)));
-      uint16_t sequence = 0;
-      for (uint32_t i = 0; i < 4 * 65536 / 16384; ++i, sequence = uint16_t(sequence + 16384)) {
-        Bytes packet = MakeRtp(7, sequence, 20);
-        ASSERT_EQ(far.Protect(&packet), Verdict::kForwarded);
-        ASSERT_EQ(near.Unprotect(&packet), Verdict::kForwarded);
-      }
-      abi::SrtpPlan plan = PlanFor(kSuite, RandomKey(kSuite, 3), unused);
-      plan.send_roc = one.sends;
-      far.Apply(plan);
-      plan = PlanFor(kSuite, unused, RandomKey(kSuite, 3));
-      plan.receive_roc = one.expects;
-      near.Apply(plan);
-      Bytes packet = MakeRtp(7, 50'000, 20);
-      const Bytes plain = packet;
-      ASSERT_EQ(far.Protect(&packet), Verdict::kForwarded);
-      const Bytes sealed = packet;
-      EXPECT_STREQ(NameOf(near.Unprotect(&packet)), one.verdict) << EngineName(kind);
-      if (std::string(one.verdict) != "forwarded") continue;
-      EXPECT_EQ(packet, plain);
-      packet = sealed;
-      EXPECT_EQ(near.Unprotect(&packet), Verdict::kSrtpReplayed);
-    }
-  }
-}
-
 TEST_F(SrtpTest, NothingIsAcceptedOrSentWithoutItsKey) {
   abi::SrtpPlan plan{};
   plan.suite = kSuite;

@@ -235,12 +235,27 @@ TEST_F(SecuredCall, ASourceThatStartsAgainIsAnotherStream) {
   Discard();
 }
 
+// Also when its RTP is plain by then: what keeps its keys from being used twice is left so long.
 TEST_F(SecuredCall, KeysGoWithTheLeg) {
-  EXPECT_NE(keys[1].receive.key_count, 0);
-  Close(1);
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&keys[1]);
-  EXPECT_TRUE(
-      std::all_of(bytes, bytes + sizeof(session::SrtpLeg), [](uint8_t byte) { return byte == 0; }));
+  const auto all_zero = [&] {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&keys[1]);
+    return std::all_of(bytes, bytes + sizeof(session::SrtpLeg),
+                       [](uint8_t byte) { return byte == 0; });
+  };
+  for (const bool plain_at_last : {false, true}) {
+    EXPECT_NE(keys[1].receive.key_count, 0);
+    if (plain_at_last) {
+      setups[1].srtp = {};
+      Update(1, [](abi::LegPlan&) {});
+      EXPECT_EQ(keys[1].send.key_count + keys[1].receive.key_count + keys[1].former.key_count, 0);
+      EXPECT_FALSE(all_zero());
+    }
+    Close(1);
+    EXPECT_TRUE(all_zero());
+    session::LegSetup setup = SetupFor(1, kPbx);
+    setup.srtp = PlanFor(suite, ours, theirs);
+    Open(1, setup);
+  }
 }
 
 // On the wire: of each key, SSRC and index there is one packet. The index is followed here by
