@@ -17,8 +17,12 @@
 #include "sipctl/cli/route.h"
 #include "sipctl/cli/run.h"
 #include "sipctl/options.h"
+#include "sipctl/secrecy.h"
 
 int main(int argc, char** argv) {
+  if (!sipctl::RefuseCores()) {
+    std::cerr << "sipctl: core dumps cannot be forbidden and may hold keys\n";
+  }
   const auto options = sipctl::ParseOptions(std::vector<std::string>(argv + 1, argv + argc));
   if (!options.ok()) {
     std::cerr << "sipctl: " << std::string(options.status().message()) << "\n";

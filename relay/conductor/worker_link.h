@@ -14,6 +14,7 @@
 
 #include "relay/abi/counters.h"
 #include "relay/port/port.h"
+#include "relay/session/secret_memory.h"
 #include "relay/worker/mailbox.h"
 
 namespace relay::conductor {
@@ -60,7 +61,8 @@ class WorkerLink {
   // Posts what waits and wakes the worker if anything new is in its box.
   void Flush() {
     while (!waiting_.empty() && orders_.Post(waiting_.front())) {
-      explicit_bzero(&waiting_.front(), sizeof waiting_.front());  // it may hold keys
+      // It may hold keys, and its page may have others behind it.
+      explicit_bzero(&waiting_.front(), sizeof waiting_.front());
       waiting_.pop_front();
       posted_ = true;
     }
@@ -76,7 +78,7 @@ class WorkerLink {
   worker::Mailbox<worker::Order> orders_;
   worker::Mailbox<worker::Report> reports_;
   std::vector<uint32_t> free_legs_;
-  std::deque<worker::Order> waiting_;
+  std::deque<worker::Order, session::SecretAllocator<worker::Order>> waiting_;
   bool posted_ = false;
 };
 

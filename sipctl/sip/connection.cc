@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -204,6 +205,7 @@ void Connection::Read() {
     counters_->bytes_in += result.bytes;
     framing_.Feed({kBuffer.get(), result.bytes});
     Cut();
+    explicit_bzero(kBuffer.get(), result.bytes);  // there may have been keys in it
     // Of plain TCP that was all; TLS brings one record at a time, and leaves the next one in the
     // socket, so that epoll tells of it.
     if (flow_.protocol != Protocol::kTls && result.bytes < kReadBytes) break;

@@ -106,8 +106,9 @@ void UdpListener::Receive() {
     for (int i = 0; i < count; ++i) {
       const auto n = static_cast<size_t>(i);
       counters_->kernel_drops += batch_->NewKernelDrops(n);
-      received_({batch_->bytes.get() + n * kDatagramBytesMax, batch_->headers[n].msg_len},
-                batch_->sources[n].ToSocketAddress());
+      char* const bytes = batch_->bytes.get() + n * kDatagramBytesMax;
+      received_({bytes, batch_->headers[n].msg_len}, batch_->sources[n].ToSocketAddress());
+      explicit_bzero(bytes, batch_->headers[n].msg_len);  // there may have been keys in it
     }
     if (count < kBatch) return;
   }

@@ -3,6 +3,7 @@
 in mid-call, more packets than a sequence number counts. The encrypted far party is libsrtp2 under
 SIPp, baresip, and linphone."""
 
+import base64
 import glob
 import json
 import os
@@ -12,7 +13,7 @@ import struct
 import subprocess
 import wave
 
-from rig import laboratory, office, secure, singer
+from rig import laboratory, memory, office, secure, singer
 from rig.baresip import Baresip
 from rig.certificates import Certificates
 from rig.linphone import Linphone
@@ -147,6 +148,45 @@ class Keys(Secured):
         self.assertNotEqual(carrier.wait(10), 0)
         self.assertTrue(carrier.received(r"^SIP/2.0 502"))
         self.expect_no_calls()
+
+
+class Secrecy(Secured):
+    """Where a telephone's key and ours lie while the call lasts, and what is left of them."""
+
+    def places(self, program):
+        return memory.places_of(program.program.pid, self.secrets)
+
+    def test_keys_are_in_no_core_dump_and_are_wiped(self):
+        theirs = secure.new_key()
+        pbx = self.side(self.secured("uas", theirs), "pbx", name="pbx")
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 12_000], name="carrier")
+        pbx.media()
+        carrier.media()
+        masters, self.secrets = [], {}
+        for whose, key in (("theirs", theirs), ("ours", self.key_in(pbx))):
+            # As the engines take it, and as SDP writes it.
+            masters.append(f"{whose} as bytes")
+            self.secrets[masters[-1]] = base64.b64decode(key)[:16]
+            self.secrets[f"{whose} as text"] = key.encode()
+        self.assertEqual(memory.core_limit(self.sipctl.program.pid), ("1", "1"))
+        wait_until(lambda: all(any(self.places(self.relay)[name]) for name in masters), 5,
+                   "the relay to have its keys")
+        for name, (dumped, kept_out) in self.places(self.relay).items():
+            self.assertEqual(dumped, [], f"{name}, in a dump of the relay")
+            self.assertEqual(len(kept_out), name in masters, f"{name}: {kept_out}")
+        for name in masters:
+            self.assertTrue(any(self.places(self.sipctl)[name]), "sipctl can be looked into")
+        carrier.expect_success(20)
+        pbx.expect_success()
+        self.expect_no_calls()
+        for name, places in self.places(self.relay).items():
+            self.assertEqual(places, ([], []), f"{name}, in the relay after the call")
+
+        def left():
+            return {name: found for name, found in self.places(self.sipctl).items() if any(found)}
+        # Transactions keep the 200 for 64 * T1, to repeat it (RFC 6026).
+        wait_until(lambda: not left(), 45, lambda: f"sipctl without the keys: {left()}")
 
 
 class RollOver(Secured):

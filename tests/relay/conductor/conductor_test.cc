@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 
+#include "tests/support/own_memory.h"
 #include "tests/support/relay_harness.h"
 
 namespace {
@@ -89,6 +91,33 @@ TEST(ConductorTest, CommandsAreWipedFromTheRing) {
   const auto* slot = reinterpret_cast<const uint8_t*>(&client.client_area()->commands[0]);
   EXPECT_TRUE(std::all_of(slot, slot + sizeof(relay::abi::Command),
                           [](uint8_t byte) { return byte == 0; }));
+}
+
+// From the ring to the worker's memory, and gone with the leg.
+TEST(ConductorTest, AKeyLiesInNoCoreDumpAndIsGoneWithItsLeg) {
+  RelayHarness relay;
+  Attachment client = relay.Client();
+  std::string flipped;  // the key with every bit turned over
+  for (char c = 1; c <= 16; ++c) flipped.push_back(static_cast<char>(c * 13));
+  {
+    relay::abi::Command open = LegOpen(7, 0, 10000);
+    relay::abi::SrtpPlan& srtp = open.body.leg.srtp;
+    srtp.suite = relay::abi::SrtpSuite::kAesCm128HmacSha1_80;
+    srtp.send_key_count = 1;
+    std::transform(flipped.begin(), flipped.end(), srtp.send.key,
+                   [](char c) { return static_cast<uint8_t>(~c); });
+    ASSERT_EQ(client.Push(open), relay::abi::RingResult::kOk);
+  }
+  EXPECT_EQ(support::Count(support::Where::kAnywhere, flipped), 2u) << "the ring, mapped twice";
+  EXPECT_EQ(support::Count(support::Where::kInDumps, flipped), 1u) << "the client's own";
+  client.Signal();
+  ASSERT_EQ(relay.Events(client).size(), 1u);
+  relay.Step(2);
+  EXPECT_EQ(support::Count(support::Where::kAnywhere, flipped), 1u) << "what is kept of the leg";
+  EXPECT_EQ(support::Count(support::Where::kInDumps, flipped), 0u);
+  ASSERT_EQ(relay.Do(client, LegClose(7, 0)).kind, EventKind::kCommandDone);
+  relay.Step(2);
+  EXPECT_EQ(support::Count(support::Where::kAnywhere, flipped), 0u);
 }
 
 TEST(ConductorTest, AFullCommandRingIsWorkedOff) {
