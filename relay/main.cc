@@ -14,6 +14,7 @@
 
 #include "relay/address_text.h"
 #include "relay/conductor/assembly.h"
+#include "relay/conductor/capabilities.h"
 #include "relay/log.h"
 #include "relay/networks.h"
 #include "relay/options.h"
@@ -116,7 +117,10 @@ int Serve(Options options) {
                                   .signal_fd = signal_fd,
                                   .keeper = relay::conductor::Keeper::FromEnvironment()},
                                  options.workers, networks.PortMaker(options));
-  const absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
+  absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
+  if (status.ok()) {
+    status = relay::conductor::KeepCapabilitiesEverywhere(networks.capabilities(options));
+  }
   if (!status.ok()) {
     relay::log::Critical("cannot start: {}", std::string(status.message()));
     return 1;

@@ -1,5 +1,6 @@
 #include "relay/networks.h"
 
+#include <linux/capability.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -206,6 +207,20 @@ abi::PlacementKind Networks::placement() const {
   if (xdp_ != nullptr) return xdp_->placement_kind();
   if (dpdk_ != nullptr) return dpdk_->placement_kind();
   return abi::PlacementKind::kSockets;
+}
+
+conductor::CapabilitySet Networks::capabilities(const Options& options) const {
+  const auto set = [](int capability) { return conductor::CapabilitySet{1} << capability; };
+  conductor::CapabilitySet needed = 0;
+  if (hops_ != nullptr) needed |= set(CAP_NET_ADMIN);  // asks the kernel for neighbours
+  // To attach the program again that somebody took off, behind a dispatcher too; for that the
+  // kernel is asked for programs by their numbers.
+  if (xdp_ != nullptr) needed |= set(CAP_NET_ADMIN) | set(CAP_BPF) | set(CAP_PERFMON);
+  if (xdp_ != nullptr && options.xdp_dispatcher) needed |= set(CAP_SYS_ADMIN);
+  // What drivers of cards ask for when a queue is set up again and memory is made known to the
+  // card.
+  if (dpdk_ != nullptr) needed |= set(CAP_NET_ADMIN) | set(CAP_NET_RAW) | set(CAP_IPC_LOCK);
+  return needed;
 }
 
 std::vector<std::string> Networks::Report() const {

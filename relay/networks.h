@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "relay/conductor/assembly.h"
+#include "relay/conductor/capabilities.h"
 #include "relay/options.h"
 #include "relay/port/dpdk.h"
 #include "relay/port/neighbour.h"
@@ -31,6 +32,8 @@ class Networks {
   const std::vector<uint8_t>& port_of_address() const { return port_of_address_; }
   std::vector<port::Upkeep*> upkeeps() const;
   abi::PlacementKind placement() const;
+  // What the process must still be allowed when its ports are open.
+  conductor::CapabilitySet capabilities(const Options& options) const;
   // For the log.
   std::vector<std::string> Report() const;
 

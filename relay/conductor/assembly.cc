@@ -1,10 +1,8 @@
 #include "relay/conductor/assembly.h"
 
-#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +10,8 @@
 #include <future>
 #include <string>
 #include <utility>
+
+#include "relay/conductor/capabilities.h"
 
 namespace relay::conductor {
 namespace {
@@ -31,13 +31,6 @@ int64_t WallOffset() {
   clock_gettime(CLOCK_REALTIME, &wall);
   const TimeNs now = static_cast<TimeNs>(wall.tv_sec) * kSecond + static_cast<TimeNs>(wall.tv_nsec);
   return static_cast<int64_t>(now) - static_cast<int64_t>(MonotonicNow());
-}
-
-// Of the calling thread: a worker needs none once it has its ports.
-void DropCapabilities() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  syscall(SYS_capset, &header, none);
 }
 
 }  // namespace
@@ -191,8 +184,8 @@ absl::Status Assembly::Start() {
     attached.push_back(promise.get_future());
     threads_.emplace_back([this, i, done = std::move(promise)]() mutable {
       pthread_setname_np(pthread_self(), ("worker-" + std::to_string(i)).c_str());
-      const absl::Status status = workers_[i]->Attach();
-      DropCapabilities();
+      absl::Status status = workers_[i]->Attach();
+      status.Update(KeepCapabilities(0));  // it has its ports
       done.set_value(status);
       if (status.ok()) workers_[i]->Run(stop_);
     });

@@ -8,6 +8,7 @@
 #include <rte_flow.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <functional>
 #include <future>
@@ -33,7 +34,8 @@ std::string Text(const wire::MacAddress& mac) {
 
 absl::Status Refused(const std::string& name, absl::string_view what, int error) {
   return absl::FailedPreconditionError(absl::StrCat(
-      "dpdk:", name, ": ", what, ": ", rte_strerror(error < 0 ? -error : error), LastComplaint()));
+      "dpdk:", name, ": ", what, ": ", rte_strerror(error < 0 ? -error : error),
+      error == -EPERM ? "; start as root, or with CAP_NET_ADMIN" : "", LastComplaint()));
 }
 
 // "near0" of "net_af_packet0,iface=near0,..."; empty where there is none.

@@ -50,8 +50,8 @@ absl::Status Refused(int error, const std::string& what) {
   std::string text = what;
   if (error == EPERM || error == EACCES) {
     absl::StrAppend(&text,
-                    "; it needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW: start as root, or by "
-                    "systemd with AmbientCapabilities= of these");
+                    "; it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW: start as "
+                    "root, or by systemd with AmbientCapabilities= of these");
   } else if (!Complaint().empty()) {
     absl::StrAppend(&text, " (", Complaint(), ")");
   }

@@ -181,7 +181,7 @@ class Refusals(unittest.TestCase):
     def test_no_privilege(self):
         said = self.refusal("--port", f"xdp:{DEVICE}", user=(
             "setpriv", "--bounding-set=-all", "--inh-caps=-all"))
-        self.assertIn("CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW", said)
+        self.assertIn("CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW", said)
 
 
 class TwoWorkers(unittest.TestCase):

@@ -1,0 +1,89 @@
+#include "relay/conductor/capabilities.h"
+
+#include <linux/capability.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <future>
+#include <string>
+#include <thread>
+
+#include "gtest/gtest.h"
+#include "tests/support/sanitized.h"
+
+namespace relay::conductor {
+namespace {
+
+constexpr CapabilitySet kNetAdmin = CapabilitySet{1} << CAP_NET_ADMIN;
+constexpr CapabilitySet kNetRaw = CapabilitySet{1} << CAP_NET_RAW;
+
+// Of the calling thread: what `/proc` says behind `name`, like CapPrm.
+CapabilitySet Told(const std::string& name) {
+  std::ifstream status("/proc/thread-self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name + ":")) return std::stoull(line.substr(name.size() + 1), nullptr, 16);
+  }
+  return ~CapabilitySet{0};
+}
+
+bool HasAtMost(CapabilitySet kept) {
+  return Told("CapPrm") == (Told("CapPrm") & kept) && Told("CapEff") == Told("CapPrm") &&
+         Told("CapInh") == 0 && Told("NoNewPrivs") == 1;
+}
+
+TEST(Capabilities, OneThreadGivesUpItsOwnAndNoOther) {
+  const CapabilitySet before = Told("CapPrm");
+  std::thread([] {
+    ASSERT_TRUE(KeepCapabilities(kNetAdmin).ok());
+    EXPECT_TRUE(HasAtMost(kNetAdmin));
+    ASSERT_TRUE(KeepCapabilities(~CapabilitySet{0}).ok());
+    EXPECT_TRUE(HasAtMost(kNetAdmin)) << "given up for good";
+    ASSERT_TRUE(KeepCapabilities(0).ok());
+    EXPECT_TRUE(HasAtMost(0));
+  }).join();
+  EXPECT_EQ(Told("CapPrm"), before);
+}
+
+// In a process of its own, which ends with it.
+int AllOfThemDo() {
+  std::promise<void> one_done;
+  std::shared_future<void> done(one_done.get_future());
+  std::promise<void> first_is_up, second_is_up;
+  bool first = false, second = false;
+  std::thread a([&] {
+    first_is_up.set_value();
+    done.wait();
+    first = HasAtMost(kNetAdmin | kNetRaw);
+  });
+  std::thread b([&] {
+    if (!KeepCapabilities(0).ok()) return;  // a worker, which has none already
+    second_is_up.set_value();
+    done.wait();
+    second = HasAtMost(0);
+  });
+  first_is_up.get_future().wait();
+  second_is_up.get_future().wait();
+  const bool kept = KeepCapabilitiesEverywhere(kNetAdmin | kNetRaw).ok();
+  one_done.set_value();
+  a.join();
+  b.join();
+  return kept && first && second && HasAtMost(kNetAdmin | kNetRaw) ? 0 : 1;
+}
+
+TEST(Capabilities, AllThreadsOfAProcessGiveThemUp) {
+  if (support::kSanitized) {
+    // A sanitizer's own thread would be asked too, and the rest of this program needs its rights.
+    EXPECT_TRUE(KeepCapabilitiesEverywhere(~CapabilitySet{0}).ok());
+    return;
+  }
+  const pid_t child = fork();
+  if (child == 0) _exit(AllOfThemDo());
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace relay::conductor
