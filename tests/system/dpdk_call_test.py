@@ -20,7 +20,7 @@ DEVICE = f"dpdk:net_af_xdp0,iface={CABLE}@media0"
 
 def relay_on(device, prefix=(), eal="--no-huge --no-shconf"):
     """A relay that is not expected to start: what it says."""
-    command = [*prefix, tandem.program("relay"), "--socket", "/nowhere/relay.sock",
+    command = [*prefix, tandem.program("relay"), "--socket", "/nowhere/at/all/relay.sock",
                "--listen", f"{office.TANDEM}:10000-10999", "--port", device]
     if eal:
         command += ["--eal", eal]
@@ -113,7 +113,7 @@ class Faults(office.Office):
         status, said = relay_on("dpdk:net_null0@02:00:00:00:00:02", eal="")
         self.assertEqual(status, 1)
         # With hugepages it gets as far as its socket.
-        self.assertIn("no hugepage is free" if free == "0" else "/nowhere/relay.sock", said)
+        self.assertIn("no hugepage is free" if free == "0" else "/nowhere/at/all/relay.sock", said)
 
     def test_words_that_eal_does_not_know(self):
         status, said = relay_on("dpdk:net_null0@02:00:00:00:00:02", eal="--no-huge --what-is-this")

@@ -71,13 +71,13 @@ class Port(unittest.TestCase):
         self.assertEqual(found.pop("worker-0"), [0])
         self.assertEqual(found.pop("relay")[0], bits(keeps))
         for name, permitted in found.items():
-            self.assertEqual([each & ~bits(keeps) for each in permitted], [0] * len(permitted), name)
+            self.assertTrue(all(each & ~bits(keeps) == 0 for each in permitted), name)
 
     def expect_audio(self, relay):
         subprocess.run([tandem.program("loadgen"), "--relay", relay.socket, "--far", FAR, "--port",
                         "20000", "--calls", "4", "--seconds", "1", "--json",
                         os.path.join(self.folder, "result")], check=True, stdout=subprocess.DEVNULL)
-        self.assertEqual(relay.state()["counters"]["forwarded"] > 300, True, relay.log_text)
+        self.assertGreater(relay.state()["counters"]["forwarded"], 300, relay.log_text)
 
     def test_of_roots_rights_it_keeps_what_it_needs(self):
         relay = self.relay()
