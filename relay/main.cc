@@ -20,6 +20,7 @@
 #include "relay/options.h"
 #include "relay/port/preflight.h"
 #include "relay/port/xdp.h"
+#include "relay/range_claim.h"
 
 namespace {
 
@@ -94,6 +95,11 @@ int Serve(Options options) {
     return 1;
   }
   KeepKeysOutOfCores(srtp_engine);
+  const auto claim = relay::RangeClaim::Take(options.listen);
+  if (!claim.ok()) {
+    relay::log::Critical("cannot start: {}", std::string(claim.status().message()));
+    return 1;
+  }
   const int signal_fd = TakeSignals();  // before a port starts threads of its own
   relay::Networks networks;
   if (absl::Status status = networks.Open(&options); !status.ok()) {

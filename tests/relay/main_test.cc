@@ -146,6 +146,14 @@ nlohmann::json Relaystat(const std::string& path) {
   return nlohmann::json::parse(text);
 }
 
+TEST(MainTest, ASecondRelayOnTheSamePortsDoesNotStart) {
+  const std::string path = testing::TempDir() + "main-" + std::to_string(getpid()) + ".sock";
+  const RelayProgram first(path);
+  ASSERT_TRUE(AttachTo(path).attached());
+  RelayProgram second(path + "2");
+  EXPECT_EQ(second.Wait(), 1);
+}
+
 TEST(MainTest, ACallOnLoopback) {
   const std::string path = testing::TempDir() + "main-" + std::to_string(getpid()) + ".sock";
   RelayProgram relay(path);

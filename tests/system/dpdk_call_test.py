@@ -113,7 +113,7 @@ class Faults(office.Office):
         status, said = relay_on("dpdk:net_null0@02:00:00:00:00:02", eal="")
         self.assertEqual(status, 1)
         # With hugepages it gets as far as its socket.
-        self.assertIn("no hugepage is free" if free == "0" else "/nowhere/at/all/relay.sock", said)
+        self.assertIn("no hugepage is free" if free == "0" else "/nowhere/at/all", said)
 
     def test_words_that_eal_does_not_know(self):
         status, said = relay_on("dpdk:net_null0@02:00:00:00:00:02", eal="--no-huge --what-is-this")
