@@ -95,4 +95,19 @@ absl::Status ReadNumber(std::string_view text, uint64_t low, uint64_t high, uint
   return absl::OkStatus();
 }
 
+std::function<absl::Status(std::string_view)> TextInto(std::string* target) {
+  return [target](std::string_view text) {
+    if (text.empty()) return absl::InvalidArgumentError("is empty");
+    *target = std::string(text);
+    return absl::OkStatus();
+  };
+}
+
+std::function<absl::Status(std::string_view)> SwitchInto(bool* target, bool value) {
+  return [target, value](std::string_view) {
+    *target = value;
+    return absl::OkStatus();
+  };
+}
+
 }  // namespace relay

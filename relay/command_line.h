@@ -7,9 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace relay {
 
@@ -54,5 +56,26 @@ std::function<absl::Status(std::string_view)> NumberInto(Number* target, uint64_
     return status;
   };
 }
+
+// Of a name in `choices` its value.
+template <typename Choice>
+std::function<absl::Status(std::string_view)> OneOf(
+    Choice* target, std::vector<std::pair<std::string, Choice>> choices) {
+  return [target, choices = std::move(choices)](std::string_view text) {
+    std::string all;
+    for (const auto& [name, choice] : choices) {
+      if (name == text) {
+        *target = choice;
+        return absl::OkStatus();
+      }
+      absl::StrAppend(&all, all.empty() ? "" : ", ", name);
+    }
+    return absl::InvalidArgumentError(absl::StrCat("is none of ", all));
+  };
+}
+
+std::function<absl::Status(std::string_view)> TextInto(std::string* target);
+// `value`: what the field becomes when the switch is there.
+std::function<absl::Status(std::string_view)> SwitchInto(bool* target, bool value = true);
 
 }  // namespace relay

@@ -47,22 +47,6 @@ absl::Status ParsePorts(std::string_view text, abi::LocalAddress* address) {
   return absl::OkStatus();
 }
 
-template <typename Choice>
-std::function<absl::Status(std::string_view)> OneOf(
-    Choice* target, std::vector<std::pair<std::string, Choice>> choices) {
-  return [target, choices](std::string_view text) {
-    std::string all;
-    for (const auto& [name, choice] : choices) {
-      if (name == text) {
-        *target = choice;
-        return absl::OkStatus();
-      }
-      absl::StrAppend(&all, all.empty() ? "" : ", ", name);
-    }
-    return Wrong(absl::StrCat("is none of ", all));
-  };
-}
-
 std::function<absl::Status(std::string_view)> CpusInto(std::vector<uint16_t>* cpus) {
   return [cpus](std::string_view text) {
     for (const absl::string_view part : absl::StrSplit(View(text), ',')) {
@@ -86,21 +70,6 @@ std::function<absl::Status(std::string_view)> IsaInto(kernels::Isa* isa) {
     if (!named) return Wrong("is none of auto, scalar, sse4, avx2, avx512vbmi");
     if (!kernels::IsSupported(*named)) return Wrong("is not what this processor has");
     *isa = *named;
-    return absl::OkStatus();
-  };
-}
-
-std::function<absl::Status(std::string_view)> TextInto(std::string* target) {
-  return [target](std::string_view text) {
-    if (text.empty()) return Wrong("is empty");
-    *target = std::string(text);
-    return absl::OkStatus();
-  };
-}
-
-std::function<absl::Status(std::string_view)> Switch(bool* target) {
-  return [target](std::string_view) {
-    *target = true;
     return absl::OkStatus();
   };
 }
@@ -240,7 +209,7 @@ std::vector<OptionRow> PortRows(Options* o) {
        false, NumberInto(&o->xdp_busy_poll_us, 0, 1000)},
       {"--xdp-dispatcher", "", "",
        "Shares xdp devices with other XDP programs, by libxdp's dispatcher; needs a bpffs.", false,
-       Switch(&o->xdp_dispatcher)},
+       SwitchInto(&o->xdp_dispatcher)},
       {"--xdp-release", "DEVICE", "",
        "Takes the filter off a device that drops the relay's ports while no relay runs, and ends.",
        false, TextInto(&o->xdp_release)},
@@ -310,9 +279,9 @@ CommandLine OptionsTable(Options* o) {
        OneOf<std::string>(
            &o->log_level,
            {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}})},
-      {"--help", "", "", "Prints this list and ends.", false, Switch(&o->help)},
+      {"--help", "", "", "Prints this list and ends.", false, SwitchInto(&o->help)},
       {"--print-options-markdown", "", "", "Prints this list as in docs/options.md and ends.",
-       false, Switch(&o->print_options_markdown)},
+       false, SwitchInto(&o->print_options_markdown)},
   };
   std::vector<OptionRow> ports = PortRows(o);
   const auto place = std::find_if(rows.begin(), rows.end(),

@@ -1,165 +1,132 @@
 #include "bench/callgen/options.h"
 
-#include <functional>
 #include <string_view>
+#include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "sipctl/text.h"
 
 namespace bench::callgen {
 
+using relay::NumberInto;
+using relay::OptionRow;
+using relay::TextInto;
 using sipctl::sip::Protocol;
 using sipctl::sip::SocketAddress;
 
 namespace {
 
-struct Row {
-  const char* name;
-  const char* value;  // what stands behind it; empty = a switch
-  const char* sentence;
-  std::function<bool(const std::string&)> set;
-};
+constexpr uint64_t kCallsMax = 1'000'000'000;
+constexpr uint64_t kConnectionsMax = 1'000'000;
+constexpr uint64_t kDayMs = 86'400'000;
 
-template <typename Number>
-std::function<bool(const std::string&)> Whole(Number* target) {
-  return [target](const std::string& text) { return absl::SimpleAtoi(text, target); };
-}
-
-std::function<bool(const std::string&)> Real(double* target) {
-  return [target](const std::string& text) { return absl::SimpleAtod(text, target); };
-}
-
-std::function<bool(const std::string&)> Text(std::string* target) {
-  return [target](const std::string& text) {
-    *target = text;
-    return !text.empty();
+// `suffix`: what each must be given to be an address with a port; `like`: such a list, for people.
+std::function<absl::Status(std::string_view)> AddressesInto(std::vector<SocketAddress>* addresses,
+                                                            std::string suffix, std::string like) {
+  return [addresses, suffix, like](std::string_view text) {
+    addresses->clear();
+    for (const std::string_view one : sipctl::Split(text, ',')) {
+      const auto address = sipctl::sip::ParseSocketAddress(sipctl::Concat(one, suffix));
+      if (!address.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat("is not a list like ", like));
+      }
+      addresses->push_back(*address);
+    }
+    return absl::OkStatus();
   };
 }
 
-bool TakeAddresses(const std::string& text, std::string_view suffix,
-                   std::vector<SocketAddress>* addresses) {
-  addresses->clear();
-  for (const std::string_view one : sipctl::Split(text, ',')) {
-    const auto address = sipctl::sip::ParseSocketAddress(sipctl::Concat(one, suffix));
-    if (!address.ok()) return false;
-    addresses->push_back(*address);
-  }
-  return true;
+std::function<absl::Status(std::string_view)> AddressInto(SocketAddress* target) {
+  return [target](std::string_view text) {
+    const auto address = sipctl::sip::ParseSocketAddress(text);
+    if (!address.ok()) {
+      return absl::InvalidArgumentError("is not an address with a port like 127.0.0.1:5060");
+    }
+    *target = *address;
+    return absl::OkStatus();
+  };
 }
 
-bool TakeProtocol(const std::string& text, Protocol* protocol) {
-  if (text == "udp") return *protocol = Protocol::kUdp, true;
-  if (text == "tcp") return *protocol = Protocol::kTcp, true;
-  if (text == "tls") return *protocol = Protocol::kTls, true;
-  return false;
-}
-
-std::vector<Row> Table(Options* o) {
+// Who calls whom, and by what way.
+std::vector<OptionRow> PartyRows(Options* o) {
   CallerOptions& caller = o->caller;
   return {
-      {"--transport", "NAME", "udp (without it), tcp or tls",
-       [&caller](const std::string& text) { return TakeProtocol(text, &caller.wire.protocol); }},
-      {"--to", "ADDRESS:PORT", "who is called, and calls the other side",
-       [&caller](const std::string& text) {
-         const auto to = sipctl::sip::ParseSocketAddress(text);
-         if (to.ok()) caller.to = *to;
-         return to.ok();
-       }},
-      {"--from", "LIST", "local addresses of the callers: 127.0.1.1,127.0.1.2",
-       [&caller](const std::string& text) { return TakeAddresses(text, ":0", &caller.from); }},
-      {"--at", "LIST", "where calls arrive: 127.0.2.1:5060,127.0.2.2:5060",
-       [o](const std::string& text) { return TakeAddresses(text, "", &o->callees); }},
-      {"--number", "NUMBER", "the number that is called", Text(&caller.number)},
-      {"--connections", "N", "of the callers, spread over their addresses; sockets for udp",
-       Whole(&caller.connections)},
-      {"--rate", "N", "calls/s", Real(&caller.rate)},
-      {"--ramp", "S", "seconds from nothing to that rate; latencies count after them",
-       Real(&caller.ramp_s)},
-      {"--seconds", "S", "how long calls are placed, the ramp included", Real(&o->seconds)},
-      {"--calls", "N", "place so many instead", Whole(&caller.calls)},
-      {"--hold-ms", "MS", "length of a call", Whole(&caller.hold_ms)},
-      {"--patience-ms", "MS", "how long an answer is waited for", Whole(&caller.patience_ms)},
-      {"--certificate", "FILE", "PEM: certificates and key of the called side, for tls",
-       Text(&caller.wire.certificate)},
-      {"--trust", "FILE", "PEM: roots that the callers trust; without it everybody",
-       Text(&caller.wire.trust)},
-      {"--tls-name", "NAME", "that the certificate behind --to must carry",
-       Text(&caller.wire.tls_name)},
-      {"--cpu", "N", "pin the load to this CPU", Whole(&o->cpu)},
-      {"--json", "FILE", "write the result there as JSON; - is standard output", Text(&o->json)},
-      {"--help", "", "print this list", [o](const std::string&) { return o->help = true; }},
+      {"--transport", "udp|tcp|tls", "udp", "What carries SIP.", false,
+       relay::OneOf<Protocol>(
+           &caller.wire.protocol,
+           {{"udp", Protocol::kUdp}, {"tcp", Protocol::kTcp}, {"tls", Protocol::kTls}})},
+      {"--to", "ADDRESS:PORT", "", "Who is called, and calls the other side.", false,
+       AddressInto(&caller.to)},
+      {"--from", "LIST", "", "Local addresses of the callers: 127.0.1.1,127.0.1.2.", false,
+       AddressesInto(&caller.from, ":0", "127.0.1.1,127.0.1.2")},
+      {"--at", "LIST", "", "Where calls arrive: 127.0.2.1:5060,127.0.2.2:5060.", false,
+       AddressesInto(&o->callees, "", "127.0.2.1:5060,127.0.2.2:5060")},
+      {"--number", "NUMBER", caller.number, "The number that is called.", false,
+       TextInto(&caller.number)},
+      {"--certificate", "FILE", "", "PEM: certificates and key of the called side; needed for tls.",
+       false, TextInto(&caller.wire.certificate)},
+      {"--trust", "FILE", "", "PEM: roots that the callers trust; without it, everybody.", false,
+       TextInto(&caller.wire.trust)},
+      {"--tls-name", "NAME", "", "What the certificate behind --to must carry.", false,
+       TextInto(&caller.wire.tls_name)},
+  };
+}
+
+// How many calls, and how long.
+std::vector<OptionRow> LoadRows(Options* o) {
+  CallerOptions& caller = o->caller;
+  return {
+      {"--connections", "N", absl::StrCat(caller.connections),
+       "Of the callers, spread over their addresses; sockets for udp.", false,
+       NumberInto(&caller.connections, 1, kConnectionsMax)},
+      {"--rate", "N", absl::StrCat(caller.rate), "Calls/s.", false,
+       RealInto(&caller.rate, 0.001, 100'000)},
+      {"--ramp", "SECONDS", absl::StrCat(caller.ramp_s),
+       "From nothing to that rate; latencies count after it.", false,
+       RealInto(&caller.ramp_s, 0, kDayS)},
+      {"--seconds", "SECONDS", absl::StrCat(o->seconds),
+       "How long calls are placed, the ramp included.", false, RealInto(&o->seconds, 0.001, kDayS)},
+      {"--calls", "N", "", "Places so many instead.", false, NumberInto(&o->calls, 1, kCallsMax)},
+      {"--hold-ms", "MILLISECONDS", absl::StrCat(caller.hold_ms), "Length of a call.", false,
+       NumberInto(&caller.hold_ms, 0, kDayMs)},
+      {"--patience-ms", "MILLISECONDS", absl::StrCat(caller.patience_ms),
+       "How long an answer is waited for.", false, NumberInto(&caller.patience_ms, 1, kDayMs)},
+      {"--cpu", "N", "", "Pins the load to this CPU.", false, NumberInto(&o->cpu, 0, kCpuMax)},
+      {"--json", "FILE", "", "Writes the result there as JSON; - is standard output.", false,
+       TextInto(&o->json)},
   };
 }
 
 absl::Status Check(Options* options) {
   CallerOptions& caller = options->caller;
-  if (options->help) return absl::OkStatus();
   if (caller.to.port == 0 || caller.from.empty() || options->callees.empty()) {
-    return absl::InvalidArgumentError("give --to, --from and --at; see --help");
+    return absl::InvalidArgumentError("give --to, --from and --at; `callgen --help` explains them");
   }
-  if (caller.rate <= 0 || caller.connections == 0 || options->seconds <= 0 || caller.ramp_s < 0 ||
-      caller.hold_ms < 0 || caller.patience_ms <= 0) {
-    return absl::InvalidArgumentError(
-        "--rate, --connections, --seconds and --patience-ms must be above 0, times not below");
+  if (caller.wire.protocol == Protocol::kTls && caller.wire.certificate.empty()) {
+    return absl::InvalidArgumentError("--transport tls: give --certificate, too");
   }
-  const bool tls = caller.wire.protocol == Protocol::kTls;
-  if (tls && caller.wire.certificate.empty()) {
-    return absl::InvalidArgumentError("--transport tls needs --certificate");
+  caller.calls = options->calls;
+  if (caller.calls != 0) return absl::OkStatus();
+  if (options->seconds <= caller.ramp_s) {
+    return absl::InvalidArgumentError("--seconds ends within --ramp; give it more than the ramp");
   }
   // The ramp's area is half of what its time would be at the full rate.
-  if (caller.calls == 0) {
-    if (options->seconds <= caller.ramp_s) {
-      return absl::InvalidArgumentError("--seconds ends within --ramp");
-    }
-    caller.calls =
-        static_cast<uint64_t>(caller.rate * (options->seconds - caller.ramp_s / 2) + 0.5);
-  }
-  if (caller.calls == 0) return absl::InvalidArgumentError("--seconds and --rate make no call");
-  return absl::OkStatus();
+  caller.calls = static_cast<uint64_t>(caller.rate * (options->seconds - caller.ramp_s / 2) + 0.5);
+  if (caller.calls != 0) return absl::OkStatus();
+  return absl::InvalidArgumentError("--seconds and --rate make no call; raise one of them");
 }
 
 }  // namespace
 
-absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) {
-  Options options;
-  options.caller.calls = 0;
-  const std::vector<Row> table = Table(&options);
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const Row* row = nullptr;
-    for (const Row& candidate : table) {
-      if (arguments[i] == candidate.name) row = &candidate;
-    }
-    if (row == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(arguments[i], " is no option; see --help"));
-    }
-    std::string value;
-    if (*row->value != '\0') {
-      if (++i == arguments.size()) {
-        return absl::InvalidArgumentError(absl::StrCat(row->name, " needs ", row->value));
-      }
-      value = arguments[i];
-    }
-    if (!row->set(value)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(value, " is no ", row->value, " for ", row->name));
-    }
-  }
-  if (absl::Status checked = Check(&options); !checked.ok()) return checked;
-  return options;
-}
-
-std::string HelpText() {
-  Options options;
-  std::string text =
-      "callgen: SIP calls through what stands between, every one accounted for\n\n"
-      "  callgen --to 127.0.0.1:5060 --from 127.0.1.1 --at 127.0.2.1:5060 --rate 100\n\n";
-  for (const Row& row : Table(&options)) {
-    std::string left = absl::StrCat("  ", row.name, " ", row.value);
-    left.resize(24, ' ');
-    absl::StrAppend(&text, left, row.sentence, "\n");
-  }
-  return text;
+Usage UsageOf(Options* options) {
+  std::vector<OptionRow> rows = PartyRows(options);
+  for (OptionRow& row : LoadRows(options)) rows.push_back(std::move(row));
+  return {.program = "callgen",
+          .summary =
+              "Places SIP calls through what stands between, and accounts for every one:\n"
+              "  callgen --to 127.0.0.1:5060 --from 127.0.1.1 --at 127.0.2.1:5060 --rate 100",
+          .rows = std::move(rows),
+          .check = [options] { return Check(options); }};
 }
 
 }  // namespace bench::callgen

@@ -1,17 +1,12 @@
 // loadgen: RTP through a relay and back, with every packet accounted for.
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "bench/loadgen/calls.h"
 #include "bench/loadgen/options.h"
 #include "bench/loadgen/pump.h"
@@ -65,30 +60,12 @@ void Print(const Measurement& m, double p99_ms_max) {
   std::fflush(stdout);
 }
 
-absl::Status PinTo(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<size_t>(cpu), &set);
-  if (sched_setaffinity(0, sizeof set, &set) == 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, absl::StrCat("pinning to CPU ", cpu));
-}
-
 // One line on the terminal that fills up and goes; the row of the result takes its place.
 void ShowProgress(double part) {
   constexpr size_t kWidth = 40;
   const auto done = static_cast<size_t>(part * static_cast<double>(kWidth));
   const std::string bar = std::string(done, '#') + std::string(kWidth - done, '.');
   std::fprintf(stderr, "\r[%s] %3.0f %%\r", bar.c_str(), 100 * part);
-}
-
-absl::Status WriteJson(const std::string& path, const nlohmann::json& json) {
-  if (path == "-") {
-    std::cout << json.dump(2) << '\n';
-    return absl::OkStatus();
-  }
-  std::ofstream file(path);
-  file << json.dump(2) << '\n';
-  return file.good() ? absl::OkStatus() : absl::UnknownError(absl::StrCat(path, ": not written"));
 }
 
 struct Source {
@@ -134,9 +111,7 @@ absl::StatusOr<std::vector<Measurement>> Measure(const Options& options, Pump* p
 }
 
 absl::Status Run(const Options& options) {
-  if (options.cpu >= 0) {
-    if (absl::Status status = PinTo(options.cpu); !status.ok()) return status;
-  }
+  if (absl::Status status = PinTo(options.cpu); !status.ok()) return status;
   PumpOptions pump_options = options.pump;
   if (isatty(STDERR_FILENO) != 0) pump_options.progress = ShowProgress;
   auto pump = Pump::Open(pump_options);
@@ -164,25 +139,14 @@ absl::Status Run(const Options& options) {
                      {"lost_before", totals.lost}, {"counters", source.relay.Counters()}};
   }
   if (options.json.empty()) return absl::OkStatus();
-  return WriteJson(options.json, json);
+  return WriteResult(options.json, json.dump(2) + "\n");
 }
 
 }  // namespace
 }  // namespace bench::loadgen
 
 int main(int argc, char** argv) {
-  const auto options = bench::loadgen::ParseOptions({argv + 1, argv + argc});
-  if (!options.ok()) {
-    std::cerr << "loadgen: " << options.status().message() << '\n';
-    return 2;
-  }
-  if (options->help) {
-    std::cout << bench::loadgen::HelpText();
-    return 0;
-  }
-  if (absl::Status status = bench::loadgen::Run(*options); !status.ok()) {
-    std::cerr << "loadgen: " << status.message() << '\n';
-    return 1;
-  }
-  return 0;
+  bench::loadgen::Options options;
+  return bench::RunProgram(bench::loadgen::UsageOf(&options), argc, argv,
+                           [&options] { return bench::loadgen::Run(options); });
 }

@@ -1,133 +1,110 @@
 #include "bench/loadgen/options.h"
 
-#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace bench::loadgen {
+
+using relay::NumberInto;
+using relay::OptionRow;
+using relay::SwitchInto;
+using relay::TextInto;
+
 namespace {
 
-struct Row {
-  const char* name;
-  const char* value;  // what stands behind it; empty = a switch
-  const char* sentence;
-  std::function<bool(const std::string&)> set;
-};
+constexpr uint64_t kRateMax = 1'000'000'000;  // packets/s
 
-template <typename Number>
-std::function<bool(const std::string&)> Whole(Number* target) {
-  return [target](const std::string& text) {
-    uint64_t value = 0;
-    if (!absl::SimpleAtoi(text, &value)) return false;
-    *target = static_cast<Number>(value);
-    return static_cast<uint64_t>(*target) == value;
-  };
+absl::Status TakeMode(std::string_view text, CallMedia* media) {
+  const auto named = CallMediaOf(text);
+  if (named.ok()) *media = *named;
+  return named.status();
 }
 
-std::function<bool(const std::string&)> Real(double* target) {
-  return [target](const std::string& text) { return absl::SimpleAtod(text, target); };
-}
-
-std::function<bool(const std::string&)> Text(std::string* target) {
-  return [target](const std::string& text) {
-    *target = text;
-    return !text.empty();
-  };
-}
-
-std::vector<Row> Table(Options* o) {
+// Whose calls, and how packets leave and come back.
+std::vector<OptionRow> RoadRows(Options* o) {
+  FarEnd& far = o->pump.far;
   return {
-      {"--relay", "SOCKET", "program the calls into the relay behind this socket", Text(&o->relay)},
-      {"--streams", "FILE", "use calls opened by others: lines ADDRESS PORT_A PORT_B",
-       Text(&o->list)},
-      {"--far", "ADDRESS", "our own address, that of both far parties", Text(&o->pump.far.address)},
-      {"--port", "N", "our first UDP port, even", Whole(&o->pump.far.port_first)},
-      {"--sockets", "N", "sockets a side", Whole(&o->pump.far.sockets)},
-      {"--device", "NAME", "send and take frames at this network device, past the kernel's sockets",
-       Text(&o->pump.far.device)},
-      {"--eal", "WORDS", "for --device dpdk:DEVICE@MAC-OF-THE-RELAY, like \"--no-huge\"",
-       Text(&o->pump.far.eal)},
-      {"--reflect", "", "what is sent comes back as it is (testpmd macswap); dpdk only",
-       [o](const std::string&) { return o->pump.far.reflect = true; }},
-      {"--mode", "NAME", "plain, transcode (PCMA to PCMU), srtp (RTP to SRTP), srtp-both or gcm",
-       [o](const std::string& text) {
-         const auto media = CallMediaOf(text);
-         if (media.ok()) o->pump.media = *media;
-         return media.ok();
-       }},
-      {"--pace", "N", "packets/s of a stream, instead of 50", Whole(&o->pump.pace)},
-      {"--calls", "N", "calls; each is two streams of 50 packets/s", Whole(&o->calls)},
-      {"--seconds", "S", "length of a measurement", Real(&o->seconds)},
-      {"--warm", "S", "seconds before it that do not count", Real(&o->warm_seconds)},
-      {"--search", "RATE", "look for the highest clean rate, from RATE packets/s upwards",
-       Whole(&o->search_from)},
-      {"--search-to", "RATE", "and no higher than this", Whole(&o->search_to)},
-      {"--p99-ms", "MS", "clean means: nothing lost, and p99 latency below this",
-       Real(&o->p99_ms_max)},
-      {"--cpu", "N", "pin the generator to this CPU", Whole(&o->cpu)},
-      {"--separate-rtcp", "", "legs with an RTCP port of their own instead of rtcp-mux",
-       [o](const std::string&) {
-         o->rtcp_mux = false;
-         return true;
-       }},
-      {"--json", "FILE", "write the result there as JSON; - is standard output", Text(&o->json)},
-      {"--help", "", "print this list", [o](const std::string&) { return o->help = true; }},
+      {"--relay", "SOCKET", "", "Programs the calls into the relay behind this socket.", false,
+       TextInto(&o->relay)},
+      {"--streams", "FILE", "", "Uses calls opened by others: lines ADDRESS PORT_A PORT_B.", false,
+       TextInto(&o->list)},
+      {"--far", "ADDRESS", far.address, "Our own address, that of both far parties.", false,
+       TextInto(&far.address)},
+      {"--port", "N", absl::StrCat(far.port_first), "Our first UDP port, even.", false,
+       NumberInto(&far.port_first, 1, 65535)},
+      {"--sockets", "N", absl::StrCat(far.sockets), "Sockets a side.", false,
+       NumberInto(&far.sockets, 1, 16384)},
+      {"--device", "NAME", "",
+       "Sends and takes frames at this network device, past the kernel's sockets; "
+       "dpdk:DEVICE@MAC-OF-THE-RELAY: at one of DPDK's.",
+       false, TextInto(&far.device)},
+      {"--eal", "WORDS", "", "For --device dpdk:..., words for DPDK's EAL like \"--no-huge\".",
+       false, TextInto(&far.eal)},
+      {"--reflect", "", "", "What is sent comes back as it is (testpmd macswap); dpdk only.", false,
+       SwitchInto(&far.reflect)},
+      {"--separate-rtcp", "", "", "Legs have an RTCP port of their own instead of rtcp-mux.", false,
+       SwitchInto(&o->rtcp_mux, false)},
   };
+}
+
+// What is sent, and what is looked for.
+std::vector<OptionRow> LoadRows(Options* o) {
+  return {
+      {"--mode", "plain|transcode|srtp|srtp-both|gcm", "plain",
+       "transcode: PCMA to PCMU; srtp and gcm: RTP to SRTP.", false,
+       [o](std::string_view text) { return TakeMode(text, &o->pump.media); }},
+      {"--calls", "N", absl::StrCat(o->calls), "Calls; each is two streams of 50 packets/s.", false,
+       NumberInto(&o->calls, 1, 1'000'000)},
+      {"--pace", "N", absl::StrCat(o->pump.pace), "Packets/s of a stream, where not 50.", false,
+       NumberInto(&o->pump.pace, 1, kRateMax)},
+      {"--seconds", "SECONDS", absl::StrCat(o->seconds), "Length of a measurement.", false,
+       RealInto(&o->seconds, 0.001, kDayS)},
+      {"--warm", "SECONDS", absl::StrCat(o->warm_seconds), "Time before it that does not count.",
+       false, RealInto(&o->warm_seconds, 0, kDayS)},
+      {"--search", "RATE", "",
+       "Looks for the highest clean rate, from RATE packets/s upwards; not beside --pace.", false,
+       NumberInto(&o->search_from, 1, kRateMax)},
+      {"--search-to", "RATE", absl::StrCat(o->search_to), "And no higher than this.", false,
+       NumberInto(&o->search_to, 1, kRateMax)},
+      {"--p99-ms", "MILLISECONDS", absl::StrCat(o->p99_ms_max),
+       "Clean means: nothing lost, and p99 latency below this.", false,
+       RealInto(&o->p99_ms_max, 0.001, 60'000)},
+      {"--cpu", "N", "", "Pins the generator to this CPU.", false, NumberInto(&o->cpu, 0, kCpuMax)},
+      {"--json", "FILE", "", "Writes the result there as JSON; - is standard output.", false,
+       TextInto(&o->json)},
+  };
+}
+
+absl::Status Check(const Options& options) {
+  if (options.relay.empty() == options.list.empty()) {
+    return absl::InvalidArgumentError(
+        "give one of --relay and --streams; `loadgen --help` explains them");
+  }
+  if (options.search_from > 0 && options.pump.pace != kPacketsPerSecond) {
+    return absl::InvalidArgumentError(
+        "--search changes the number of calls at their own pace; leave out --pace");
+  }
+  if (!options.pump.media.plain() && (options.search_from > 0 || options.pump.far.reflect)) {
+    return absl::InvalidArgumentError(
+        "--search and --reflect go with --mode plain alone; leave out either");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) {
-  Options options;
-  const std::vector<Row> table = Table(&options);
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const Row* row = nullptr;
-    for (const Row& candidate : table) {
-      if (arguments[i] == candidate.name) row = &candidate;
-    }
-    if (row == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(arguments[i], " is no option; see --help"));
-    }
-    std::string value;
-    if (*row->value != '\0') {
-      if (++i == arguments.size()) {
-        return absl::InvalidArgumentError(absl::StrCat(row->name, " needs ", row->value));
-      }
-      value = arguments[i];
-    }
-    if (!row->set(value)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(value, " is no ", row->value, " for ", row->name));
-    }
-  }
-  if (!options.help && options.relay.empty() == options.list.empty()) {
-    return absl::InvalidArgumentError("give one of --relay and --streams");
-  }
-  if (options.calls == 0 || options.seconds <= 0 || options.pump.far.sockets == 0 ||
-      options.pump.pace == 0) {
-    return absl::InvalidArgumentError("--calls, --seconds, --sockets and --pace must be above 0");
-  }
-  if (options.search_from > 0 && options.pump.pace != kPacketsPerSecond) {
-    return absl::InvalidArgumentError("--search changes the number of calls at their own pace");
-  }
-  if (!options.pump.media.plain() && (options.search_from > 0 || options.pump.far.reflect)) {
-    return absl::InvalidArgumentError("--search and --reflect go with --mode plain alone");
-  }
-  return options;
-}
-
-std::string HelpText() {
-  Options options;
-  std::string text =
-      "loadgen: RTP through a relay and back, every packet accounted for\n\n"
-      "  loadgen --relay /run/tandem/relay.sock --far 192.0.2.2 --calls 100\n\n";
-  for (const Row& row : Table(&options)) {
-    std::string left = absl::StrCat("  ", row.name, " ", row.value);
-    left.resize(24, ' ');
-    absl::StrAppend(&text, left, row.sentence, "\n");
-  }
-  return text;
+Usage UsageOf(Options* options) {
+  std::vector<OptionRow> rows = RoadRows(options);
+  for (OptionRow& row : LoadRows(options)) rows.push_back(std::move(row));
+  return {.program = "loadgen",
+          .summary =
+              "Sends RTP through a relay and back, and accounts for every packet:\n"
+              "  loadgen --relay /run/tandem/relay.sock --far 192.0.2.2 --calls 100",
+          .rows = std::move(rows),
+          .check = [options] { return Check(*options); }};
 }
 
 }  // namespace bench::loadgen

@@ -3,9 +3,8 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
-#include "absl/status/statusor.h"
+#include "bench/command_line.h"
 #include "bench/loadgen/pump.h"
 
 namespace bench::loadgen {
@@ -23,10 +22,9 @@ struct Options {
   int cpu = -1;
   bool rtcp_mux = true;
   std::string json;  // file; "-" = standard output
-  bool help = false;
 };
 
-absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments);
-std::string HelpText();
+// Sets `options`, which must outlive it.
+Usage UsageOf(Options* options);
 
 }  // namespace bench::loadgen

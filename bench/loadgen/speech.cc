@@ -43,7 +43,7 @@ absl::StatusOr<CallMedia> CallMediaOf(std::string_view mode) {
   if (mode == "srtp") return CallMedia{{pcma, cm}};
   if (mode == "srtp-both") return CallMedia{{cm, cm}};
   if (mode == "gcm") return CallMedia{{pcma, gcm}};
-  return absl::InvalidArgumentError("a mode is plain, transcode, srtp, srtp-both or gcm");
+  return absl::InvalidArgumentError("is none of plain, transcode, srtp, srtp-both, gcm");
 }
 
 abi::SrtpKey FarKey(const PartyMedia& media, int side) {

@@ -21,27 +21,19 @@ struct Wishes {
 };
 
 relay::CommandLine Table(Wishes* wishes) {
-  const auto on = [](bool* target) {
-    return [target](std::string_view) {
-      *target = true;
-      return absl::OkStatus();
-    };
-  };
   return relay::CommandLine(
       "relaystat", "Shows the counters and sessions of a running relay, read-only.",
       {{"--socket", "PATH", wishes->socket_path, "The relay's Unix socket.", false,
-        [wishes](std::string_view text) {
-          wishes->socket_path = std::string(text);
-          return absl::OkStatus();
-        }},
+        relay::TextInto(&wishes->socket_path)},
        {"--json", "", "", "Prints JSON; with --watch, one document after the other.", false,
-        on(&wishes->json)},
-       {"--all", "", "", "Shows counters that stand at zero too.", false, on(&wishes->all)},
+        relay::SwitchInto(&wishes->json)},
+       {"--all", "", "", "Shows counters that stand at zero too.", false,
+        relay::SwitchInto(&wishes->all)},
        {"--watch", "SECONDS", "", "Prints again and again, 1 to 3600 seconds apart.", false,
         relay::NumberInto(&wishes->watch_s, 1, 3600)},
-       {"--help", "", "", "Prints this list and ends.", false, on(&wishes->help)},
+       {"--help", "", "", "Prints this list and ends.", false, relay::SwitchInto(&wishes->help)},
        {"--print-options-markdown", "", "", "Prints this list as in docs/options.md and ends.",
-        false, on(&wishes->markdown)}});
+        false, relay::SwitchInto(&wishes->markdown)}});
 }
 
 int Show(const Wishes& wishes) {

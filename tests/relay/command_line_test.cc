@@ -19,10 +19,10 @@ class CommandLineTest : public testing::Test {
             names_.emplace_back(text);
             return absl::OkStatus();
           }},
-         {"--flag", "", "", "A switch.", false, [this](std::string_view) {
-            flag_ = true;
-            return absl::OkStatus();
-          }}});
+         {"--path", "PATH", "", "A path.", false, TextInto(&path_)},
+         {"--kind", "one|two", "", "A kind.", false, OneOf<int>(&kind_, {{"one", 1}, {"two", 2}})},
+         {"--flag", "", "", "A switch.", false, SwitchInto(&flag_)},
+         {"--no-rest", "", "", "A switch off.", false, SwitchInto(&rest_, false)}});
     markdown_ = line.Markdown();
     help_ = line.Help();
     return std::string(line.Parse(arguments).message());
@@ -30,7 +30,9 @@ class CommandLineTest : public testing::Test {
 
   int number_ = 5;
   std::vector<std::string> names_;
-  bool flag_ = false;
+  std::string path_;
+  int kind_ = 0;
+  bool flag_ = false, rest_ = true;
   std::string markdown_, help_;
 };
 
@@ -39,6 +41,16 @@ TEST_F(CommandLineTest, BothSpellingsAndRepetition) {
   EXPECT_EQ(number_, 7);
   EXPECT_EQ(names_, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(flag_);
+}
+
+TEST_F(CommandLineTest, SettersOfTextsNamesAndSwitches) {
+  EXPECT_EQ(Parse({"--path", "--flag", "--kind=two", "--no-rest"}), "");
+  EXPECT_EQ(path_, "--flag");
+  EXPECT_EQ(kind_, 2);
+  EXPECT_FALSE(flag_);
+  EXPECT_FALSE(rest_);
+  EXPECT_EQ(Parse({"--path="}), "tool: argument 1 (--path): '' is empty");
+  EXPECT_EQ(Parse({"--kind", "three"}), "tool: argument 2 (--kind): 'three' is none of one, two");
 }
 
 TEST_F(CommandLineTest, ErrorsSayWhatWhereAndWhatToDo) {

@@ -1,6 +1,12 @@
 // Callers and callees against each other, with nothing between them or with something that loses.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bench/callgen/callee.h"
@@ -8,6 +14,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "sipctl/sip/socket.h"
+#include "sipctl/sip/stream_framing.h"
+#include "sipctl/sip/tcp_listener.h"
 #include "sipctl/sip/udp_listener.h"
 #include "tests/support/certificates.h"
 #include "tests/support/turn_until.h"
@@ -179,6 +188,60 @@ TEST_F(LoadTest, ALostConnectionIsAFailureByName) {
   const Report report = Run(options);
   EXPECT_THAT(report.failures, ElementsAre(Pair("connection lost", options.calls)));
   EXPECT_GE(report.connections_lost, options.connections);
+}
+
+// Answers an INVITE, and is gone before the ACK can be written.
+class Breaking {
+ public:
+  explicit Breaking(sipctl::Loop* loop) : loop_(loop) {
+    listener_ = *sipctl::sip::TcpListener::Open(
+        loop, kCallee, &counters_, [this](sipctl::sip::Socket socket, const SocketAddress&) {
+          const int fd = socket.fd();
+          sockets_.insert_or_assign(fd, std::move(socket));
+          loop_->Watch(fd, EPOLLIN, [this, fd](uint32_t) { AnswerAndReset(fd); });
+        });
+  }
+  ~Breaking() {
+    for (const auto& [fd, socket] : sockets_) loop_->Unwatch(fd);
+  }
+  uint64_t answered() const { return answered_; }
+
+ private:
+  void AnswerAndReset(int fd) {
+    char buffer[65536];
+    const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
+    sipctl::sip::StreamFraming framing;
+    framing.Feed({buffer, static_cast<size_t>(std::max<ssize_t>(size, 0))});
+    std::string_view message;
+    Glance request;
+    if (framing.Next(&message) == sipctl::sip::StreamFraming::Cut::kMessage &&
+        Read(message, &request) && request.method == "INVITE") {
+      const std::string answer = WriteAnswer(request, {.tag = "b"});
+      answered_ += send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) > 0;
+    }
+    loop_->Unwatch(fd);
+    sockets_.at(fd).Reset();
+    sockets_.erase(fd);
+  }
+
+  sipctl::Loop* const loop_;
+  sipctl::sip::TransportCounters counters_;
+  std::unique_ptr<sipctl::sip::TcpListener> listener_;
+  std::map<int, sipctl::sip::Socket> sockets_;
+  uint64_t answered_ = 0;
+};
+
+TEST_F(LoadTest, AConnectionThatBreaksUnderTheAckIsALostOne) {
+  const CallerOptions options = Load(Protocol::kTcp, kCallee);
+  const Breaking breaking(loop_.get());
+  const Report report = Run(options);
+  EXPECT_GT(breaking.answered(), 0u);
+  EXPECT_GT(report.without_trying, 0u);  // those answers were read
+  EXPECT_EQ(report.answered, 0u);
+  EXPECT_EQ(report.open, 0u);
+  EXPECT_EQ(report.setup.count(), 0u);
+  EXPECT_THAT(report.failures, ElementsAre(Pair("connection lost", options.calls)));
+  EXPECT_GE(report.connections_lost, breaking.answered());
 }
 
 TEST(Report, IsJson) {
