@@ -226,7 +226,8 @@ void CallTable::OnResponse(sip::TransactionId id, sip::Message response, const s
              (context_->health != nullptr && context_->health->OnResponse(id, response, origin))) {
     // Nobody's call.
   } else if (response.method == sip::Method::kInvite && response.status / 100 == 2) {
-    HangUpStray(context_, id, response, flow);
+    const std::optional<size_t> trunk = SourceOf(flow);
+    HangUpStray(context_, id, response, flow, trunk ? context_->credentials_of(*trunk) : nullptr);
   }
   Collect();
 }

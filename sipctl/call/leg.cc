@@ -9,6 +9,9 @@ namespace sipctl::call {
 
 namespace {
 
+// Above the CSeq of whatever was sent in an early dialog that is forgotten: each PRACK took one.
+constexpr uint32_t kStrayCSeqStep = 1000;
+
 // What a response to it needs, and nothing more: a call may ring for minutes.
 sip::Message Skeleton(const sip::Message& request) {
   sip::Message slim;
@@ -340,7 +343,7 @@ void Leg::SendWaitingBye() {
 }
 
 void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message& response,
-                 const sip::Flow& flow) {
+                 const sip::Flow& flow, std::shared_ptr<const sip::Credentials> credentials) {
   // Of our INVITE the response repeats all that the new dialog needs, but our Contact.
   sip::Message request;
   request.method = sip::Method::kInvite;
@@ -352,8 +355,10 @@ void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message
   auto dialog = sip::Dialog::FromResponse(request, response, flow);
   if (!dialog.ok()) return;
   context->transactions->Acknowledge(invite, dialog->MakeAck(response.cseq.number), flow);
-  context->transactions->Send(
-      MakeBye(*context, &*dialog, "SIP;cause=487;text=\"nobody waits for this answer\""), flow);
+  dialog->local_cseq += kStrayCSeqStep;
+  SendBye(context,
+          MakeBye(*context, &*dialog, "SIP;cause=487;text=\"nobody waits for this answer\""), flow,
+          std::move(credentials), {});
 }
 
 }  // namespace sipctl::call

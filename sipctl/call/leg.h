@@ -206,9 +206,9 @@ class Leg {
 };
 
 // Acknowledges a 2xx that no call waits for (a second fork, an answer that crossed our CANCEL) and
-// hangs that dialog up.
+// hangs that dialog up. With `credentials`, of the trunk that was called, it may ask who we are.
 void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message& response,
-                 const sip::Flow& flow);
+                 const sip::Flow& flow, std::shared_ptr<const sip::Credentials> credentials);
 
 // Sends a BYE; with `credentials` the trunk may ask who we are, even after the call is forgotten.
 void SendBye(Context* context, sip::Message bye, const sip::Flow& flow,

@@ -1,6 +1,7 @@
 #include "tests/support/sip_network.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -52,6 +53,34 @@ bool SipHost::IsOpen(const Flow& flow) const {
   return flow.protocol == Protocol::kUdp || network_->connections_.contains(flow.connection);
 }
 
+Timers* SipHost::timers() {
+  return clock_ == nullptr ? network_->timers() : clock_.get();
+}
+
+void SipHost::KeepOwnClock() {
+  clock_ = std::make_unique<Timers>(network_->now_);
+}
+
+void SipHost::Pause(bool keeps_datagrams) {
+  assert(clock_ != nullptr);
+  paused_ = true;
+  keeps_datagrams_ = keeps_datagrams;
+}
+
+void SipHost::Resume() {
+  paused_ = false;
+  clock_->Advance(network_->now_);
+  for (const auto& happened : std::exchange(waiting_, {})) happened();
+}
+
+void SipHost::Tell(std::function<void()> happened) {
+  if (paused_) {
+    waiting_.push_back(std::move(happened));
+  } else {
+    happened();
+  }
+}
+
 SipNetwork::SipNetwork(uint64_t seed, const SipWeather& weather)
     : timers_(0), dice_(seed), weather_(weather) {}
 
@@ -72,6 +101,10 @@ TimeMs SipNetwork::Delay() {
   return weather_.delay_ms_min + static_cast<TimeMs>(dice_.Below(spread));
 }
 
+void SipNetwork::After(TimeMs delay, std::function<void()> happen) {
+  timers_.After(now_ + delay - timers_.now(), std::move(happen));
+}
+
 absl::StatusOr<Flow> SipNetwork::SendDatagram(SipHost* from, const Flow& flow,
                                               std::string_view bytes) {
   if (drop && drop(*from, bytes)) {
@@ -88,7 +121,13 @@ absl::StatusOr<Flow> SipNetwork::SendDatagram(SipHost* from, const Flow& flow,
                                                                  : 1;
   if (copies == 0 || to == nullptr) ++lost_;
   for (int i = 0; to != nullptr && i < copies; ++i) {
-    timers_.After(Delay(), [this, to, seen, text = std::string(bytes)] { Arrive(to, seen, text); });
+    After(Delay(), [this, to, seen, text = std::string(bytes)] {
+      if (to->paused_ && !to->keeps_datagrams_) {
+        ++lost_;
+      } else {
+        to->Tell([this, to, seen, text] { Arrive(to, seen, text); });
+      }
+    });
   }
   return flow;
 }
@@ -109,10 +148,11 @@ absl::StatusOr<Flow> SipNetwork::SendStream(SipHost* from, const Flow& flow,
     if (to == nullptr || !to->up_) {
       Flow refused = flow;
       refused.connection = id;
-      timers_.After(Delay(), [from, refused] {
-        if (from->user_ != nullptr) {
+      After(Delay(), [from, refused] {
+        from->Tell([from, refused] {
+          if (from->user_ == nullptr) return;
           from->user_->OnFlowBroken(refused, absl::UnavailableError("refused"));
-        }
+        });
       });
       return refused;
     }
@@ -129,20 +169,20 @@ absl::StatusOr<Flow> SipNetwork::SendStream(SipHost* from, const Flow& flow,
   const Flow used = FlowAt(id, connection, end);
   if (dice_.Below(1000) < weather_.break_per_mille || (drop && drop(*from, bytes))) {
     ++lost_;
-    timers_.After(Delay(), [this, id] { Break(id); });
+    After(Delay(), [this, id] { Break(id); });
     return used;
   }
   SipHost* to = connection.ends[1 - end];
-  const TimeMs at = std::max(timers_.now() + Delay(), connection.free_at[end]);
+  const TimeMs at = std::max(now_ + Delay(), connection.free_at[end]);
   connection.free_at[end] = at;
-  timers_.After(at - timers_.now(), [this, to, id, end, text = std::string(bytes)] {
+  After(at - now_, [this, to, id, end, text = std::string(bytes)] {
     const auto alive = connections_.find(id);
     if (alive == connections_.end()) {  // broke on the way
       ++lost_;
       return;
     }
     const Flow seen = FlowAt(id, alive->second, 1 - end);
-    Arrive(to, seen, text);
+    to->Tell([this, to, seen, text] { Arrive(to, seen, text); });
     if (dice_.Below(1000) < weather_.idle_break_per_mille) Break(id);
   });
   return used;
@@ -153,7 +193,7 @@ void SipNetwork::Arrive(SipHost* to, const Flow& flow, const std::string& bytes)
     ++lost_;
     return;
   }
-  digest_ = SipHash({digest_, static_cast<uint64_t>(timers_.now())}, bytes);
+  digest_ = SipHash({digest_, static_cast<uint64_t>(now_)}, bytes);
   ParseFailure failure;
   std::optional<Message> message = Parse(bytes, &failure);
   if (!message) {
@@ -172,8 +212,11 @@ void SipNetwork::Break(uint64_t id) {
   connections_.erase(found);
   for (int end = 0; end < 2; ++end) {
     SipHost* host = connection.ends[end];
-    if (host->user_ == nullptr || !host->up_) continue;
-    host->user_->OnFlowBroken(FlowAt(id, connection, end), absl::UnavailableError("reset"));
+    const Flow flow = FlowAt(id, connection, end);
+    host->Tell([host, flow] {
+      if (host->user_ == nullptr || !host->up_) return;
+      host->user_->OnFlowBroken(flow, absl::UnavailableError("reset"));
+    });
   }
 }
 
@@ -181,14 +224,37 @@ void SipNetwork::BreakAllConnections() {
   while (!connections_.empty()) Break(connections_.begin()->first);
 }
 
-void SipNetwork::Run(TimeMs span) {
-  const TimeMs until = timers_.now() + span;
-  while (true) {
-    const std::optional<TimeMs> next = timers_.Next();
-    if (!next || *next > until) break;
-    timers_.Advance(std::max(*next, timers_.now()));
+std::optional<TimeMs> SipNetwork::Next() const {
+  std::optional<TimeMs> next = timers_.Next();
+  for (const auto& host : hosts_) {
+    if (host->clock_ == nullptr || host->paused_) continue;
+    const std::optional<TimeMs> due = host->clock_->Next();
+    if (due && (!next || *due < *next)) next = due;
   }
-  timers_.Advance(until);
+  return next;
+}
+
+// A clock that has not made the step yet is 1 ms behind at most: what it is asked for by another
+// one is never late.
+void SipNetwork::Step(TimeMs to) {
+  for (const TimeMs time : {to - 1, to}) {
+    if (time < now_) continue;
+    now_ = time;
+    for (const auto& host : hosts_) {
+      if (host->clock_ != nullptr && !host->paused_) host->clock_->Advance(time);
+    }
+    timers_.Advance(time);
+  }
+}
+
+void SipNetwork::Run(TimeMs span) {
+  const TimeMs until = now_ + span;
+  while (true) {
+    const std::optional<TimeMs> next = Next();
+    if (!next || *next > until) break;
+    Step(std::max(*next, now_));
+  }
+  Step(until);
 }
 
 }  // namespace sipctl::sip

@@ -66,9 +66,27 @@ class SipHost : public Transport {
   // A host that is down neither hears nor answers; connections to it are refused.
   void set_up(bool up) { up_ = up; }
 
+  // What runs on this host waits by these: the network's, unless it has a clock of its own.
+  Timers* timers();
+  // Before anything is waited for.
+  void KeepOwnClock();
+  // The host stands still while the world goes on, as a paused machine does: its timers do not
+  // fire, what happens to its connections waits for it, and so do datagrams, when `keeps_datagrams`
+  // (a paused process has a socket buffer), or they are lost. For a host with a clock of its own.
+  void Pause(bool keeps_datagrams);
+  // And finds that time has jumped: first what is due by its clock, then what has waited.
+  void Resume();
+
  private:
   friend class SipNetwork;
+  // Now, or when the host goes on.
+  void Tell(std::function<void()> happened);
+
   SipNetwork* network_;
+  std::unique_ptr<Timers> clock_;  // null: the network's
+  bool paused_ = false;
+  bool keeps_datagrams_ = false;
+  std::vector<std::function<void()>> waiting_;
   SocketAddress address_;
   Advertised advertised_[2];
   TransportUser* user_ = nullptr;
@@ -116,10 +134,14 @@ class SipNetwork {
   void Arrive(SipHost* to, const Flow& flow, const std::string& bytes);
   void Break(uint64_t connection);
   TimeMs Delay();
+  void After(TimeMs delay, std::function<void()> happen);
+  std::optional<TimeMs> Next() const;
+  void Step(TimeMs to);
   SipHost* Find(const SocketAddress& address);
   Flow FlowAt(uint64_t id, const Connection& connection, int end) const;
 
   Timers timers_;
+  TimeMs now_ = 0;  // ahead of the clocks that have not made this step yet
   Dice dice_;
   SipWeather weather_;
   std::vector<std::unique_ptr<SipHost>> hosts_;

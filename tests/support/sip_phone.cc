@@ -8,16 +8,11 @@
 namespace sipctl::sip {
 namespace {
 
+constexpr TimeMs kLongMs = 100 * kSecondMs;  // two refreshes of a session of 90 s
+constexpr TimeMs kNonceMs = 40 * kSecondMs;  // shorter than long calls are: some are stale
+
 Protocol ProtocolOf(const Dialog& dialog) {
   return dialog.flow.protocol;
-}
-
-// The direction that answers an offer; an offer of our own where there is none.
-std::string Mirrored(const std::string& offer) {
-  if (offer.find("a=inactive") != std::string::npos) return "inactive";
-  if (offer.find("a=sendonly") != std::string::npos) return "recvonly";
-  if (offer.find("a=recvonly") != std::string::npos) return "sendonly";
-  return "sendrecv";
 }
 
 // 10.0.0.<number>
@@ -31,7 +26,11 @@ uint8_t NumberOf(const Uri& uri) {
 }  // namespace
 
 SipPhone::SipPhone(SipNetwork* network, SipHost* host, uint8_t number, const SipHabits& habits)
-    : network_(network), host_(host), number_(number), habits_(habits) {
+    : network_(network),
+      host_(host),
+      number_(number),
+      habits_(habits),
+      digest_({.key = {number}, .nonce_ms = kNonceMs}) {
   Restart();
 }
 
@@ -63,6 +62,12 @@ void SipPhone::After(TimeMs delay, const std::string& call_id, void (SipPhone::*
     Call* call = Find(call_id);
     if (life == life_ && call != nullptr && !call->ended) (this->*act)(*call);
   });
+}
+
+void SipPhone::End(Call& call) {
+  if (call.ended) return;
+  call.ended = true;
+  call.ended_at = network_->timers()->now();
 }
 
 NameAddr SipPhone::Contact(Protocol protocol) const {
@@ -111,6 +116,10 @@ void SipPhone::Place(uint8_t to, Protocol protocol, const std::string& number) {
   if (!delayed) AddSdp(&invite, "sendrecv");
   Call& call = calls_[call_id];
   call.caller = true;
+  call.number = number;
+  if (network_->dice()->Percent(habits_.reliable_percent)) invite.require.emplace_back("100rel");
+  Dress(call, &invite);
+  AskForSession(call, &invite);
   call.forks = std::make_unique<Forks>(invite);
   call.invite.body = delayed ? "" : "offer";
   call.transaction = layer_->Send(invite, SipHost::To(to, protocol));
@@ -126,11 +135,13 @@ void SipPhone::GiveUp(Call& call) {
 }
 
 void SipPhone::OnRequest(TransactionId id, Message request, const Flow& flow) {
+  if (!LetsIn(id, request, flow)) return;
   if (request.method == Method::kInvite && request.to.tag().empty()) {
     return OnInvite(id, std::move(request), flow);
   }
   Call* call = Find(request.call_id);
   if (call == nullptr || !call->dialog) return layer_->Respond(id, MakeResponse(request, 481));
+  if (request.method == Method::kPrack) return OnPrack(*call, id, request);
   switch (call->dialog->AcceptRequest(request, flow)) {
     case DialogVerdict::kMismatch:
       return layer_->Respond(id, MakeResponse(request, 481));
@@ -140,6 +151,7 @@ void SipPhone::OnRequest(TransactionId id, Message request, const Flow& flow) {
       break;
   }
   if (request.method == Method::kInvite) return OnReinvite(*call, id, request);
+  if (request.method == Method::kUpdate) return OnUpdate(*call, id, request);
   layer_->Respond(id, MakeResponse(request, 200));
   if (request.method != Method::kBye) return;
   // 15.1.2: requests that are still open are answered with 487.
@@ -147,12 +159,23 @@ void SipPhone::OnRequest(TransactionId id, Message request, const Flow& flow) {
     call->status = 487;
     layer_->Respond(call->transaction, MakeResponse(call->invite, 487));
   }
-  call->ended = true;
+  End(*call);
 }
 
 void SipPhone::OnInvite(TransactionId id, Message request, const Flow& flow) {
   const std::string call_id = request.call_id;
+  if (network_->dice()->Percent(habits_.unavailable_percent)) {
+    return layer_->Respond(id, MakeResponse(request, 503));
+  }
+  // Sent again when its transaction was over: by one who stood still, and meets his timers now.
+  if (calls_.contains(call_id)) return layer_->Respond(id, MakeResponse(request, 482));
   Call& call = calls_[call_id];
+  call.number = request.request_uri.user;
+  call.asks = asks_[call_id];
+  call.reliable = network_->dice()->Percent(habits_.reliable_percent);
+  call.by_update = network_->dice()->Percent(habits_.update_percent);
+  if (network_->dice()->Percent(habits_.timer_percent)) call.session.interval_s = kMinSeDefaultS;
+  call.asked = SessionTermsOf(request);
   call.transaction = id;
   transactions_[id] = call_id;
   call.offered = !request.body.empty();
@@ -161,7 +184,7 @@ void SipPhone::OnInvite(TransactionId id, Message request, const Flow& flow) {
   call.invite = std::move(request);
   if (!dialog.ok()) {
     call.status = 400;
-    call.ended = true;
+    End(call);
     return layer_->Respond(id, MakeResponse(call.invite, 400));
   }
   call.dialog = *std::move(dialog);
@@ -181,21 +204,29 @@ void SipPhone::Ring(Call& call) {
     AddSdp(&response, "sendrecv");
   }
   response.contact.push_back(call.dialog->local_contact);
+  Dress(call, &response);
+  if (call.reliable) return RingReliably(call, std::move(response));
   layer_->Respond(call.transaction, std::move(response));
 }
 
 void SipPhone::Answer(Call& call) {
   if (call.status != 0) return;
+  if (call.rings_unheard != 0) {  // RFC 3262 section 3
+    return After(100, call.invite.call_id, &SipPhone::Answer);
+  }
   const bool busy = network_->dice()->Percent(habits_.busy_percent);
   call.status = busy ? 486 : 200;
   Message response = MakeResponse(call.invite, call.status);
   if (busy) {
-    call.ended = true;
+    End(call);
   } else {
     call.answered = true;
     call.dialog->Confirm();
     response.contact.push_back(call.dialog->local_contact);
-    AddSdp(&response, "sendrecv");
+    Dress(call, &response);
+    AgreeOnSession(call, call.asked, &response);
+    const bool answered = call.answer_in_ring && network_->dice()->Percent(50);
+    if (!answered) AddSdp(&response, "sendrecv");
   }
   layer_->Respond(call.transaction, std::move(response));
 }
@@ -206,7 +237,7 @@ void SipPhone::OnCancel(TransactionId invite, Message) {
   if (call == nullptr || call->transaction != invite || call->status != 0) return;
   call->cancelled = true;
   call->status = 487;
-  call->ended = true;
+  End(*call);
   layer_->Respond(invite, MakeResponse(call->invite, 487));
 }
 
@@ -219,12 +250,16 @@ void SipPhone::OnAck(TransactionId invite, Message, const Flow&) {
 }
 
 void SipPhone::PlanTalk(Call& call, const std::string& call_id) {
-  (void)call;
+  call.talked = true;
   if (network_->dice()->Percent(habits_.reinvite_percent)) {
-    After(Until(habits_.hold_ms_max / 4), call_id, &SipPhone::Reinvite);
+    After(Until(habits_.hold_ms_max / 4), call_id,
+          call.by_update ? &SipPhone::Update : &SipPhone::Reinvite);
   }
-  // Both will hang up; the first one does it, at times both at once.
-  After(1 + Until(habits_.hold_ms_max), call_id, &SipPhone::HangUp);
+  // Both will hang up; the first one does it, at times both at once. A call is long by its number,
+  // or one side would cut short what the other one has planned.
+  const bool lasts =
+      !call.number.empty() && SipHash({1, 2}, call.number) % 100 < habits_.long_percent;
+  After((lasts ? kLongMs : 1) + Until(habits_.hold_ms_max), call_id, &SipPhone::HangUp);
 }
 
 void SipPhone::HangUp(Call& call) {
@@ -239,7 +274,9 @@ void SipPhone::Bye(Dialog* dialog) {
 }
 
 void SipPhone::Reinvite(Call& call) {
-  if (call.bye_sent || call.reinvite_out != 0 || call.reinvite_in != 0) return;
+  if (call.bye_sent || call.reinvite_out != 0 || call.reinvite_in != 0 || call.update_out != 0) {
+    return;
+  }
   Message request = call.dialog->MakeRequest(Method::kInvite);
   call.reinvite_delayed = false;
   if (habits_.speaks_sdp) {
@@ -247,13 +284,16 @@ void SipPhone::Reinvite(Call& call) {
     call.reinvite_delayed = network_->dice()->Percent(habits_.delayed_offer_percent);
     if (!call.reinvite_delayed) AddSdp(&request, kDirections[network_->dice()->Below(4)]);
   }
+  Dress(call, &request);
+  AskForSession(call, &request);
   call.reinvite_out = layer_->Send(std::move(request), FlowOf(*call.dialog));
   transactions_[call.reinvite_out] = call.dialog->call_id;
 }
 
 void SipPhone::OnReinvite(Call& call, TransactionId id, const Message& request) {
   transactions_[id] = request.call_id;
-  if (call.reinvite_out != 0) {  // RFC 3261 section 14.2
+  if (call.reinvite_out != 0 ||
+      (call.update_out != 0 && call.update_offers)) {  // RFC 3261 section 14.2
     ++call.glares;
     return layer_->Respond(id, MakeResponse(request, 491));
   }
@@ -268,6 +308,8 @@ void SipPhone::OnReinvite(Call& call, TransactionId id, const Message& request) 
     if (!later->ended) {
       response.contact.push_back(later->dialog->local_contact);
       if (habits_.speaks_sdp) AddSdp(&response, Mirrored(request.body));
+      Dress(*later, &response);
+      AgreeOnSession(*later, SessionTermsOf(request), &response);
     }
     layer_->Respond(id, std::move(response));
   });
@@ -278,7 +320,9 @@ void SipPhone::OnResponse(TransactionId id, Message response, const Flow& flow, 
   Call* call = FindByTransaction(id, &call_id);
   if (call == nullptr) return;
   if (response.cseq.method == Method::kBye) {
-    if (response.status >= 200) call->ended = true;
+    if (response.status >= 200) End(*call);
+  } else if (response.cseq.method != Method::kInvite) {
+    OnAside(*call, id, response);
   } else if (id == call->transaction) {
     OnInviteResponse(*call, id, response, flow);
   } else {
@@ -290,14 +334,16 @@ void SipPhone::OnInviteResponse(Call& call, TransactionId id, const Message& res
                                 const Flow& flow) {
   if (response.status >= 300) {
     call.status = response.status;
-    call.ended = true;
+    End(call);
     return;
   }
   const Forks::Update update = call.forks->OnResponse(response, flow);
-  if (response.status < 200 || update.dialog == nullptr) return;
+  if (update.dialog == nullptr) return;
+  if (response.status < 200) return OnProvisional(call, response, update.dialog);
   call.status = 200;
   call.answered = true;
   call.dialog = *update.dialog;
+  if (call.session.interval_s != 0) StartTimer(call, AgreeAsClient(SessionTermsOf(response)));
   const std::string call_id = response.call_id;
   network_->timers()->After(Until(habits_.ack_delay_ms_max),
                             [this, call_id, id, cseq = response.cseq.number,
@@ -333,12 +379,15 @@ void SipPhone::OnReinviteResponse(Call& call, TransactionId id, const Message& r
   if (response.status < 300) {
     call.dialog->AcceptResponse(response, call.dialog->flow);
     ++call.reinvites;
+    if (call.session.interval_s != 0) StartTimer(call, AgreeAsClient(SessionTermsOf(response)));
     Acknowledge(response.call_id, id, response.cseq.number, {}, FlowOf(*call.dialog));
   } else if (response.status == 491 && !call.ended) {
     ++call.glares;
     After(call.caller ? 2100 + Until(1900) : Until(2000), response.call_id, &SipPhone::Reinvite);
   } else if (response.status == 481 || response.status == 408) {
     HangUp(call);  // 12.2.1.2
+  } else if (call.timer && call.timer->ours) {
+    After(2000, response.call_id, &SipPhone::Refresh);
   }
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "sipctl/sip/dialog.h"
+#include "sipctl/sip/digest_server.h"
+#include "sipctl/sip/session_timer.h"
 #include "sipctl/sip/transaction.h"
 #include "tests/support/sip_network.h"
 
@@ -28,6 +30,17 @@ struct SipHabits {
   uint32_t delayed_offer_percent = 20;  // of INVITEs, first ones and later ones
   uint32_t early_media_percent = 50;    // of those that ring: a 183 with the answer
   uint32_t fork_percent = 20;           // of those: another telephone answers than rang
+  // 18x that must be acknowledged: required as caller, sent as callee whether asked for or not.
+  uint32_t reliable_percent = 0;
+  // Offers in a dialog, and refreshes, go by UPDATE, and it is allowed.
+  uint32_t update_percent = 0;
+  // Of calls to it: who calls has to log in, as `user`, in `realm`, with `password`.
+  uint32_t challenge_percent = 0;
+  std::string user = "tandem", password = "secret", realm = "phone";
+  // Calls that ask for a session of 90 s, and of all calls those that last long enough for it.
+  uint32_t timer_percent = 0;
+  uint32_t long_percent = 0;
+  uint32_t unavailable_percent = 0;  // of calls to it: 503
 };
 
 class SipPhone : public TransactionUser {
@@ -39,11 +52,18 @@ class SipPhone : public TransactionUser {
     bool cancelled = false;
     bool ended = false;
     bool no_ack = false;
+    bool expired = false;  // the session was not refreshed
+    bool talked = false;   // confirmed, and not ended at once
+    TimeMs ended_at = 0;
+    std::string number;    // that was called
     bool offered = false;  // their INVITE had an offer
     std::string fork;      // the To tag of the telephone that rang, if not ours
     int status = 0;        // the final one of the first INVITE
     int reinvites = 0;
     int glares = 0;
+    int pracks = 0;     // of ours that were answered 2xx
+    int updates = 0;    // the same
+    int refreshes = 0;  // by us
 
     std::optional<Dialog> dialog;
     std::unique_ptr<Forks> forks;
@@ -53,6 +73,19 @@ class SipPhone : public TransactionUser {
     TransactionId reinvite_in = 0;   // pending
     bool reinvite_delayed = false;   // ours has no offer: its ACK brings the answer
     bool bye_sent = false;
+
+    bool asks = false;             // each request is challenged
+    bool reliable = false;         // our 18x
+    bool by_update = false;        // offers and refreshes of ours
+    uint32_t rings_unheard = 0;    // RSeq of the 18x that waits for its PRACK; 0 = none
+    bool answer_in_ring = false;   // it was there: the 2xx needs none
+    bool answered_early = false;   // a reliable 18x brought theirs
+    TransactionId update_out = 0;  // pending
+    bool update_offers = false;    // it has an offer
+    SessionPolicy session{.interval_s = 0, .min_s = kMinSeDefaultS};
+    SessionTerms asked;  // of their INVITE
+    std::optional<SessionTimer> timer;
+    int timer_round = 0;
   };
 
   SipPhone(SipNetwork* network, SipHost* host, uint8_t number, const SipHabits& habits);
@@ -63,6 +96,9 @@ class SipPhone : public TransactionUser {
   void Restart();
 
   const std::map<std::string, Call>& calls() const { return calls_; }
+  int challenges() const { return challenges_; }  // sent
+  int logins() const { return logins_; }          // answers that were right
+  int wrong_logins() const { return wrong_logins_; }
   TransactionLayer& layer() { return *layer_; }
 
   void OnRequest(TransactionId id, Message request, const Flow& flow) override;
@@ -93,6 +129,25 @@ class SipPhone : public TransactionUser {
   void HangUp(Call& call);
   void Reinvite(Call& call);
   void PlanTalk(Call& call, const std::string& call_id);
+  void End(Call& call);
+
+  // sip_phone_session.cc
+  static std::string Mirrored(const std::string& offer);
+  bool LetsIn(TransactionId id, const Message& request, const Flow& flow);
+  void OnProvisional(Call& call, const Message& response, Dialog* dialog);
+  void OnPrack(Call& call, TransactionId id, const Message& request);
+  void OnUpdate(Call& call, TransactionId id, const Message& request);
+  void OnAside(Call& call, TransactionId id, const Message& response);
+  void RingReliably(Call& call, Message response);
+  void RepeatRing(const std::string& call_id, const Message& response, TimeMs interval);
+  void Update(Call& call);
+  void SendUpdate(Call& call, Dialog* dialog, bool offers);
+  void Dress(Call& call, Message* message) const;
+  void AskForSession(Call& call, Message* request);
+  void AgreeOnSession(Call& call, const SessionTerms& asked, Message* response);
+  void StartTimer(Call& call, const std::optional<SessionTimer>& timer);
+  void Refresh(Call& call);
+  void Expire(Call& call);
   Flow FlowOf(const Dialog& dialog) const;
   NameAddr Contact(Protocol protocol) const;
   void Bye(Dialog* dialog);
@@ -104,6 +159,9 @@ class SipPhone : public TransactionUser {
   int life_ = 0;
   int next_call_ = 0;
   int next_sdp_ = 0;
+  DigestServer digest_;
+  std::map<std::string, bool> asks_;  // by Call-ID, from the first INVITE on
+  int challenges_ = 0, logins_ = 0, wrong_logins_ = 0;
   std::unique_ptr<TransactionLayer> layer_;
   std::map<std::string, Call> calls_;
   std::map<TransactionId, std::string>

@@ -419,5 +419,30 @@ TEST_F(CallSessionTest, AReliableAnswerOfTheFarSideCounts) {
   HangUp();
 }
 
+// The simulation found it: the PRACK had taken the number that the BYE came with, so it got 500.
+TEST_F(CallSessionTest, AStrayAnswerIsHungUpAboveThePrack) {
+  world_.pbx.early_dialogs = true;
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  world_.pbx.Respond(183, World::PbxSdp(), {}, [](Message* response) {
+    response->require.emplace_back("100rel");
+    response->rseq = 7;
+  });
+  world_.Run(100);
+  ASSERT_EQ(world_.pbx.Count(Method::kPrack), 1u);
+  world_.network.drop = [](const sip::SipHost&, std::string_view bytes) {
+    return bytes.starts_with("CANCEL ") && bytes.find("@10.0.0.3") != bytes.npos;
+  };
+  world_.carrier.Cancel();
+  world_.Run(50);
+  world_.network.drop = nullptr;
+  world_.pbx.Respond(200, World::PbxSdp());
+  world_.Run(100);
+  ASSERT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  EXPECT_GT(world_.pbx.Got(Method::kBye)->cseq.number, world_.pbx.Got(Method::kPrack)->cseq.number);
+  world_.Run(40'000);
+  world_.ExpectNothingLeft();
+}
+
 }  // namespace
 }  // namespace sipctl::call

@@ -66,30 +66,40 @@ std::shared_ptr<trunk::Config> MakeConfig(const WorldOptions& options) {
   to_carrier.add = "+";
   config->routes = {to_pbx, to_carrier};
   if (options.pbx_logs_in) LogsIn(config.get(), 1, "pbx1");
+  if (options.two_pbxs) {
+    trunk::Trunk& pbx = config->trunks[1];
+    pbx.destinations.push_back(pbx.destinations[0]);
+    pbx.destinations[1].host = "10.0.0.4";
+    pbx.sources.push_back({.address = Ip("10.0.0.4"), .prefix_length = 128});
+  }
+  if (options.logs_in_at_carrier) {
+    config->trunks[0].login.emplace();
+    config->trunks[0].login->user = "tandem";
+    config->trunks[0].login->realm = "phone";
+  }
   return config;
 }
 
-sip::SipHost* AddHosts(sip::SipNetwork* network, int number) {
-  while (number > 0) {
-    network->AddHost();
-    --number;
-  }
-  return network->host(1);
+// sipctl, the carrier, the PBX and another one: the relay is on the machine of the first.
+Timers* AddHosts(sip::SipNetwork* network) {
+  for (int i = 0; i < 4; ++i) network->AddHost();
+  network->host(1)->KeepOwnClock();
+  return network->host(1)->timers();
 }
 
 }  // namespace
 
 Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
                  std::shared_ptr<const trunk::Config> config, int life)
-    : resolver(network->timers()),
-      locator(network->timers(), &resolver, &context.tokens,
+    : resolver(network->host(1)->timers()),
+      locator(network->host(1)->timers(), &resolver, &context.tokens,
               [this](std::string_view sentence) { notes.OnNotice(sentence); }),
-      destinations(*config, network->timers(), &locator, &context.tokens),
+      destinations(*config, network->host(1)->timers(), &locator, &context.tokens),
       limits(*config, 0),
       acl(*config),
       router(config),
       host_(network->host(1)) {
-  context.timers = network->timers();
+  context.timers = host_->timers();
   context.transport = host_;
   context.journal = &journal;
   context.limits = &limits;
@@ -103,7 +113,7 @@ Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
   table = std::make_unique<CallTable>(&context, &acl, &router);
   sip::TransactionOptions options;
   options.key = {.low = key.low, .high = 6};
-  layer = std::make_unique<sip::TransactionLayer>(network->timers(), host_, table.get(), options);
+  layer = std::make_unique<sip::TransactionLayer>(host_->timers(), host_, table.get(), options);
   context.transactions = layer.get();
   context.registrar = &registrar;
   Accounts accounts;
@@ -113,6 +123,13 @@ Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
     }
   }
   context.accounts = std::make_shared<const Accounts>(std::move(accounts));
+  for (const trunk::Trunk& trunk : config->trunks) {
+    context.credentials.push_back(
+        trunk.login
+            ? std::make_shared<const sip::Credentials>(sip::Credentials{
+                  .user = trunk.login->user, .password = "secret", .realm = trunk.login->realm})
+            : nullptr);
+  }
   DoorkeeperOptions door;
   door.digest.key.fill(static_cast<uint8_t>(life + 1));
   doorkeeper = std::make_unique<Doorkeeper>(&context, host_, std::move(door));
@@ -122,7 +139,7 @@ Process::Process(sip::SipNetwork* network, support::FakeRelay* fake_relay,
   client.journal_bytes = static_cast<uint32_t>(media::JournalBytes(2000));
   client.first_session = 1 + static_cast<uint64_t>(life) * 1'000'000;
   client.network_sets = context.media.sets;
-  relay = std::make_unique<media::RelayClient>(network->timers(), fake_relay, table.get(), client);
+  relay = std::make_unique<media::RelayClient>(host_->timers(), fake_relay, table.get(), client);
   context.relay = relay.get();
   relay->Start();
 }
@@ -134,8 +151,8 @@ Process::~Process() {
 World::World(const WorldOptions& options)
     : network(options.seed, options.weather),
       config(MakeConfig(options)),
-      fake_relay(network.timers(), options.relay),
-      carrier(&network, (AddHosts(&network, 3), network.host(2)), 2, options.carrier),
+      fake_relay(AddHosts(&network), options.relay),
+      carrier(&network, network.host(2), 2, options.carrier),
       pbx(&network, network.host(3), 3, options.pbx),
       sipctl(std::make_unique<Process>(&network, &fake_relay, config, life_)) {
   Run(10);

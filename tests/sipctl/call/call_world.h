@@ -1,5 +1,5 @@
-// The stage of the call tests: sipctl (host 1) between a carrier (host 2) and a PBX (host 3), with
-// a relay that moves no packets, on a virtual clock and network.
+// The stage of the call tests: sipctl (host 1, with a clock of its own) between a carrier (host 2)
+// and a PBX (host 3), with a relay that moves no packets, on a virtual clock and network.
 #pragma once
 
 #include <memory>
@@ -60,6 +60,10 @@ struct WorldOptions {
   // The PBX has no fixed address: it is user `pbx1` with password `secret` in the realm `tandem`,
   // and its listener an access listener. The carrier needs the other one.
   bool pbx_logs_in = false;
+  // The PBX is two machines, hosts 3 and 4, that share the load; host 4 is the test's to fill.
+  bool two_pbxs = false;
+  // We have an account at the carrier: `tandem` with password `secret` in the realm `phone`.
+  bool logs_in_at_carrier = false;
 };
 
 class World {

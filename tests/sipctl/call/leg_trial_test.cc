@@ -210,6 +210,32 @@ TEST_F(LegTrialTest, ByeSaysWhoWeAreAndIsSaidAgainWhenTheNonceIsOld) {
   EXPECT_TRUE(world_.sipctl->context.farewells.empty());
 }
 
+// The simulation found it: the carrier went on with a call that nobody was in.
+TEST_F(LegTrialTest, AnAnswerThatCrossesACancelIsHungUpByWhoWeAre) {
+  LogIn();
+  world_.pbx.answer_bye = false;
+  Call();
+  Challenge();
+  world_.network.drop = [](const sip::SipHost&, std::string_view bytes) {
+    return bytes.starts_with("CANCEL ") && bytes.find("@10.0.0.3") != bytes.npos;
+  };
+  world_.carrier.Cancel();
+  world_.Run(100);
+  ASSERT_EQ(world_.carrier.status(), 487);
+  world_.pbx.Respond(200, World::PbxSdp());
+  world_.Run(100);
+  ASSERT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  const sip::Message bye = *world_.pbx.Got(Method::kBye);
+  sip::Message refusal = sip::MakeResponse(bye, 401);
+  refusal.others.push_back({"WWW-Authenticate", "Digest realm=\"r\", nonce=\"n2\", qop=\"auth\""});
+  world_.pbx.answer_bye = true;
+  world_.pbx.layer().Respond(world_.pbx.requests.back().id, std::move(refusal));
+  world_.Run(100);
+  ASSERT_EQ(world_.pbx.Count(Method::kBye), 2u);
+  EXPECT_THAT(Authorization(*world_.pbx.Got(Method::kBye)), HasSubstr("nonce=\"n2\""));
+  EXPECT_TRUE(world_.sipctl->context.farewells.empty());
+}
+
 TEST_F(LegTrialTest, AReinviteIsAnsweredForToo) {
   LogIn();
   world_.pbx.busy_with_reinvites = true;
