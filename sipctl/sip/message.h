@@ -148,13 +148,20 @@ struct Message {
   const std::string* Other(std::string_view name) const;  // first of that name, case-insensitive
 };
 
+// What a response repeats of a request and could not be read: as it came; empty = it was not there.
+struct RawFields {
+  std::vector<std::string> via;  // behind the topmost one
+  std::optional<std::string> from, to, call_id, cseq;
+};
+
 // Why a message was not understood, and what the transport can still do about it.
 struct ParseFailure {
   int status = 400;      // what to answer, if it can be answered: 400, 416, 505, ...
   std::string sentence;  // what is wrong and where
-  // The fields a response needs (Via, From, To, Call-ID, CSeq), when they could be read and the
-  // message is a request that may be answered (no ACK).
+  // The fields a response needs, those of Via, From, To, Call-ID and CSeq that could be read: when
+  // the topmost Via is one of them and the message is a request that may be answered (no ACK).
   std::optional<Message> answerable;
+  RawFields raw;  // and the others
 };
 
 // `bytes` is one whole message: a datagram, or what StreamFraming cut. Never throws, never closes
@@ -166,6 +173,8 @@ std::optional<Message> Parse(std::string_view bytes, ParseFailure* failure);
 // Record-Route, From, To, Call-ID, CSeq, Contact, ..., body. No field can start a line of its own:
 // CR, LF and NUL inside a field are written as spaces.
 std::string Encode(const Message& message);
+// The same of a response with some of its fields as they came.
+std::string EncodeRefusal(const Message& response, const RawFields& raw);
 
 // A response to `request` as RFC 3261 section 8.2.6.2 builds it: Via, From, To (with `to_tag` if
 // the request had none), Call-ID, CSeq and, for 18x and 2xx to dialog-creating requests,

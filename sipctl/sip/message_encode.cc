@@ -140,16 +140,25 @@ void WriteStartLine(const Message& message, Writer* out) {
   }
 }
 
-void WriteRouting(const Message& message, Writer* out) {
+void WriteRaw(std::string_view name, const std::string& value, Writer* out) {
+  if (!value.empty()) out->TextLine(name, value);
+}
+
+void WriteRouting(const Message& message, const RawFields& raw, Writer* out) {
   for (const Via& via : message.via) out->Line("Via", via);
+  for (const std::string& via : raw.via) WriteRaw("Via", via, out);
   if (message.max_forwards) out->NumberLine("Max-Forwards", *message.max_forwards);
   for (const NameAddr& route : message.route) out->Line("Route", route);
   for (const NameAddr& route : message.record_route) out->Line("Record-Route", route);
-  out->Line("From", message.from);
-  out->Line("To", message.to);
-  out->TextLine("Call-ID", message.call_id);
-  out->Literal("CSeq: ").Number(message.cseq.number).Literal(" ");
-  out->Token(NameOr(message.cseq.method, message.method_name)).Literal("\r\n");
+  raw.from ? WriteRaw("From", *raw.from, out) : out->Line("From", message.from);
+  raw.to ? WriteRaw("To", *raw.to, out) : out->Line("To", message.to);
+  raw.call_id ? WriteRaw("Call-ID", *raw.call_id, out) : out->TextLine("Call-ID", message.call_id);
+  if (raw.cseq) {
+    WriteRaw("CSeq", *raw.cseq, out);
+  } else {
+    out->Literal("CSeq: ").Number(message.cseq.number).Literal(" ");
+    out->Token(NameOr(message.cseq.method, message.method_name)).Literal("\r\n");
+  }
   if (message.contact_star) out->Literal("Contact: *\r\n");
   for (const NameAddr& contact : message.contact) out->Line("Contact", contact);
 }
@@ -189,9 +198,13 @@ std::string Via::ToString() const {
 }
 
 std::string Encode(const Message& message) {
+  return EncodeRefusal(message, {});
+}
+
+std::string EncodeRefusal(const Message& message, const RawFields& raw) {
   Writer out(768 + message.body.size());
   WriteStartLine(message, &out);
-  WriteRouting(message, &out);
+  WriteRouting(message, raw, &out);
   WriteCapabilities(message, &out);
   for (const HeaderField& other : message.others) {
     // A second length would let two readers cut the stream differently.

@@ -44,6 +44,8 @@ class Reading {
   bool ReadOptional(const FieldLine& line);
   bool ReadOneAddress(std::string_view value, NameAddr* out);
   bool Has(Field field) const { return read_.test(static_cast<size_t>(field)); }
+  bool ReadVia(std::string_view value);
+  std::optional<std::string>* RawOf(Field field);
   bool IsAnswerable() const;
 
   MessageLines lines_;
@@ -53,6 +55,7 @@ class Reading {
   std::bitset<kFieldCount> seen_;  // a line of that name was there
   std::bitset<kFieldCount> read_;  // and could be read
   std::optional<size_t> content_length_;
+  RawFields raw_;
   int status_ = 0;  // 0: nothing wrong so far
   std::string sentence_;
 };
@@ -137,6 +140,7 @@ void Reading::ReadField(const FieldLine& line) {
   } else if (line.field <= Field::kProxyRequire || line.field == Field::kContentLength ||
              line.field == Field::kContentType) {
     if (ReadNecessary(line)) return read_.set(bit), void();
+    if (auto* raw = RawOf(line.field)) *raw = line.value;
     Refuse(400, absl::StrCat("header field ", std::string(line.name), " is malformed"));
   } else if (ReadOptional(line)) {
     read_.set(bit);
@@ -217,11 +221,36 @@ bool Reading::ReadOneAddress(std::string_view value, NameAddr* out) {
   return true;
 }
 
+// Behind one that cannot be read all are raw: their order is the way back.
+bool Reading::ReadVia(std::string_view value) {
+  const size_t before = message_.via.size();
+  const bool read = values_.ReadVias(value, &message_.via);
+  if (read && raw_.via.empty()) return true;
+  message_.via.resize(before);
+  raw_.via.emplace_back(value);
+  return read;
+}
+
+std::optional<std::string>* Reading::RawOf(Field field) {
+  switch (field) {
+    case Field::kFrom:
+      return &raw_.from;
+    case Field::kTo:
+      return &raw_.to;
+    case Field::kCallId:
+      return &raw_.call_id;
+    case Field::kCSeq:
+      return &raw_.cseq;
+    default:
+      return nullptr;
+  }
+}
+
 bool Reading::ReadNecessary(const FieldLine& line) {
   const std::string_view value = line.value;
   switch (line.field) {
     case Field::kVia:
-      return values_.ReadVias(value, &message_.via);
+      return ReadVia(value);
     case Field::kFrom:
       return ReadOneAddress(value, &message_.from);
     case Field::kTo:
@@ -332,16 +361,20 @@ void Reading::ReadBody() {
 }
 
 bool Reading::IsAnswerable() const {
-  return message_.is_request && message_.method != Method::kAck && !message_.via.empty() &&
-         Has(Field::kVia) && Has(Field::kFrom) && Has(Field::kTo) && Has(Field::kCallId) &&
-         Has(Field::kCSeq);
+  return message_.is_request && !message_.method_name.empty() && message_.method != Method::kAck &&
+         !message_.via.empty();
 }
 
 std::optional<Message> Reading::Finish(ParseFailure* failure) && {
   if (status_ == 0) return std::move(message_);
   failure->status = status_;
   failure->sentence = std::move(sentence_);
-  if (IsAnswerable()) failure->answerable = std::move(message_);
+  if (!IsAnswerable()) return std::nullopt;
+  for (Field field : {Field::kFrom, Field::kTo, Field::kCallId, Field::kCSeq}) {
+    if (!seen_.test(static_cast<size_t>(field))) RawOf(field)->emplace();
+  }
+  failure->answerable = std::move(message_);
+  failure->raw = std::move(raw_);
   return std::nullopt;
 }
 

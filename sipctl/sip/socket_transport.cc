@@ -218,11 +218,14 @@ void SocketTransport::Refuse(ParseFailure failure, const Flow& flow) {
   Message& request = *failure.answerable;
   FillReceived(flow.remote, &request.via.front());
   const Flow back = flow.protocol == Protocol::kUdp ? ResponseFlow(request, flow) : flow;
-  Message answer = MakeResponse(request, failure.status, StatelessTag(request));
+  const std::string tag = StatelessTag(request);
+  Message answer = MakeResponse(request, failure.status, tag);
+  std::optional<std::string>& to = failure.raw.to;
+  if (to && !to->empty() && to->find("tag=") == to->npos) absl::StrAppend(&*to, ";tag=", tag);
   // Tells the people at the other end what to mend (RFC 3261 section 20.43).
   std::replace(failure.sentence.begin(), failure.sentence.end(), '"', '\'');
   answer.others.push_back({"Warning", absl::StrCat("399 tandem \"", failure.sentence, "\"")});
-  Send(back, Encode(answer)).IgnoreError();  // the peer will repeat the request
+  Send(back, EncodeRefusal(answer, failure.raw)).IgnoreError();  // the peer will repeat the request
 }
 
 // Out ------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // Whatever the bytes: Parse comes back, what it understood is written and read back as the same
-// record, and what it refused but calls answerable gets a well-formed answer.
+// record, and what it refused but calls answerable gets a well-formed answer, but for what the
+// answer repeats as it came.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -30,9 +31,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(again.has_value(), "what was written cannot be read", written, failure);
     Require(*again == *message, "what was written reads differently", written, failure);
   } else if (failure.answerable) {
-    const std::string written =
-        sipctl::sip::Encode(sipctl::sip::MakeResponse(*failure.answerable, failure.status, "tag"));
+    const std::string written = sipctl::sip::EncodeRefusal(
+        sipctl::sip::MakeResponse(*failure.answerable, failure.status, "tag"), failure.raw);
     if (written.size() > sipctl::sip::kMessageBytesMax) return 0;
+    const sipctl::sip::RawFields& raw = failure.raw;
+    if (!raw.via.empty() || raw.from || raw.to || raw.call_id || raw.cseq) return 0;
     const auto answer = sipctl::sip::Parse(written, &failure);
     Require(answer.has_value() && !answer->is_request, "the answer is malformed", written, failure);
   }

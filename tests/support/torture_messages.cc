@@ -157,6 +157,7 @@ std::vector<TortureMessage> ValidToo() {
 std::vector<TortureMessage> Invalid() {
   const std::string tail = "Content-Length: 0\n\n";
   return {
+      // There is no way back: what cannot be read is its only Via.
       {"badinv01", "3.1.2.1", Torture::kDropped, 0,
        "INVITE sip:user@example.com SIP/2.0\nTo: sip:j.user@example.com\n"
        "From: sip:caller@example.net;tag=134161461246\nMax-Forwards: 7\n"
@@ -177,7 +178,7 @@ std::vector<TortureMessage> Invalid() {
        "Contact: <sip:caller@example53.example.net>\nContent-Type: application/sdp\n"
        "Content-Length: -999\n\n" +
            kSdp},
-      {"scalar02", "3.1.2.4", Torture::kDropped, 0,
+      {"scalar02", "3.1.2.4", Torture::kAnswered, 400,
        "REGISTER sip:example.com SIP/2.0\nVia: SIP/2.0/TCP host129.example.com;branch=z9hG4bK342s\n"
        "To: <sip:user@example.com>\nFrom: <sip:user@example.com>;tag=239232jh3\n"
        "CSeq: 36893488147419103232 REGISTER\nCall-ID: scalar02.23o0pd9vanlq3wnrlnewofjas9ui32\n"
@@ -190,7 +191,7 @@ std::vector<TortureMessage> Invalid() {
        Response("SIP/2.0 503 Service Unavailable\n",
                 "CSeq: 9292394834772304023312 OPTIONS\nRetry-After: 949302838503028349304023988\n"
                 "Warning: 1812 overture \"In Progress\"\n")},
-      {"quotbal", "3.1.2.6", Torture::kDropped, 0,
+      {"quotbal", "3.1.2.6", Torture::kAnswered, 400,
        "INVITE sip:user@example.com SIP/2.0\nTo: \"Mr. J. User <sip:j.user@example.com>\n"
        "From: sip:caller@example.net;tag=93334\nMax-Forwards: 10\n"
        "Call-ID: quotbal.aksdj\nContact: <sip:caller@host59.example.net>\nCSeq: 8 INVITE\n"
@@ -229,14 +230,14 @@ std::vector<TortureMessage> InvalidToo() {
       {"regbadct", "3.1.2.13", Torture::kAnswered, 400,
        Register("regbadct.k345asrl3fdbv@10.0.0.1",
                 "Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E\n")},
-      {"badaspec", "3.1.2.14", Torture::kDropped, 0,
+      {"badaspec", "3.1.2.14", Torture::kAnswered, 400,
        "OPTIONS sip:user@example.org SIP/2.0\n"
        "Via: SIP/2.0/UDP host4.example.com:5060;branch=z9hG4bKkdju43234\nMax-Forwards: 70\n"
        "From: \"Bell, Alexander\" <sip:a.g.bell@example.com>;tag=433423\n"
        "To: \"Watson, Thomas\" < sip:t.watson@example.org >\n"
        "Call-ID: badaspec.sdf0234n2nds0a099u23h3hnnw009cdkne3\nAccept: application/sdp\n"
        "CSeq: 3923239 OPTIONS\nl: 0\n\n"},
-      {"baddn", "3.1.2.15", Torture::kDropped, 0,
+      {"baddn", "3.1.2.15", Torture::kAnswered, 400,
        "OPTIONS sip:t.watson@example.org SIP/2.0\n"
        "Via:     SIP/2.0/UDP c.example.com:5060;branch=z9hG4bKkdjuw\nMax-Forwards:      70\n"
        "From:    Bell, Alexander <sip:a.g.bell@example.com>;tag=43\n"
@@ -269,7 +270,7 @@ std::vector<TortureMessage> Semantics() {
        "From: sip:caller@example.org;tag=33242\nMax-Forwards: 3\n"
        "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK\nAccept: application/sdp\n"
        "Call-ID: badbranch.sadonfo23i420jv0as0derf3j3n\nCSeq: 8 OPTIONS\nl: 0\n\n"},
-      {"insuf", "3.3.1", Torture::kDropped, 0,
+      {"insuf", "3.3.1", Torture::kAnswered, 400,
        "INVITE sip:user@example.com SIP/2.0\nCSeq: 193942 INVITE\n"
        "Via: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf\nContent-Type: application/sdp\n"
        "l: @LEN@\n\n" +

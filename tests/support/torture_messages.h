@@ -1,5 +1,6 @@
 // The messages of RFC 4475 (SIP torture tests) and RFC 5118 (the same for IPv6), by the names that
-// they have there, with the class of answer that each must get from us.
+// they have there, with the class of answer that each must get from us. What each is about stands
+// as it does there; what many have in common is shortened (Invite, Options, Register).
 #pragma once
 
 #include <string>
@@ -11,8 +12,7 @@ namespace support {
 enum class Torture {
   kServed,    // understood; a request passes admission
   kAnswered,  // understood or not: a request that gets `status`
-  kDropped,   // not understood, and what an answer repeats (Via, From, To, Call-ID, CSeq) is not
-              // either
+  kDropped,   // a request whose topmost Via cannot be read, or a response that is not understood
   kResponse,  // a response that is understood
 };
 

@@ -202,15 +202,44 @@ TEST(Message, RefusalsNameTheStatusAndCanBeAnswered) {
   }
 }
 
-TEST(Message, WhatNamesNoTransactionCannotBeAnswered) {
-  for (std::string_view line :
-       {"Call-ID: a84b4c76e66710@192.0.2.1\r\n", "CSeq: 314159 INVITE\r\n",
-        "To: <sip:+9180@pbx.example.com>\r\n",
-        "Via: SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK776asdhds;rport\r\n"}) {
-    EXPECT_FALSE(MustFail(Replace(Invite(), line, "")).answerable.has_value()) << line;
+std::string Refusal(const ParseFailure& failure) {
+  return EncodeRefusal(MakeResponse(*failure.answerable, failure.status, "tag"), failure.raw);
+}
+
+TEST(Message, WhatCannotBeReadIsRepeatedAsItCame) {
+  const std::string via = "SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK776asdhds;rport";
+  struct Case {
+    std::string_view line, instead;
+  };
+  for (const Case& c : {Case{"CSeq: 314159 INVITE", "CSeq: 2147483648 INVITE"},
+                        Case{"To: <sip:+9180@pbx.example.com>", "To: \"Mr. <sip:a@b.example>"},
+                        Case{"Call-ID: a84b4c76e66710@192.0.2.1", "Call-ID: a b"}}) {
+    const ParseFailure failure = MustFail(Replace(Invite(), c.line, c.instead));
+    ASSERT_TRUE(failure.answerable.has_value()) << c.instead;
+    const std::string answer = Refusal(failure);
+    EXPECT_THAT(answer, HasSubstr("SIP/2.0 400 "));
+    EXPECT_THAT(answer, HasSubstr(std::string(c.instead) + "\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Via: " + via + "\r\n"));
+    // And what is not there is left out.
+    const ParseFailure without = MustFail(Replace(Invite(), std::string(c.line) + "\r\n", ""));
+    ASSERT_TRUE(without.answerable.has_value()) << c.line;
+    const std::string name(c.line.substr(0, c.line.find(':') + 1));
+    EXPECT_THAT(Refusal(without), testing::Not(HasSubstr("\r\n" + name)));
   }
+  // A Via behind the topmost one.
+  const ParseFailure deeper = MustFail(
+      Replace(Invite(), via, via + "\r\nVia: SIP/2.0/UDP ;;\r\nVia: SIP/2.0/UDP c.example"));
+  ASSERT_TRUE(deeper.answerable.has_value());
+  EXPECT_THAT(Refusal(deeper), HasSubstr("Via: " + via +
+                                         "\r\nVia: SIP/2.0/UDP ;;\r\n"
+                                         "Via: SIP/2.0/UDP c.example\r\n"));
+}
+
+TEST(Message, WithoutAWayBackNothingIsAnswered) {
+  const std::string via = "Via: SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK776asdhds;rport\r\n";
+  EXPECT_FALSE(MustFail(Replace(Invite(), via, "")).answerable.has_value());
   EXPECT_FALSE(
-      MustFail(Replace(Invite(), "314159 INVITE", "2147483648 INVITE")).answerable.has_value());
+      MustFail(Replace(Invite(), via, "Via: SIP/2.0/UDP ;;,;\r\n" + via)).answerable.has_value());
   std::string ack =
       Replace(Replace(Invite("bad name: 1\r\n"), "INVITE ", "ACK "), "314159 INVITE", "314159 ACK");
   EXPECT_FALSE(MustFail(ack).answerable.has_value());

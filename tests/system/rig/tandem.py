@@ -21,7 +21,8 @@ def program(name):
     """The path of one of our programs."""
     places = {"relay": "relay/relay", "relaystat": "relay/tools/relaystat",
               "sipctl": "sipctl/sipctl", "loadgen": "bench/loadgen/loadgen",
-              "callgen": "bench/callgen/callgen"}
+              "callgen": "bench/callgen/callgen",
+              "torture_list": "tests/system/torture_list"}
     for candidate in (places[name], f"relay/{name}", name):
         path = os.path.join(build_folder(), candidate)
         if os.path.isfile(path):
