@@ -36,6 +36,19 @@ CLANG_TSAN = ("clang-tsan", "clang++-16",
                "-Db_lundef=false", *TOGETHER],
               ["concurrent"], "Clang, TSan: what has threads, or shares memory with a process")
 
+# What takes an hour: each is a test whose suite runs a few seconds of the same. Programs are those
+# of the GCC variant.
+GATES = (
+    ("10,000 hand-shakes whole, 10,000 aborted",
+     ["tests/system/tls_test.py", "--whole=10000", "--aborted=10000", "Handshakes"]),
+    ("ten minutes of silence, then BYE",
+     ["tests/system/tls_test.py", "--silence=600", "IdleClose"]),
+    ("session timers of 90 s", ["tests/system/session_expiry_gate.py"]),
+    ("refreshed after 45 s", ["tests/system/dialogs_test.py", "--interval=90", "SessionTimers"]),
+    ("100,000 seeds of calls",
+     ["build/gcc/tests/sipctl/call/sipctl_call_simulation_test", "--seeds=100000"]),
+)
+
 # Who has ccache: it may keep what was compiled with a precompiled header.
 os.environ.setdefault("CCACHE_SLOPPINESS", "pch_defines,time_macros")
 
@@ -190,11 +203,26 @@ def run_variants(chosen, rows):
                 run_suite(folder, suite, tests_of(folder, [suite]), log, rows)
 
 
+def run_gates(log, rows):
+    environment = dict(os.environ, TANDEM_BUILD=os.path.join(ROOT, "build", "gcc"),
+                       PYTHONDONTWRITEBYTECODE="1")
+    for name, command in GATES:
+        row = Row(f"gate: {name}")
+        rows.append(row)
+        begin = time.monotonic()
+        say(f"{row.name}: {' '.join(command)}")
+        good = run([os.path.join(ROOT, command[0]), *command[1:]], log, env=environment)
+        row.add(int(good), int(not good), 0)
+        row.seconds = time.monotonic() - begin
+
+
 def main():
     parser = argparse.ArgumentParser(description="build and test everything")
     parser.add_argument("--quick", action="store_true", help="one build, unit and style tests")
     parser.add_argument("--only", metavar="VARIANT", help="gcc, clang-asan or clang-tsan")
     parser.add_argument("--suite", action="append", help="only this suite (may be repeated)")
+    parser.add_argument("--gates", action="store_true",
+                        help="the long ones instead: an hour or more, as root")
     options = parser.parse_args()
 
     before = leftovers.snapshot()
@@ -212,7 +240,13 @@ def main():
         if options.suite:
             suites = [s for s in suites if s in options.suite]
         chosen.append((variant, suites))
-    run_variants(chosen, rows)
+    if options.gates:
+        row, folder, log = build_variant(GCC, [], False)
+        rows.append(row)
+        if folder:
+            run_gates(log, rows)
+    else:
+        run_variants(chosen, rows)
 
     left = leftovers.difference(before, leftovers.snapshot())
     row = Row("nothing left behind")
@@ -220,11 +254,12 @@ def main():
     row.note = "; ".join(left)
     rows.append(row)
 
-    print(f"\n{'':28}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+    width = max(28, *(len(row.name) for row in rows))
+    print(f"\n{'':{width}}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
     for row in rows:
-        print(f"{row.name:28}{row.passed:8}{row.failed:8}{row.skipped:8}{row.seconds:9.0f}"
+        print(f"{row.name:{width}}{row.passed:8}{row.failed:8}{row.skipped:8}{row.seconds:9.0f}"
               f"  {row.note}")
-    print(f"{'':28}{'':24}{time.monotonic() - begin:9.0f}")
+    print(f"{'':{width}}{'':24}{time.monotonic() - begin:9.0f}")
     passed = sum(r.passed for r in rows)
     failed = sum(r.failed for r in rows)
     skipped = sum(r.skipped for r in rows)

@@ -42,8 +42,18 @@ class CallProgress(office.Office):
         self.expect_no_calls()
 
     def test_hold_and_resume(self):
+        self.hold_and_resume(held="sendonly", held_ip=office.CARRIER, held_answer="recvonly")
+
+    def test_hold_where_neither_speaks(self):
+        self.hold_and_resume(held="inactive", held_ip=office.CARRIER, held_answer="inactive")
+
+    def test_hold_as_of_old(self):
+        """RFC 2543: the address is 0.0.0.0, and no direction says so."""
+        self.hold_and_resume(held="sendrecv", held_ip="0.0.0.0", held_answer="recvonly")
+
+    def hold_and_resume(self, **words):
         at_carrier, at_pbx = self.voices()
-        carrier, pbx = self.carrier_calls("uac_hold", "uas_hold", hold_ms=1500)
+        carrier, pbx = self.carrier_calls("uac_hold", "uas_hold", hold_ms=1500, words=words)
         to_carrier, to_pbx = carrier.media(), pbx.media()
         rtp.converse(at_carrier, at_pbx, to_carrier, to_pbx, packets=20)
 

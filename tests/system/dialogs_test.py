@@ -38,6 +38,39 @@ class Dialogs(office.Office):
         self.expect_no_calls()
 
 
+class SessionTimers(office.Office):
+    def test_we_refresh_where_we_are_asked_to(self):
+        interval = office.asked("interval")
+        pbx = self.side("uas_refreshed", "pbx", words={"interval": interval})
+        carrier = self.side("uac", "carrier", (office.TANDEM, office.SIP_PORT),
+                            service=office.NUMBER_AT_PBX, more=["-d", (interval // 2 + 2) * 1000])
+        carrier.expect_success(interval + 20)
+        pbx.expect_success()
+        self.assertEqual(len(pbx.received(r"^INVITE ")), 2)
+        self.expect_no_calls()
+
+
+class Copies(office.Office):
+    """The PBX may send all headers of its own making, and the carrier is Exotel's."""
+
+    trunk_more = {"carrier": {"profile": "exotel", "from_domain": "acme1.pstn.exotel.com",
+                              "headers_to": ["X-*"], "confirmed": ["CV-02", "CV-05", "CV-20"]},
+                  "pbx": {"headers_from": ["X-*"]}}
+
+    def test_what_is_the_carriers_is_not_sent_to_it_and_a_reason_crosses(self):
+        carrier = self.side("uas_hears_reason", "carrier")
+        pbx = self.side("uac_copies", "pbx", (office.TANDEM, office.SIP_PORT),
+                        service=office.NUMBER_AT_CARRIER, more=["-d", 300])
+        pbx.expect_success()
+        carrier.expect_success()
+        [invite] = carrier.received(r"^INVITE ")
+        self.assertRegex(invite, r"(?m)^X-Ticket: 4711")
+        self.assertNotIn("X-Exotel", invite)
+        [bye] = carrier.received(r"^BYE ")
+        self.assertRegex(bye, r'(?m)^Reason: .*Q\.850;cause=31;text="ticket closed"')
+        self.expect_no_calls()
+
+
 class DialogsOverTcp(office.Office):
     transport = "tcp"
 
@@ -71,5 +104,6 @@ class TooLongForUdp(office.Office):
         pbx.expect_success()
         self.expect_no_calls()
 
+
 if __name__ == "__main__":
-    office.main()
+    office.main(interval=30)

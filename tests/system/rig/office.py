@@ -97,20 +97,21 @@ class Office(unittest.TestCase):
         self.addCleanup(party.close)
         return party
 
-    def side(self, scenario, who, remote=None, port=SIP_PORT, **more):
-        """SIPp as carrier or PBX, with its media at a Party's port."""
+    def side(self, scenario, who, remote=None, port=SIP_PORT, words=None, **more):
+        """SIPp as carrier or PBX, with its media at a Party's port. `words`: of the scenario."""
         address, rtp_port = (CARRIER, CARRIER_RTP) if who == "carrier" else (PBX, PBX_RTP)
-        keys = {"rtp_ip": address, "rtp_port": rtp_port, "early_port": PBX_EARLY_RTP}
+        keys = {"rtp_ip": address, "rtp_port": rtp_port, "early_port": PBX_EARLY_RTP,
+                **(words or {})}
         more.setdefault("name", f"{who}-{scenario}")
         more.setdefault("transport", self.transport)
         return self.begin(Sipp(self.folder, scenario, (address, port), remote, keys=keys,
                                **more))
 
-    def carrier_calls(self, caller="uac", callee="uas", hold_ms=3000, **more):
+    def carrier_calls(self, caller="uac", callee="uas", hold_ms=3000, words=None, **more):
         """The telephone waits, then the carrier calls it."""
-        pbx = self.side(callee, "pbx", more=["-d", hold_ms])
+        pbx = self.side(callee, "pbx", words=words, more=["-d", hold_ms])
         carrier = self.side(caller, "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
-                            more=["-d", hold_ms], **more)
+                            words=words, more=["-d", hold_ms], **more)
         return carrier, pbx
 
     def pbx_calls(self, caller="uac", callee="uas", hold_ms=3000):
