@@ -144,7 +144,14 @@ void Call::Reply(sip::TransactionId id, const sip::Message& request, int status,
 void Call::OnRequest(Leg* leg, sip::TransactionId id, const sip::Message& request,
                      const sip::Flow& flow) {
   if (phase_ == Phase::kEnded) {
-    Reply(id, request, 481);
+    // Ours waits for an ACK: the dialog is there until one of the two has come.
+    const bool crosses =
+        request.method == sip::Method::kBye && leg->bye_waits() && leg->dialog->Matches(request);
+    Reply(id, request, crosses ? 200 : 481);
+    if (!crosses) return;
+    leg->Forget();
+    leg->SendWaitingBye();  // which waits no more
+    context_->ended.push_back(number_);
     return;
   }
   if (!leg->dialog) {

@@ -162,5 +162,27 @@ TEST_F(CallReofferTest, ByeWhileAnOfferIsOpen) {
   world_.pbx.Respond(487);
 }
 
+// The simulation found it: the BYE got 481, and ours was sent behind it 32 s later.
+TEST(ByeTest, OneThatComesWhileOursWaitsForTheAckIsServed) {
+  World world;
+  world.Establish();
+  world.carrier.acknowledge = false;
+  world.pbx.reinvite_answer = World::PbxSdp("recvonly", 2);
+  world.carrier.Reinvite(World::CarrierSdp("sendonly", 2));
+  world.Run(200);
+  ASSERT_EQ(world.carrier.status(), 200);
+  world.pbx.Bye();
+  world.Run(100);
+  EXPECT_EQ(world.carrier.Count(sip::Method::kBye), 0u);
+  world.carrier.Bye();
+  world.Run(100);
+  EXPECT_EQ(world.carrier.status(), 200);
+  EXPECT_EQ(world.carrier.last().method, sip::Method::kBye);
+  EXPECT_EQ(world.table().size(), 0u);
+  world.Run(40'000);
+  EXPECT_EQ(world.carrier.Count(sip::Method::kBye), 0u);
+  world.ExpectNothingLeft();
+}
+
 }  // namespace
 }  // namespace sipctl::call
