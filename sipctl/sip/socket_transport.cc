@@ -275,11 +275,18 @@ bool SocketTransport::IsOpen(const Flow& flow) const {
          FindConnection(flow) != nullptr;
 }
 
-// The flow's own connection if it leads where the flow goes (its port may be any that the peer
-// called from), then any connection to that target.
+// Whether this connection's peer is whom the flow is for. One that we opened leads to a port; the
+// peer of one that we accepted called from any, so that its address must do.
+bool SocketTransport::LeadsTo(const Connection& connection, const SocketAddress& remote) const {
+  const Flow& own = connection.flow();
+  if (accepted_.contains(own.connection)) return own.remote.address == remote.address;
+  return own.remote == remote;
+}
+
+// The flow's own connection if it leads where the flow goes, then any connection to that target.
 Connection* SocketTransport::FindConnection(const Flow& flow) const {
   auto found = connections_.find(flow.connection);
-  if (found == connections_.end() || found->second->flow().remote.address != flow.remote.address) {
+  if (found == connections_.end() || !LeadsTo(*found->second, flow.remote)) {
     const auto road = roads_.find(RoadOf(flow));
     if (road == roads_.end()) return nullptr;
     found = connections_.find(road->second);

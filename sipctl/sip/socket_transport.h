@@ -137,6 +137,7 @@ class SocketTransport : public Transport, private ConnectionUser {
 
   absl::StatusOr<Flow> SendDatagram(const Flow& flow, std::string_view bytes);
   absl::StatusOr<Flow> SendStream(const Flow& flow, std::string_view bytes);
+  bool LeadsTo(const Connection& connection, const SocketAddress& remote) const;
   Connection* FindConnection(const Flow& flow) const;
   absl::StatusOr<Connection*> OpenConnectionFor(const Flow& flow);
   Connection* AddConnection(Socket socket, std::unique_ptr<Stream> stream, const Flow& flow,

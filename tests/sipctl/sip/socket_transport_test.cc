@@ -237,6 +237,32 @@ TEST_F(SocketTransportTest, StrangersTakeHalfOfTheConnectionsAtMost) {
   Until([&] { return transport->connections() == 2; });
 }
 
+// Two listeners on one address are two targets; only what a peer opened may come from any port.
+TEST_F(SocketTransportTest, AConnectionThatWeOpenedLeadsToOnePort) {
+  Start();
+  Peer first(SOCK_STREAM), second(SOCK_STREAM);
+  ASSERT_EQ(listen(first.fd(), 8), 0);
+  ASSERT_EQ(listen(second.fd(), 8), 0);
+  auto flow = Send({Protocol::kTcp, kTcp4, 0, first.address()}, Options(1));
+  ASSERT_TRUE(flow.ok());
+  flow->remote = second.address();  // as a Route with another port says
+  const auto other = Send(*flow, Options(2));
+  ASSERT_TRUE(other.ok());
+  EXPECT_NE(other->connection, flow->connection);
+  EXPECT_EQ(other->remote, second.address());
+  flow->remote = first.address();
+  EXPECT_EQ(Send(*flow, Options(3))->connection, flow->connection);
+  EXPECT_EQ(transport->counters().opened, 2u);
+
+  Peer caller(SOCK_STREAM);
+  caller.Connect(transport->bound(kTcp4));
+  caller.Write(Options(4));
+  Until([&] { return !user.flows.empty(); });
+  Flow back = user.flows[0];
+  back.remote.port = 5060;
+  EXPECT_EQ(Send(back, Options(5))->connection, user.flows[0].connection);
+}
+
 TEST_F(SocketTransportTest, NoDescriptorIsLeftBehind) {
   const auto descriptors = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
