@@ -154,9 +154,13 @@ absl::Status Server::StartLocating() {
   auto resolver = sip::AresResolver::Create(loop_.get(), Join(config_->name_servers, ","));
   if (!resolver.ok()) return resolver.status();
   resolver_ = *std::move(resolver);
+  sip::Families families{.ipv4 = false, .ipv6 = false};
+  for (const trunk::Listener& listener : config_->listeners) {
+    (listener.bind.address.IsIpv4() ? families.ipv4 : families.ipv6) = true;
+  }
   locator_ = std::make_unique<sip::Locator>(
       &loop_->timers(), resolver_.get(), &context_.tokens,
-      [](std::string_view sentence) { spdlog::info("{}", sentence); });
+      [](std::string_view sentence) { spdlog::info("{}", sentence); }, families);
   destinations_ = std::make_unique<call::Destinations>(*config_, &loop_->timers(), locator_.get(),
                                                        &context_.tokens);
   context_.destinations = destinations_.get();

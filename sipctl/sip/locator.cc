@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kServersMax = 32;    // of one place
 constexpr size_t kAddressesMax = 16;  // of one server
+// When to ask again at the latest where nobody answered for NAPTR.
+constexpr TimeMs kNaptrAgainMs = 60 * kSecondMs;
 
 uint16_t UsualPort(Protocol protocol) {
   return protocol == Protocol::kTls ? 5061 : 5060;
@@ -56,9 +58,10 @@ std::string ToString(const Place& place) {
 
 struct Locator::Watched {
   Place place;
+  std::string service;          // the SRV name by the last answer about NAPTR
   std::vector<Server> servers;  // by priority
   bool answered = false;        // at least once
-  bool failing = false;         // the last search did not end well
+  bool failing = false;         // something is older than it should be
   bool forgotten = false;
   uint32_t searches = 0;  // begun; only the last one's end counts
   Timers::Id again = 0;
@@ -70,9 +73,15 @@ struct Locator::Search {
   uint32_t number;
   Place what;
   std::vector<Server> servers;
+  struct Unanswered {
+    size_t server;
+    DnsType type;
+  };
+  std::vector<Unanswered> unanswered;  // questions for addresses
   uint32_t ttl_s = static_cast<uint32_t>(kAnswerMsMax / kSecondMs);
-  size_t open = 0;  // questions for addresses
-  bool failed = false;
+  size_t open = 0;      // questions for addresses
+  bool failed = false;  // some question for servers or addresses
+  bool old_servers = false;
 
   void Note(const DnsAnswer& answer) {
     if (answer.outcome == DnsAnswer::Outcome::kFailed) failed = true;
@@ -80,8 +89,13 @@ struct Locator::Search {
   }
 };
 
-Locator::Locator(Timers* timers, Resolver* resolver, Tokens* tokens, Notice notice)
-    : timers_(timers), resolver_(resolver), tokens_(tokens), notice_(std::move(notice)) {}
+Locator::Locator(Timers* timers, Resolver* resolver, Tokens* tokens, Notice notice,
+                 Families families)
+    : timers_(timers),
+      resolver_(resolver),
+      tokens_(tokens),
+      notice_(std::move(notice)),
+      families_(families) {}
 
 Locator::~Locator() {
   for (auto& watched : places_) timers_->Cancel(&watched->again);
@@ -143,12 +157,18 @@ void Locator::Begin(size_t place) {
   AskAddresses(std::move(search));
 }
 
+// Many a name server has no idea of NAPTR: when it does not answer, that is as if there were none
+// (RFC 3263 section 4.1), unless it did answer once.
 void Locator::AskNaptr(std::shared_ptr<Search> search) {
   const std::string host = search->what.host;
   resolver_->Ask(host, DnsType::kNaptr,
                  [this, alive = std::weak_ptr<bool>(alive_), search](const DnsAnswer& answer) {
-                   if (alive.expired()) return;
-                   search->Note(answer);
+                   if (alive.expired() || !IsCurrent(*search)) return;
+                   if (answer.outcome == DnsAnswer::Outcome::kFailed) {
+                     search->ttl_s = static_cast<uint32_t>(kNaptrAgainMs / kSecondMs);
+                   } else {
+                     search->Note(answer);
+                   }
                    const NaptrRecord* best = nullptr;
                    for (const NaptrRecord& record : answer.naptr) {
                      if (!EqualsIgnoreCase(record.service, ServiceOf(search->what.protocol)) ||
@@ -160,14 +180,18 @@ void Locator::AskNaptr(std::shared_ptr<Search> search) {
                        best = &record;
                      }
                    }
-                   AskSrv(search, best == nullptr ? SrvName(search->what) : best->replacement);
+                   std::string& service = places_[search->place]->service;
+                   if (answer.outcome != DnsAnswer::Outcome::kFailed || service.empty()) {
+                     service = best == nullptr ? SrvName(search->what) : best->replacement;
+                   }
+                   AskSrv(search, service);
                  });
 }
 
 void Locator::AskSrv(std::shared_ptr<Search> search, const std::string& name) {
   resolver_->Ask(name, DnsType::kSrv,
                  [this, alive = std::weak_ptr<bool>(alive_), search](const DnsAnswer& answer) {
-                   if (alive.expired()) return;
+                   if (alive.expired() || !IsCurrent(*search)) return;
                    search->Note(answer);
                    for (const SrvRecord& record : answer.srv) {
                      if (search->servers.size() == kServersMax) break;
@@ -179,9 +203,14 @@ void Locator::AskSrv(std::shared_ptr<Search> search, const std::string& name) {
                                       return std::pair(a.priority, a.weight != 0) <
                                              std::pair(b.priority, b.weight != 0);
                                     });
-                   // 4.2: without SRV, the name itself at the usual port. When SRV could not be
-                   // asked for, that would be another server than the one that was meant.
-                   if (search->servers.empty() && !search->failed) {
+                   // When SRV could not be asked for, the servers are the old ones, whose addresses
+                   // may have moved; the name itself would be another server than was meant.
+                   if (answer.outcome == DnsAnswer::Outcome::kFailed) {
+                     search->servers = places_[search->place]->servers;
+                     search->old_servers = true;
+                     for (Server& server : search->servers) server.addresses.clear();
+                   } else if (search->servers.empty()) {
+                     // 4.2: without SRV, the name itself at the usual port.
                      search->servers.push_back(
                          {0, 0, search->what.host, UsualPort(search->what.protocol), {}});
                    }
@@ -190,56 +219,79 @@ void Locator::AskSrv(std::shared_ptr<Search> search, const std::string& name) {
 }
 
 void Locator::AskAddresses(std::shared_ptr<Search> search) {
-  if (search->servers.empty()) return End(*search);
-  search->open = search->servers.size() * 2;
+  std::vector<DnsType> types;
+  if (families_.ipv4) types.push_back(DnsType::kA);
+  if (families_.ipv6) types.push_back(DnsType::kAaaa);
+  if (search->servers.empty() || types.empty()) return End(search);
+  search->open = search->servers.size() * types.size();
   for (size_t i = 0; i < search->servers.size(); ++i) {
-    for (const DnsType type : {DnsType::kA, DnsType::kAaaa}) {
+    for (const DnsType type : types) {
       const std::string host = search->servers[i].host;
       resolver_->Ask(
           host, type,
-          [this, alive = std::weak_ptr<bool>(alive_), search, i](const DnsAnswer& answer) {
-            if (alive.expired()) return;
+          [this, alive = std::weak_ptr<bool>(alive_), search, i, type](const DnsAnswer& answer) {
+            if (alive.expired() || !IsCurrent(*search)) return;
             search->Note(answer);
+            if (answer.outcome == DnsAnswer::Outcome::kFailed) {
+              search->unanswered.push_back({i, type});
+            }
             for (const relay::abi::Address& address : answer.addresses) {
               auto& addresses = search->servers[i].addresses;
               if (addresses.size() < kAddressesMax) addresses.push_back(address);
             }
-            if (--search->open == 0) End(*search);
+            if (--search->open == 0) End(search);
           });
     }
   }
 }
 
-void Locator::End(const Search& search) {
-  if (!IsCurrent(search)) return;
-  Watched& watched = *places_[search.place];
-  std::vector<Server> servers = search.servers;
+// Whether anything old was taken over: of each host the addresses of the family for which nobody
+// answered.
+bool Locator::KeepWhatFailed(const Watched& before, Search* search) const {
+  bool kept = false;
+  for (const auto& [number, type] : search->unanswered) {
+    Server& server = search->servers[number];
+    const auto old = std::find_if(before.servers.begin(), before.servers.end(),
+                                  [&](const Server& each) { return each.host == server.host; });
+    if (old == before.servers.end()) continue;
+    for (const relay::abi::Address& address : old->addresses) {
+      if (address.IsIpv4() != (type == DnsType::kA)) continue;
+      server.addresses.push_back(address);
+      kept = true;
+    }
+  }
+  return kept;
+}
+
+void Locator::End(std::shared_ptr<Search> search) {
+  Watched& watched = *places_[search->place];
+  const bool kept = KeepWhatFailed(watched, search.get()) || search->old_servers;
+  std::vector<Server>& servers = search->servers;
   std::erase_if(servers, [](const Server& server) { return server.addresses.empty(); });
   // In an order of our own, so that a server that turns its list round has not moved.
   for (Server& server : servers) {
     std::sort(server.addresses.begin(), server.addresses.end(),
               [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
   }
-  // A part of the answer is worth less than the whole of an older one.
-  if (servers.empty() || (search.failed && watched.answered)) {
-    if (!std::exchange(watched.failing, true)) {
-      notice_(absl::StrCat(ToString(search.what),
-                           watched.answered ? " cannot be looked up; the last answer is kept"
-                                            : " cannot be looked up"));
-    }
-    return Schedule(&watched, kAskAgainMs, search.place);
+  const bool failing = kept || servers.empty();
+  const bool changed = !servers.empty() && watched.servers != servers;
+  if (changed) watched.servers = std::move(servers);
+  const bool failed_before = std::exchange(watched.failing, failing);
+  if (failing && !failed_before) {
+    notice_(absl::StrCat(ToString(search->what),
+                         watched.answered ? " cannot be looked up; the last answer is kept"
+                                          : " cannot be looked up"));
   }
-  const bool changed = watched.servers != servers;
-  watched.servers = std::move(servers);
-  watched.answered = true;
-  if (std::exchange(watched.failing, search.failed) || changed) {
+  if (!watched.servers.empty()) watched.answered = true;
+  if (changed || (failed_before && !failing)) {
     std::string text;
-    for (const Target& target : Find(search.place)) absl::StrAppend(&text, " ", ToString(target));
-    notice_(absl::StrCat(ToString(search.what), " is at", text));
+    for (const Target& target : Find(search->place)) absl::StrAppend(&text, " ", ToString(target));
+    notice_(absl::StrCat(ToString(search->what), " is at", text));
   }
-  const TimeMs ttl = static_cast<TimeMs>(search.ttl_s) * kSecondMs;
-  Schedule(&watched, search.failed ? kAskAgainMs : std::clamp(ttl, kAnswerMsMin, kAnswerMsMax),
-           search.place);
+  const TimeMs ttl = static_cast<TimeMs>(search->ttl_s) * kSecondMs;
+  Schedule(&watched,
+           search->failed || failing ? kAskAgainMs : std::clamp(ttl, kAnswerMsMin, kAnswerMsMax),
+           search->place);
 }
 
 void Locator::Schedule(Watched* watched, TimeMs delay, size_t place) {

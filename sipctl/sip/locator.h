@@ -1,6 +1,7 @@
 // Where the servers behind a name are (RFC 3263), always known beforehand: a place that is watched
-// is looked up at once, again when its time to live is over, and keeps its last answer while the
-// name system fails. So a call never waits for a name.
+// is looked up at once, again when its time to live is over, and keeps its last answer where the
+// name system fails: each question for itself, so that a kind of record that some servers never
+// answer for holds nothing else up. So a call never waits for a name.
 //
 //   no port:  NAPTR -> SRV -> A, AAAA      with a port, or without SRV:  A, AAAA
 #pragma once
@@ -40,13 +41,20 @@ inline constexpr TimeMs kAnswerMsMax = 3600 * kSecondMs;
 // When to ask again after a failure.
 inline constexpr TimeMs kAskAgainMs = 10 * kSecondMs;
 
+// Of which family there is a listener: an address of another one is of no use.
+struct Families {
+  bool ipv4 = true;
+  bool ipv6 = true;
+};
+
 class Locator {
  public:
   // A sentence for the log: what a name leads to now, or that it could not be looked up.
   using Notice = std::function<void(std::string_view sentence)>;
 
   // None is owned; all must outlive the locator.
-  Locator(Timers* timers, Resolver* resolver, Tokens* tokens, Notice notice);
+  Locator(Timers* timers, Resolver* resolver, Tokens* tokens, Notice notice,
+          Families families = {});
   ~Locator();
   Locator(const Locator&) = delete;
   Locator& operator=(const Locator&) = delete;
@@ -83,13 +91,15 @@ class Locator {
   void AskNaptr(std::shared_ptr<Search> search);
   void AskSrv(std::shared_ptr<Search> search, const std::string& name);
   void AskAddresses(std::shared_ptr<Search> search);
-  void End(const Search& search);
+  bool KeepWhatFailed(const Watched& before, Search* search) const;
+  void End(std::shared_ptr<Search> search);
   void Schedule(Watched* watched, TimeMs delay, size_t place);
 
   Timers* const timers_;
   Resolver* const resolver_;
   Tokens* const tokens_;
   const Notice notice_;
+  const Families families_;
   std::vector<std::unique_ptr<Watched>> places_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +21,7 @@ class StubResolver : public sipctl::sip::Resolver {
     asked.push_back(name + " " + std::string(sipctl::sip::DnsTypeName(type)));
     timers_->After(delay_ms, [this, name, type, answered = std::move(answered)] {
       sipctl::sip::DnsAnswer answer;
-      if (!failing) {
+      if (!failing && !failing_types.contains(type) && !failing_names.contains(name)) {
         const auto found = table_.find({name, type});
         answer.outcome = found == table_.end() ? sipctl::sip::DnsAnswer::Outcome::kNothing
                                                : sipctl::sip::DnsAnswer::Outcome::kFound;
@@ -58,7 +59,9 @@ class StubResolver : public sipctl::sip::Resolver {
     Put(name, sipctl::sip::DnsType::kNaptr, answer, true);
   }
 
-  bool failing = false;
+  bool failing = false;  // everything
+  std::set<sipctl::sip::DnsType> failing_types;
+  std::set<std::string> failing_names;
   sipctl::TimeMs delay_ms = 2;
   std::vector<std::string> asked;
 

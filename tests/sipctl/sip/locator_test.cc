@@ -144,5 +144,70 @@ TEST_F(LocatorTest, AFailedQuestionForServersIsNotAnAnswerWithoutServers) {
   EXPECT_THAT(Texts(place), ElementsAre("192.0.2.1:5099/udp"));
 }
 
+TEST_F(LocatorTest, AKindOfRecordThatAlwaysFailsHoldsTheOthersNotUp) {
+  dns.failing_types = {DnsType::kAaaa, DnsType::kNaptr};
+  dns.Srv("_sip._udp.a.test", 10, {{1, 1, 5099, "host.a.test"}});
+  dns.Addresses("host.a.test", 10, {"192.0.2.1"});
+  dns.Addresses("b.test", 10, {"192.0.2.2"});
+  const size_t a = locator.Watch({"a.test", 0, Protocol::kUdp});
+  const size_t b = locator.Watch({"b.test", 0, Protocol::kUdp});
+  Run(20);
+  EXPECT_THAT(Texts(a), ElementsAre("192.0.2.1:5099/udp"));
+  EXPECT_THAT(Texts(b), ElementsAre("192.0.2.2:5060/udp"));  // has no services at all
+  dns.Addresses("host.a.test", 10, {"192.0.2.11"});
+  dns.Addresses("b.test", 10, {"192.0.2.12"});
+  Run(kAskAgainMs + 10);
+  EXPECT_THAT(Texts(a), ElementsAre("192.0.2.11:5099/udp"));
+  EXPECT_THAT(Texts(b), ElementsAre("192.0.2.12:5060/udp"));
+  const size_t told = notices.size();
+  Run(60'000);
+  EXPECT_EQ(notices.size(), told);  // nothing is missing that was there once
+}
+
+TEST_F(LocatorTest, OnlyWhatFailedKeepsItsLastAnswer) {
+  dns.Addresses("edge.test", 10, {"192.0.2.1", "2001:db8::1"});
+  const size_t place = locator.Watch({"edge.test", 5060, Protocol::kUdp});
+  Run(10);
+  dns.failing_types = {DnsType::kAaaa};
+  dns.Addresses("edge.test", 10, {"192.0.2.9", "2001:db8::9"});
+  Run(10'100);
+  EXPECT_THAT(Texts(place), UnorderedElementsAre("192.0.2.9:5060/udp", "[2001:db8::1]:5060/udp"));
+  EXPECT_THAT(notices, Contains(HasSubstr("the last answer is kept")));
+  dns.failing_types.clear();
+  Run(kAskAgainMs + 10);
+  EXPECT_THAT(Texts(place), UnorderedElementsAre("192.0.2.9:5060/udp", "[2001:db8::9]:5060/udp"));
+}
+
+TEST_F(LocatorTest, OldServersAreAskedForWhereTheyAreNow) {
+  dns.Naptr("a.test", 10, {{1, 1, "s", "SIP+D2U", "_sip._udp.other.test"}});
+  dns.Srv("_sip._udp.other.test", 10, {{1, 0, 5070, "x.test"}, {2, 0, 5071, "y.test"}});
+  dns.Addresses("x.test", 10, {"192.0.2.1"});
+  dns.Addresses("y.test", 10, {"192.0.2.2"});
+  const size_t place = locator.Watch({"a.test", 0, Protocol::kUdp});
+  Run(10);
+  EXPECT_THAT(Texts(place), ElementsAre("192.0.2.1:5070/udp", "192.0.2.2:5071/udp"));
+  // Without the services, by the servers that were known; one server's failure is not the other's.
+  dns.failing_types = {DnsType::kSrv, DnsType::kNaptr};
+  dns.failing_names = {"x.test"};
+  dns.Addresses("x.test", 10, {"192.0.2.11"});
+  dns.Addresses("y.test", 10, {"192.0.2.12"});
+  Run(10'100);
+  EXPECT_THAT(Texts(place), ElementsAre("192.0.2.1:5070/udp", "192.0.2.12:5071/udp"));
+  // NAPTR alone fails: the service is the one that it named before.
+  dns.failing_types = {DnsType::kNaptr};
+  dns.failing_names.clear();
+  Run(kAskAgainMs + 10);
+  EXPECT_THAT(Texts(place), ElementsAre("192.0.2.11:5070/udp", "192.0.2.12:5071/udp"));
+}
+
+TEST_F(LocatorTest, AFamilyWithoutAListenerIsNotAskedFor) {
+  Locator ipv4_only(&timers, &dns, &tokens, [](std::string_view) {}, {.ipv6 = false});
+  dns.Addresses("edge.test", 60, {"192.0.2.1", "2001:db8::1"});
+  const size_t place = ipv4_only.Watch({"edge.test", 5060, Protocol::kUdp});
+  Run(10);
+  EXPECT_EQ(ipv4_only.Find(place).size(), 1u);
+  EXPECT_THAT(dns.asked, ElementsAre("edge.test A"));
+}
+
 }  // namespace
 }  // namespace sipctl::sip
