@@ -15,6 +15,8 @@ constexpr std::string_view kPing = "\r\n\r\n";
 constexpr std::string_view kPong = "\r\n";
 constexpr size_t kReadBytes = 65536;
 constexpr int kReadsPerTurn = 4;  // then the other sockets have their turn
+// One pong could be a keep-alive of the peer's own: some send CR LF alone.
+constexpr int kPongsShown = 2;
 
 }  // namespace
 
@@ -42,13 +44,14 @@ Connection::Connection(Loop* loop, Socket socket, std::unique_ptr<Stream> stream
     phase_ = Phase::kOpen;
   }
   if (options_->keep_alive_ms > 0) {
-    keep_alive_ = loop_->timers().After(options_->keep_alive_ms, [this] { KeepAlive(); });
+    keep_alive_ = loop_->timers().After(NextPing(), [this] { KeepAlive(); });
   }
 }
 
 Connection::~Connection() {
   loop_->timers().Cancel(&unfinished_);
   loop_->timers().Cancel(&keep_alive_);
+  loop_->timers().Cancel(&pong_);
   if (!closed_) loop_->Unwatch(socket_.fd());
 }
 
@@ -68,6 +71,7 @@ void Connection::Close(const absl::Status& why, bool lost) {
   closed_ = true;
   loop_->timers().Cancel(&unfinished_);
   loop_->timers().Cancel(&keep_alive_);
+  loop_->timers().Cancel(&pong_);
   loop_->Unwatch(socket_.fd());
   lost = lost || queue_.size() > queue_sent_ ||
          (phase_ == Phase::kOpen && UnacknowledgedBytes(socket_.fd()) > 0);
@@ -206,6 +210,8 @@ void Connection::Read() {
     framing_.Feed({kBuffer.get(), result.bytes});
     Cut();
     explicit_bzero(kBuffer.get(), result.bytes);  // there may have been keys in it
+    // Whatever came, the peer is there.
+    loop_->timers().Cancel(&pong_);
     // Of plain TCP that was all; TLS brings one record at a time, and leaves the next one in the
     // socket, so that epoll tells of it.
     if (flow_.protocol != Protocol::kTls && result.bytes < kReadBytes) break;
@@ -225,6 +231,9 @@ void Connection::Cut() {
       case StreamFraming::Cut::kPing:
         ++counters_->pings_in;
         Send(kPong).IgnoreError();  // without room for two bytes the peer is not reading anyway
+        break;
+      case StreamFraming::Cut::kPong:
+        OnPong();
         break;
       case StreamFraming::Cut::kNothing:
         return WatchUnfinished(any_finished);
@@ -249,16 +258,41 @@ void Connection::WatchUnfinished(bool any_finished) {
   });
 }
 
+// From 80 to 100 % of the time, another share at each connection and each ping.
+TimeMs Connection::NextPing() {
+  const uint64_t mixed =
+      (flow_.connection + 1) * 0x9e3779b97f4a7c15u + ++pings_ * 0xbf58476d1ce4e5b9u;
+  const auto share = static_cast<TimeMs>((mixed >> 32) % 1001);
+  return options_->keep_alive_ms - options_->keep_alive_ms * share / 5000;
+}
+
 void Connection::KeepAlive() {
   keep_alive_ = 0;
+  const TimeMs after = NextPing();
   const TimeMs silence = loop_->now() - last_activity_;
-  if (silence >= options_->keep_alive_ms && idle()) {
+  // A little less than a whole turn of silence is enough: the next chance would be a turn later.
+  if (silence >= options_->keep_alive_ms * 4 / 5 && idle()) {
     ++counters_->pings_out;
     if (!Send(kPing).ok() && closed_) return;
+    if (pong_ == 0) pong_ = loop_->timers().After(options_->pong_ms, [this] { MissPong(); });
   }
-  const TimeMs wait = options_->keep_alive_ms - (loop_->now() - last_activity_);
-  keep_alive_ =
-      loop_->timers().After(wait > 0 ? wait : options_->keep_alive_ms, [this] { KeepAlive(); });
+  const TimeMs wait = after - (loop_->now() - last_activity_);
+  keep_alive_ = loop_->timers().After(wait > 0 ? wait : after, [this] { KeepAlive(); });
+}
+
+void Connection::OnPong() {
+  if (pong_ == 0) return;  // of nothing that we have sent
+  loop_->timers().Cancel(&pong_);
+  if (pongs_ < kPongsShown) ++pongs_;
+}
+
+void Connection::MissPong() {
+  pong_ = 0;
+  if (std::exchange(pongs_, 0) < kPongsShown) return;  // many a peer knows no pongs
+  ++counters_->pongs_missed;
+  Close(absl::DeadlineExceededError(
+            absl::StrCat(ToString(flow_.remote), " has stopped to answer pings")),
+        true);
 }
 
 }  // namespace sipctl::sip

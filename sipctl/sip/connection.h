@@ -23,9 +23,12 @@ struct ConnectionOptions {
   TimeMs connect_timeout_ms = 4 * kSecondMs;
   TimeMs handshake_timeout_ms = 5 * kSecondMs;
   TimeMs message_timeout_ms = 4 * kSecondMs;  // from the first byte of a message to its last
-  // An idle connection gets CR LF CR LF that often (RFC 5626 section 3.5.1; shorter than the 120 s
-  // after which common proxies close, trap T-06). 0: never.
+  // An idle connection gets CR LF CR LF after so long, or up to a fifth sooner, so that not all of
+  // them speak at once (RFC 5626 sections 3.5.1 and 4.4.1; shorter than the 120 s after which
+  // common proxies close, trap T-06). 0: never.
   TimeMs keep_alive_ms = 30 * kSecondMs;
+  // From a ping to its pong (section 4.4.1), where the peer has shown that it sends them.
+  TimeMs pong_ms = 10 * kSecondMs;
   TimeMs unacknowledged_ms = 10 * kSecondMs;  // TCP_USER_TIMEOUT
   size_t queue_bytes_max = 256 * 1024;        // behind the kernel's own
 };
@@ -73,7 +76,10 @@ class Connection {
   void Cut();
   void WatchUnfinished(bool any_finished);
   bool Flush();  // false: closed
+  TimeMs NextPing();
   void KeepAlive();
+  void OnPong();
+  void MissPong();
   void WatchEvents();
   absl::Status Failure(std::string_view what) const;
 
@@ -90,6 +96,9 @@ class Connection {
   TimeMs last_activity_;
   Timers::Id unfinished_ = 0;  // connecting, shaking hands, then: a message not finished
   Timers::Id keep_alive_ = 0;
+  Timers::Id pong_ = 0;  // a ping of ours waits for a sign of life
+  int pongs_ = 0;        // pings in a row that had a pong
+  uint64_t pings_ = 0;
   Phase phase_;
   bool want_write_ = false;  // the stream must write before it can go on
   bool closed_ = false;

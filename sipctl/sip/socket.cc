@@ -14,6 +14,8 @@ namespace sipctl::sip {
 namespace {
 
 constexpr int kListenBacklog = 1024;
+constexpr int kKeepIdleS = 60;  // of silence, then the kernel asks whether the peer is there
+constexpr int kKeepIntervalS = 5;
 constexpr int kUdpBufferBytes = 4 << 20;  // a burst of INVITEs while a turn is long
 
 void SetOption(int fd, int level, int option, int value) {
@@ -117,6 +119,10 @@ absl::StatusOr<Socket> OpenConnection(const SocketAddress& from, const SocketAdd
 void TuneConnection(int fd, TimeMs unacknowledged_ms) {
   SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(unacknowledged_ms));
+  // Beside the pings, and where those are off.
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepIdleS);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepIntervalS);
 }
 
 SocketAddress LocalAddressOf(int fd) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "sipctl/sip/message_grammar.h"
 #include "sipctl/sip/message_lines.h"
@@ -24,20 +25,22 @@ StreamFraming::Cut StreamFraming::Break(std::string_view reason) {
   return Cut::kBroken;
 }
 
-bool StreamFraming::SkipEmptyLines() {
+StreamFraming::Cut StreamFraming::SkipEmptyLines() {
   constexpr std::string_view kPing = "\r\n\r\n";
   while (!view_.empty() && (view_.front() == '\r' || view_.front() == '\n')) {
     const char c = view_.front();
     view_.remove_prefix(1);
     const bool continues = c == kPing[static_cast<size_t>(empty_line_bytes_)];
     empty_line_bytes_ = continues ? empty_line_bytes_ + 1 : (c == '\r' ? 1 : 0);
+    if (empty_line_bytes_ == 1) told_pong_ = false;
     if (empty_line_bytes_ == static_cast<int>(kPing.size())) {
       empty_line_bytes_ = 0;
-      return true;
+      return Cut::kPing;
     }
   }
+  const bool pong = empty_line_bytes_ == 2 && !std::exchange(told_pong_, true);
   if (!view_.empty()) empty_line_bytes_ = 0;
-  return false;
+  return pong ? Cut::kPong : Cut::kNothing;
 }
 
 // Lines are split exactly as Parse will split them. Equal lengths written twice still tell where
@@ -73,7 +76,10 @@ void StreamFraming::Keep() {
 StreamFraming::Cut StreamFraming::Next(std::string_view* message) {
   if (!reason_.empty()) return Cut::kBroken;
   if (message_bytes_ == 0) {
-    if (scanned_ == 0 && SkipEmptyLines()) return Cut::kPing;
+    if (scanned_ == 0) {
+      const Cut empty_lines = SkipEmptyLines();
+      if (empty_lines != Cut::kNothing) return empty_lines;
+    }
     if (view_.empty()) return Keep(), Cut::kNothing;
     if (!grammar::kToken[static_cast<uint8_t>(view_.front())]) return Break("this is not SIP");
     const size_t head_size = HeadSize(view_, scanned_);

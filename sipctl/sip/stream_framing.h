@@ -20,6 +20,7 @@ class StreamFraming {
     kNothing,  // all bytes are used up or kept
     kMessage,
     kPing,    // CR LF CR LF between messages: answer with CR LF (RFC 5626 section 4.4.1)
+    kPong,    // CR LF alone, as far as has come: the answer to a ping of ours, if there was one
     kBroken,  // where the next message begins cannot be known any more: close
   };
 
@@ -37,7 +38,7 @@ class StreamFraming {
 
  private:
   Cut Break(std::string_view reason);
-  bool SkipEmptyLines();  // true if they were a ping
+  Cut SkipEmptyLines();
   bool ReadLength(std::string_view head);
   void Keep();
 
@@ -47,6 +48,7 @@ class StreamFraming {
   size_t scanned_ = 0;        // of view_, known to hold no end of the head
   size_t message_bytes_ = 0;  // 0: the head is not complete yet
   int empty_line_bytes_ = 0;  // how much of CR LF CR LF has gone by
+  bool told_pong_ = false;    // of the CR LF that has gone by
   std::string_view reason_;
 };
 

@@ -17,6 +17,7 @@ namespace sipctl::sip {
   X(source_limit, "connections refused: too many from that source")                             \
   X(connection_limit, "connections refused: too many altogether")                               \
   X(strangers_closed, "connections to access listeners closed: nobody has logged in")           \
+  X(strangers_cut, "connections to access listeners closed: too many messages before a login")  \
   X(malformed_answered, "malformed requests answered, mostly with 400")                         \
   X(malformed_dropped, "malformed messages that could not be answered")                         \
   X(broken_streams, "connections closed: the next message cannot be found")                     \
@@ -35,6 +36,7 @@ namespace sipctl::sip {
   X(stream_queue_full, "messages refused: the connection's queue is full")                      \
   X(datagram_send_failures, "datagrams that the kernel refused to send")                        \
   X(pings_in, "keep-alive pings answered")                                                      \
+  X(pongs_missed, "connections closed: pings were answered before, and no longer")              \
   X(pings_out, "keep-alive pings sent on idle connections")
 
 struct TransportCounters {

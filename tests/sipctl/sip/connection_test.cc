@@ -2,10 +2,13 @@
 #include "sipctl/sip/connection.h"
 
 #include <malloc.h>
+#include <netinet/tcp.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/sip_socket_fixture.h"
@@ -153,17 +156,111 @@ TEST_F(ConnectionTest, KeepAlivePingsIdleConnectionsAndPongsAreSent) {
   std::string pong;
   UntilRead(&peer, "\r\n", &pong);
   EXPECT_EQ(pong, "\r\n");
-  now += 29'000;
+  now += 23'000;
   peer.Write(Options(1));
   Until([&] { return !user.messages.empty(); });
-  now += 29'000;
+  now += 23'000;
   loop->Turn(0);
   EXPECT_EQ(peer.Read(), "");
-  now += 1'000;
+  now += 7'000;
   std::string ping;
   UntilRead(&peer, "\r\n\r\n", &ping);
   EXPECT_EQ(ping, "\r\n\r\n");
   EXPECT_EQ(transport->counters().pings_out, 1u);
+}
+
+// Thousands of connections that were made at once must not all ping at once.
+TEST_F(ConnectionTest, PingsAreSpreadOverAFifthOfTheTime) {
+  options.connection.keep_alive_ms = 30'000;
+  options.accepted_per_source_max = 100;
+  Start();
+  constexpr size_t kPeers = 40;
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (size_t i = 0; i < kPeers; ++i) {
+    peers.push_back(std::make_unique<Peer>(SOCK_STREAM));
+    peers.back()->Connect(transport->bound(kTcp4));
+  }
+  Until([&] { return transport->connections() == kPeers; });
+  now += 23'900;
+  loop->Turn(0);
+  EXPECT_EQ(transport->counters().pings_out, 0u);
+  now += 3'100;
+  loop->Turn(0);
+  EXPECT_GT(transport->counters().pings_out, kPeers / 5);
+  EXPECT_LT(transport->counters().pings_out, kPeers * 4 / 5);
+  now += 3'000;
+  loop->Turn(0);
+  EXPECT_EQ(transport->counters().pings_out, kPeers);
+}
+
+TEST_F(ConnectionTest, WhoHasAnsweredPingsAndDoesNoLongerIsGone) {
+  options.connection.keep_alive_ms = 30'000;
+  Start();
+  Peer answers(SOCK_STREAM), silent(SOCK_STREAM);
+  answers.Connect(transport->bound(kTcp4));
+  silent.Connect(transport->bound(kTcp4));
+  Until([&] { return transport->connections() == 2; });
+  const auto pinged = [&](uint64_t count) {
+    now += 30'000;
+    std::string got;
+    UntilRead(&answers, "\r\n\r\n", &got);
+    UntilRead(&silent, "\r\n\r\n", &got);
+    EXPECT_EQ(transport->counters().pings_out, count);
+  };
+  for (uint64_t i = 1; i <= 3; ++i) {
+    pinged(2 * i);
+    const uint64_t before = transport->counters().bytes_in;
+    answers.Write("\r\n");
+    Until([&] { return transport->counters().bytes_in > before; });
+    now += 10'000;
+    loop->Turn(0);
+    EXPECT_EQ(transport->connections(), 2u);
+  }
+  pinged(8);
+  now += 9'999;
+  loop->Turn(0);
+  EXPECT_EQ(transport->connections(), 2u);
+  now += 1;
+  std::string end;
+  UntilRead(&answers, "(closed)", &end);
+  EXPECT_EQ(transport->counters().pongs_missed, 1u);
+  EXPECT_EQ(transport->connections(), 1u);  // who never showed that it knows them stays
+  Until([&] { return user.broken.size() == 1; });
+}
+
+// The peer's address names our end of the connection among our descriptors.
+int DescriptorTo(const SocketAddress& peer) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    int fd = -1;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &fd)) continue;
+    KernelAddress remote;
+    if (getpeername(fd, remote.data(), &remote.size) != 0) continue;
+    if (remote.data()->sa_family == AF_INET && remote.ToSocketAddress() == peer) return fd;
+  }
+  return -1;
+}
+
+TEST_F(ConnectionTest, TheKernelWatchesBothKindsOfConnections) {
+  Start();
+  Peer caller(SOCK_STREAM), called(SOCK_STREAM);
+  caller.Connect(transport->bound(kTcp4));
+  ASSERT_EQ(listen(called.fd(), 8), 0);
+  ASSERT_TRUE(Send({Protocol::kTcp, kTcp4, 0, called.address()}, Options(1)).ok());
+  Until([&] { return transport->connections() == 2; });
+  for (const Peer* peer : {&caller, &called}) {
+    const int fd = DescriptorTo(peer->address());
+    ASSERT_GE(fd, 0);
+    const auto option = [fd](int level, int name) {
+      int value = -1;
+      socklen_t size = sizeof value;
+      EXPECT_EQ(getsockopt(fd, level, name, &value, &size), 0);
+      return value;
+    };
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 10'000);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 60);
+  }
 }
 
 TEST_F(ConnectionTest, ThousandsOfMessagesArriveOnceAndInOrder) {

@@ -18,8 +18,8 @@ std::string Options(std::string_view id, std::string_view body) {
          std::string(body);
 }
 
-// What came out, pings as "(ping)", a broken stream as "(broken) reason".
-std::vector<std::string> Drain(StreamFraming* framing) {
+// What came out, pings as "(ping)", a broken stream as "(broken) reason"; pongs are counted.
+std::vector<std::string> Drain(StreamFraming* framing, int* pongs = nullptr) {
   std::vector<std::string> out;
   while (true) {
     std::string_view message;
@@ -29,6 +29,9 @@ std::vector<std::string> Drain(StreamFraming* framing) {
         break;
       case StreamFraming::Cut::kPing:
         out.emplace_back("(ping)");
+        break;
+      case StreamFraming::Cut::kPong:
+        if (pongs != nullptr) ++*pongs;
         break;
       case StreamFraming::Cut::kNothing:
         return out;
@@ -95,6 +98,27 @@ TEST(StreamFraming, PingsAreDoubleEmptyLines) {
   EXPECT_THAT(out, ElementsAre("(ping)"));
   FeedAndDrain(&framing, "\r\n\r\n", &out);  // completes the one before, and half of another
   EXPECT_THAT(out, ElementsAre("(ping)", "(ping)"));
+}
+
+TEST(StreamFraming, OneEmptyLineIsAPong) {
+  StreamFraming framing;
+  int pongs = 0;
+  const auto feed = [&](const std::string& bytes) {
+    framing.Feed(bytes);
+    return Drain(&framing, &pongs);
+  };
+  EXPECT_TRUE(feed("\r\n").empty());
+  EXPECT_EQ(pongs, 1);
+  EXPECT_THAT(feed("\r\n"), ElementsAre("(ping)"));  // it was the first half of this
+  EXPECT_EQ(pongs, 1);
+  EXPECT_THAT(feed("\r\n" + Options("1", "") + "\r\n"), ElementsAre(Options("1", "")));
+  EXPECT_EQ(pongs, 3);
+  EXPECT_THAT(feed("\r\n\r\n\r\n"), ElementsAre("(ping)", "(ping)"));
+  EXPECT_EQ(pongs, 3);
+  EXPECT_TRUE(feed("\r").empty());
+  EXPECT_EQ(pongs, 3);
+  EXPECT_TRUE(feed("\n").empty());
+  EXPECT_EQ(pongs, 4);
 }
 
 TEST(StreamFraming, NamesWhyItCannotGoOn) {
