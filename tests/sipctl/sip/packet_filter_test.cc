@@ -153,9 +153,9 @@ class PermitTest : public SocketFixture {
     };
   }
   // Whether a SYN from there is answered.
-  bool Connects(Peer* peer) {
+  bool Connects(Peer* peer, uint16_t listener = kTcp4) {
     fcntl(peer->fd(), F_SETFL, O_NONBLOCK);
-    KernelAddress to(transport->bound(kTcp4));
+    KernelAddress to(transport->bound(listener));
     connect(peer->fd(), to.data(), to.size);
     pollfd waiting{peer->fd(), POLLOUT, 0};
     return poll(&waiting, 1, 200) == 1;
@@ -207,6 +207,20 @@ TEST_F(PermitTest, ASynOfAStrangerIsNotAnsweredAndWhoIsConnectedStays) {
   Peer late(SOCK_STREAM, "127.0.0.2:0");
   EXPECT_FALSE(Connects(&late));
   EXPECT_EQ(transport->counters().stranger_connections, 0u);
+}
+
+// Of the one address that is local, a list that names it and one that does not.
+TEST_F(PermitTest, ASynOfAStrangerIsNotAnsweredOverIpv6Either) {
+  Start();
+  ASSERT_TRUE(transport->Permit(std::vector{Of("2001:db8::", 32)}).ok());
+  Peer stranger(SOCK_STREAM, "[::1]:0");
+  EXPECT_FALSE(Connects(&stranger, kTcp6));
+  ASSERT_TRUE(transport->Permit(std::vector{Of("::1", 128)}).ok());
+  Peer known(SOCK_STREAM, "[::1]:0");
+  ASSERT_TRUE(Connects(&known, kTcp6));
+  known.Write(Options(1));
+  Until([&] { return user.messages.size() == 1; });
+  EXPECT_THAT(asked, testing::ElementsAre("::1"));
 }
 
 }  // namespace

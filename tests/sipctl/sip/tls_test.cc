@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -166,6 +167,59 @@ TEST_F(TlsTest, OfSeveralServersEachIsCalledByItsOwnName) {
   name = "pop7.elsewhere.test";
   Start();
   EXPECT_THAT(Refusal(), HasSubstr("hostname mismatch"));
+}
+
+// The server_name of a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3) as a server reads
+// it; "(none)" where there is no such extension.
+std::string ServerNameOf(std::string_view record) {
+  const auto number = [&](size_t bytes) {
+    size_t value = 0;
+    for (const char c : record.substr(0, bytes)) value = value << 8 | static_cast<uint8_t>(c);
+    record.remove_prefix(std::min(bytes, record.size()));
+    return value;
+  };
+  const auto skip = [&](size_t bytes) { record.remove_prefix(std::min(bytes, record.size())); };
+  skip(5 + 4 + 2 + 32);  // heads of the record and of the message, version, random
+  skip(number(1));       // session
+  skip(number(2));       // ciphers
+  skip(number(1));       // compression
+  number(2);             // length of all extensions
+  while (record.size() >= 4) {
+    const size_t type = number(2), size = number(2);
+    if (type != 0) {
+      skip(size);
+      continue;
+    }
+    number(2);  // length of the list
+    EXPECT_EQ(number(1), 0u) << "host_name";
+    const size_t length = number(2);
+    return std::string(record.substr(0, length));
+  }
+  return "(none)";
+}
+
+TEST_F(TlsTest, TheServerIsToldItsNameAndNoAddress) {
+  Socket listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(listen(listener.fd(), 8), 0);
+  SocketAddress there = LocalAddressOf(listener.fd());
+  there.address = relay::abi::Address::Ipv4(127, 0, 0, 1);
+  client_options.peers = {Peer("edge.example.test"), Peer("127.0.0.1")};
+  Start();
+  std::vector<std::string> names;
+  for (const uint16_t peer : {uint16_t{1}, uint16_t{2}}) {
+    ASSERT_TRUE(client->Send({Protocol::kTls, 0, 0, there, peer}, Options(peer)).ok());
+    Socket accepted(accept4(listener.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    std::string hello;
+    Until([&] {
+      char buffer[4096];
+      const ssize_t count = recv(accepted.fd(), buffer, sizeof buffer, 0);
+      if (count > 0) hello.append(buffer, static_cast<size_t>(count));
+      return hello.size() > 5 && hello.size() >= 5u + static_cast<uint8_t>(hello[3]) * 256 +
+                                                     static_cast<uint8_t>(hello[4]);
+    });
+    names.push_back(ServerNameOf(hello));
+  }
+  EXPECT_THAT(names, testing::ElementsAre("edge.example.test", "(none)"));  // trap T-27
 }
 
 TEST_F(TlsTest, AnAddressCanBeTheName) {
