@@ -96,6 +96,9 @@ void Doorkeeper::Examine(sip::Message request, const sip::Flow& flow) {
   switch (outcome.verdict) {
     case sip::DigestVerdict::kRight:
       return Welcome(std::move(request), flow, outcome.user);
+    case sip::DigestVerdict::kElsewhere:
+      ++counters_.misused;
+      return Respond(request, flow, 400);
     case sip::DigestVerdict::kWrong:
       ++counters_.wrong;
       CountGuess(flow.remote, outcome.user);

@@ -33,7 +33,7 @@ namespace sipctl::call {
   X(limited, "messages and connections dropped: too many from that source, or altogether") \
   X(silenced, "requests dropped: their source has guessed too often")                      \
   X(unserved, "requests of strangers dropped: neither REGISTER nor INVITE")                \
-  X(misused, "requests refused: a user in the name of another, or at the wrong listener")
+  X(misused, "requests refused: in the name or with the answer of another, or at the wrong door")
 
 struct DoorCounters {
 #define SIPCTL_COUNTER_FIELD(name, sentence) uint64_t name = 0;

@@ -188,9 +188,16 @@ std::optional<sip::Flow> Registrar::FlowTo(size_t trunk, const sip::Uri& contact
   return std::nullopt;
 }
 
-void Registrar::Follow() {
-  std::erase_if(users_,
-                [this](const auto& each) { return !context_->accounts->contains(each.first); });
+void Registrar::Follow(const Accounts& before) {
+  std::erase_if(users_, [&](const auto& each) {
+    const auto now = context_->accounts->find(each.first);
+    if (now == context_->accounts->end()) return true;
+    const auto then = before.find(each.first);
+    if (then != before.end() && then->second.password == now->second.password) return false;
+    context_->log->OnNotice(Concat("trunk ", context_->trunk(now->second.trunk).name, ": ",
+                                   each.first, " has another password now and must log in again"));
+    return true;
+  });
 }
 
 void Registrar::Forget(const sip::Flow& broken) {

@@ -37,8 +37,9 @@ class Registrar {
   // The road to a contact of one of the trunk's users, as it is now.
   std::optional<sip::Flow> FlowTo(size_t trunk, const sip::Uri& contact) const;
 
-  // There are other accounts now: who is no user any more is forgotten.
-  void Follow();
+  // There are other accounts now: who is no user any more, or has another password, is forgotten.
+  // What was told by an old password is nobody's word.
+  void Follow(const Accounts& before);
   // A connection broke with something on the way.
   void Forget(const sip::Flow& broken);
 

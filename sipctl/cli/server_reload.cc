@@ -61,7 +61,7 @@ std::string Server::Take(const trunk::Config& next, const trunk::Config& read,
   context_.config = config_;
   context_.media = std::move(media);
   context_.credentials = std::move(credentials);
-  context_.accounts = std::move(accounts);
+  const auto accounts_before = std::exchange(context_.accounts, std::move(accounts));
   relay_->SetNetworks(context_.media.sets);
   limits_->Follow(*config_, static_cast<uint64_t>(loop_->now()) * 1'000'000);
   *acl_ = trunk::Acl(*config_);
@@ -69,7 +69,7 @@ std::string Server::Take(const trunk::Config& next, const trunk::Config& read,
   *router_ = trunk::Router(config_);
   destinations_->Follow(*config_);
   health_->Follow();
-  registrar_->Follow();
+  registrar_->Follow(*accounts_before);
   LookUpAgain();
   const std::string what =
       Concat(kReloaded, read.trunks.size(), " trunks, ", config_->routes.size(), " routes; ",

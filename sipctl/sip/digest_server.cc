@@ -33,6 +33,14 @@ bool SameSecret(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+// Whether `text`, the `uri` of an answer, names whom the request is for: the same user, as RFC 3261
+// section 19.1.4 compares them. Not the host, nor what follows it: both are ours in either, and
+// proxies before us write the next hop there without asking (section 16.6).
+bool NamesSameUser(std::string_view text, const Uri& request_uri) {
+  const auto uri = Uri::Parse(text);
+  return uri.ok() && uri->user == request_uri.user;
+}
+
 std::string Lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), ToLower);
   return text;
@@ -137,6 +145,7 @@ DigestServer::Outcome DigestServer::Examine(const Message& request, const Digest
        .middle = Concat(answer->nonce, ":", answer->count_text, ":", answer->cnonce, ":auth")});
   const bool right = SameSecret(expected, answer->response) && password != nullptr;
   const auto nonce = Read(answer->nonce, realm.realm, source);
+  const bool here = NamesSameUser(answer->uri, request.request_uri);
   Outcome outcome{.verdict = DigestVerdict::kNone, .user = std::move(answer->user)};
   if (!nonce || !IsFresh(*nonce, now)) {
     outcome.verdict = DigestVerdict::kStale;
@@ -145,7 +154,7 @@ DigestServer::Outcome DigestServer::Examine(const Message& request, const Digest
   } else if (!Spend(*nonce, answer->count, now)) {
     outcome.verdict = DigestVerdict::kStale;
   } else {
-    outcome.verdict = DigestVerdict::kRight;
+    outcome.verdict = here ? DigestVerdict::kRight : DigestVerdict::kElsewhere;
   }
   return outcome;
 }

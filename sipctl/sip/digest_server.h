@@ -50,6 +50,9 @@ enum class DigestVerdict : uint8_t {
   // who has guessed right (RFC 7616 section 3.3). Or the answer is right, but its count was used.
   kStale,
   kWrong,  // an answer to a fresh nonce of ours, and wrong: a guess
+  // Right, but for a request to somebody else: its `uri` does not name whom the request is for
+  // (RFC 7616 section 3.4.6). Whoever could read it on the way has put it into his own.
+  kElsewhere,
   kRight,
 };
 

@@ -49,7 +49,7 @@ SocketTransport::SocketTransport(Loop* loop, SocketTransportOptions options, Tra
     : loop_(loop), options_(std::move(options)), user_(user) {}
 
 SocketTransport::~SocketTransport() {
-  for (auto& [connection, timer] : strangers_) loop_->timers().Cancel(&timer);
+  for (auto& [connection, stranger] : strangers_) loop_->timers().Cancel(&stranger.end);
 }
 
 absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
@@ -179,7 +179,7 @@ void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketA
 
 void SocketTransport::WatchStranger(uint64_t connection) {
   ++accepted_by_access_;
-  strangers_[connection] = loop_->timers().After(options_.stranger_ms, [this, connection] {
+  strangers_[connection].end = loop_->timers().After(options_.stranger_ms, [this, connection] {
     strangers_.erase(connection);
     ++counters_.strangers_closed;
     connections_.at(connection)
@@ -191,12 +191,21 @@ void SocketTransport::WatchStranger(uint64_t connection) {
 void SocketTransport::Trust(const Flow& flow) {
   const auto stranger = strangers_.find(flow.connection);
   if (stranger == strangers_.end()) return;
-  loop_->timers().Cancel(&stranger->second);
+  loop_->timers().Cancel(&stranger->second.end);
   strangers_.erase(stranger);
 }
 
+bool SocketTransport::MaySpeak(uint64_t connection) {
+  const auto stranger = strangers_.find(connection);
+  return stranger == strangers_.end() ||
+         ++stranger->second.messages <= options_.stranger_messages_max;
+}
+
 void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
-  Deliver(bytes, connection->flow());
+  if (MaySpeak(connection->flow().connection)) return Deliver(bytes, connection->flow());
+  ++counters_.strangers_cut;
+  connection->Close(absl::ResourceExhaustedError("too many messages, and nobody has logged in"),
+                    /*lost=*/false);
 }
 
 void SocketTransport::Deliver(std::string_view bytes, const Flow& flow) {

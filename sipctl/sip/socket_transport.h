@@ -71,6 +71,9 @@ struct SocketTransportOptions {
   size_t datagram_queue_bytes_max = 4 << 20;
   // A connection to an access listener that nobody has vouched for by then (Trust) is closed.
   TimeMs stranger_ms = 30 * kSecondMs;
+  // And so is one that has sent more than so many messages before, of whatever kind, unread and
+  // without an answer. A telephone needs two REGISTERs, and some begin with others.
+  uint32_t stranger_messages_max = 16;
 };
 
 class SocketTransport : public Transport, private ConnectionUser {
@@ -128,6 +131,7 @@ class SocketTransport : public Transport, private ConnectionUser {
   void OnDatagram(uint16_t listener, std::string_view bytes, const SocketAddress& source);
   void OnAccepted(uint16_t listener, Socket socket, const SocketAddress& source);
   void WatchStranger(uint64_t connection);
+  bool MaySpeak(uint64_t connection);
   void OnStreamMessage(Connection* connection, std::string_view bytes) override;
   void OnStreamClosed(Connection* connection, const absl::Status& why, bool lost) override;
 
@@ -159,7 +163,11 @@ class SocketTransport : public Transport, private ConnectionUser {
   std::map<std::array<uint8_t, 16>, size_t> accepted_from_;
   absl::flat_hash_set<uint64_t> accepted_;  // the ids of accepted connections
   size_t accepted_by_access_ = 0;
-  absl::flat_hash_map<uint64_t, Timers::Id> strangers_;  // connections, and when they are closed
+  struct Stranger {
+    Timers::Id end = 0;
+    uint32_t messages = 0;
+  };
+  absl::flat_hash_map<uint64_t, Stranger> strangers_;  // by connection
   // Closed ones live until the end of the turn: their own code may be running.
   std::vector<std::unique_ptr<Connection>> closed_;
   std::vector<std::pair<Flow, absl::Status>> broken_;

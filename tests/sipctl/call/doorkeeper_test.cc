@@ -144,6 +144,20 @@ TEST_P(DoorkeeperTest, ItsCallsAreCallsOfItsTrunk) {
   world_.ExpectNothingLeft();
 }
 
+TEST_P(DoorkeeperTest, AnAnswerForOneNumberCallsNoOther) {
+  world_.pbx.Invite(1, "0991234", World::PbxSdp());
+  world_.Run(100);
+  ASSERT_EQ(world_.pbx.status(), 401);
+  world_.pbx.Invite(1, "0991234", World::PbxSdp(), [this](Message* invite) {
+    Authorize(invite);
+    invite->request_uri.user = "0991235";
+  });
+  world_.Run(100);
+  EXPECT_EQ(world_.pbx.status(), 400);
+  EXPECT_EQ(world_.carrier.Got(Method::kInvite), nullptr);
+  EXPECT_EQ(counters().misused, 1u);
+}
+
 TEST_P(DoorkeeperTest, ACallerThatHasLoggedInMayGiveUp) {
   LogIn();
   world_.pbx.Invite(1, "0991234", World::PbxSdp(), [this](Message* invite) { Authorize(invite); });

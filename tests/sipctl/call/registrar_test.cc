@@ -1,6 +1,7 @@
 #include "sipctl/call/registrar.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -197,10 +198,27 @@ TEST_F(RegistrarTest, TheUserOfTheCalledNameIsCalledAlone) {
   EXPECT_THAT(Ways("pbx1"), ElementsAre("sip:a@10.1.1.1"));
   EXPECT_EQ(Ways("+911234").size(), 2u);
   // Who is no user any more is forgotten.
-  world_.sipctl->context.accounts =
-      std::make_shared<const Accounts>(Accounts{{"pbx1", {.trunk = 1, .password = "s"}}});
-  registrar().Follow();
+  const auto before = std::exchange(
+      world_.sipctl->context.accounts,
+      std::make_shared<const Accounts>(Accounts{{"pbx1", {.trunk = 1, .password = "s"}}}));
+  registrar().Follow(*before);
   EXPECT_THAT(Ways("+912222"), IsEmpty());
+  EXPECT_THAT(Ways("pbx1"), ElementsAre("sip:a@10.1.1.1"));
+}
+
+// Who stole the password may have told us where calls go.
+TEST_F(RegistrarTest, AnotherPasswordEndsWhatWasToldByTheOldOne) {
+  Ask(Request({Contact("sip:a@10.1.1.1")}));
+  const auto before = std::exchange(
+      world_.sipctl->context.accounts,
+      std::make_shared<const Accounts>(Accounts{{"pbx1", {.trunk = 1, .password = "another"}}}));
+  registrar().Follow(*before);
+  EXPECT_THAT(Ways(), IsEmpty());
+  EXPECT_THAT(world_.sipctl->notes.notices,
+              testing::Contains(testing::HasSubstr("pbx1 has another password")));
+  Ask(Request({Contact("sip:b@10.1.1.1")}));
+  registrar().Follow(*world_.sipctl->context.accounts);  // a reload that changes nothing
+  EXPECT_THAT(Ways(), ElementsAre("sip:b@10.1.1.1"));
 }
 
 TEST_F(RegistrarTest, AnExtensionThatWeDoNotKnowIsRefused) {

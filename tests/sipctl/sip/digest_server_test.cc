@@ -115,6 +115,27 @@ TEST_F(DigestServerTest, WrongPasswordsAndUnknownUsersAreGuesses) {
   EXPECT_EQ(Verdict(Answered("", "nobody")), DigestVerdict::kWrong);
 }
 
+// Who takes an answer off the way must not call somebody else with it; a proxy may write another
+// host.
+TEST_F(DigestServerTest, AnAnswerIsForWhomItNames) {
+  const auto verdict = [this](const std::string& asked, const std::string& sent) {
+    client_ = {};
+    EXPECT_TRUE(client_.Accept(Refusal(), {.user = "alice", .password = "secret", .realm = ""}));
+    Message request;
+    request.method = Method::kInvite;
+    request.request_uri = *Uri::Parse(asked);
+    client_.Authorize({.user = "alice", .password = "secret", .realm = ""}, "c1", &request);
+    request.request_uri = *Uri::Parse(sent);
+    return Verdict(request);
+  };
+  const std::string asked = "sip:+911234@tandem.example";
+  EXPECT_EQ(verdict(asked, asked), DigestVerdict::kRight);
+  EXPECT_EQ(verdict(asked, "sip:+911234@192.0.2.1:5070;transport=tcp"), DigestVerdict::kRight);
+  EXPECT_EQ(verdict(asked, "sip:+1900666@tandem.example"), DigestVerdict::kElsewhere);
+  EXPECT_EQ(verdict(asked, "sip:tandem.example"), DigestVerdict::kElsewhere);
+  EXPECT_EQ(verdict("sip:Bob@h", "sip:bob@h"), DigestVerdict::kElsewhere);
+}
+
 TEST_F(DigestServerTest, NothingToJudge) {
   Message request;
   request.method = Method::kRegister;

@@ -216,6 +216,37 @@ TEST_F(SocketTransportTest, AConnectionOfAStrangerIsClosedAndATrustedOneStays) {
   EXPECT_EQ(transport->counters().opened, 0u);
 }
 
+TEST_F(SocketTransportTest, AStrangerOnAConnectionHasSoManyMessages) {
+  for (ListenerOptions& listener : options.listeners) listener.access = true;
+  options.stranger_messages_max = 5;
+  Start();
+  Peer stranger(SOCK_STREAM), known(SOCK_STREAM);
+  stranger.Connect(transport->bound(kTcp4));
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += Options(i);
+  stranger.Write(all);
+  std::string end;
+  Until([&] {
+    end += stranger.Read();
+    return end.find(')') != std::string::npos;
+  });
+  EXPECT_EQ(user.messages.size(), 5u);
+  EXPECT_THAT(end, testing::AnyOf("(closed)", "(reset)"));  // not a byte of an answer
+  EXPECT_EQ(transport->counters().strangers_cut, 1u);
+  EXPECT_EQ(transport->counters().strangers_closed, 0u);
+  // Malformed ones count, and who has logged in may say what he likes.
+  user.messages.clear();
+  user.flows.clear();
+  known.Connect(transport->bound(kTcp4));
+  known.Write("BAD\r\nContent-Length: 0\r\n\r\n" + Options(1));
+  Until([&] { return user.messages.size() == 1; });
+  transport->Trust(user.flows[0]);
+  known.Write(all);
+  Until([&] { return user.messages.size() == 21; });
+  EXPECT_EQ(transport->counters().strangers_cut, 1u);
+  EXPECT_EQ(transport->connections(), 1u);
+}
+
 TEST_F(SocketTransportTest, StrangersTakeHalfOfTheConnectionsAtMost) {
   options.listeners[kTcp4].access = true;
   options.accepted_max = 4;
