@@ -64,9 +64,10 @@ Message MakeNotAllowed(const Message& request) {
   return response;
 }
 
-Message MakeOptionsAnswer(const Context& context, const Message& request) {
+Message MakeOptionsAnswer(const Context& context, const Message& request,
+                          const trunk::Trunk* trunk) {
   Message response = MakeResponse(request, 200);
-  AddAllow(&response);
+  AddAllow(&response, trunk);
   AddProduct(context, &response);
   AddAccept(&response);
   response.supported.assign(std::begin(kSupported), std::end(kSupported));

@@ -17,6 +17,8 @@ std::optional<sip::Message> Examine(sip::Message* request);
 sip::Message MakeNotAllowed(const sip::Message& request);
 
 // 200 with all we can do (RFC 3261 section 11.2).
-sip::Message MakeOptionsAnswer(const Context& context, const sip::Message& request);
+// `trunk`: whose question it is; null: nobody's that we would call.
+sip::Message MakeOptionsAnswer(const Context& context, const sip::Message& request,
+                               const trunk::Trunk* trunk);
 
 }  // namespace sipctl::call

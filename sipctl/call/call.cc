@@ -178,7 +178,7 @@ void Call::OnRequest(Leg* leg, sip::TransactionId id, const sip::Message& reques
       break;
   }
   if (request.method == sip::Method::kOptions) {
-    context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request));
+    context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request, &leg->trunk()));
   } else if (request.method == sip::Method::kBye) {
     OnBye(leg, id, request);
   } else if (request.method == sip::Method::kPrack) {

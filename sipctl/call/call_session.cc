@@ -79,7 +79,7 @@ void Call::OnEarlyRequest(Leg* leg, sip::TransactionId id, const sip::Message& r
   if (verdict != sip::DialogVerdict::kAccept) {
     Reply(id, request, verdict == sip::DialogVerdict::kMismatch ? 481 : 500);
   } else if (request.method == sip::Method::kOptions) {
-    context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request));
+    context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request, &leg->trunk()));
   } else if (request.method != sip::Method::kUpdate) {
     Reply(id, request, 481);
   } else if (request.body.empty()) {

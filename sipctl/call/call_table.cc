@@ -118,7 +118,9 @@ void CallTable::OnRequest(sip::TransactionId id, sip::Message request, const sip
   } else if (draining_) {
     Refuse(id, request, 503, {}, kRetryAfterDrainS);
   } else {
-    context_->transactions->Respond(id, MakeOptionsAnswer(*context_, request));
+    const auto trunk = SourceOf(flow);
+    context_->transactions->Respond(
+        id, MakeOptionsAnswer(*context_, request, trunk ? &context_->trunk(*trunk) : nullptr));
   }
   Collect();
 }

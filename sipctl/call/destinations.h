@@ -19,6 +19,8 @@ namespace sipctl::call {
 
 // How long an address that failed is tried last.
 inline constexpr TimeMs kDeadMs = 30 * kSecondMs;
+// Whatever its Retry-After says: who writes a day there by mistake comes back.
+inline constexpr TimeMs kDeadMsMax = 600 * kSecondMs;
 
 // Where a user of a trunk can be called, as it has said itself.
 struct Registration {

@@ -132,7 +132,7 @@ sip::Message Leg::MakeResponse(int status) {
 void Leg::Dress(sip::Message* response) const {
   AddProduct(*context_, response);
   response->contact.push_back(dialog->local_contact);
-  AddAllow(response);
+  AddAllow(response, &trunk());
 }
 
 void Leg::Progress(int status, const sdp::Description* body) {
@@ -207,7 +207,7 @@ bool Leg::Invite(const FirstInvite& first, const sdp::Description& offer) {
 
 void Leg::Reinvite(const sdp::Description& offer) {
   sip::Message invite = dialog->MakeRequest(sip::Method::kInvite);
-  AddAllow(&invite);
+  AddAllow(&invite, &trunk());
   session.Ask(&invite);
   SetSdp(sdp::Write(offer), &invite);
   AddProduct(*context_, &invite);
@@ -222,7 +222,9 @@ const Preview* Leg::OnProvisional(const sip::Message& response, const sip::Flow&
   NotePeer(response);
   const std::string tag(response.to.tag());
   // We never ask for it, but a peer that sends its answers reliably waits for this (RFC 3262).
-  const sip::ReliableVerdict verdict = update.dialog->AcceptReliable(response);
+  const sip::ReliableVerdict verdict = trunk::Sends(trunk(), "PRACK")
+                                           ? update.dialog->AcceptReliable(response)
+                                           : sip::ReliableVerdict::kUnreliable;
   const bool reliable = verdict == sip::ReliableVerdict::kNew;
   if (reliable) {
     Send(update.dialog->MakePrack(response), NextFlow(*context_, trunk_, *update.dialog));

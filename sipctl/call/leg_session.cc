@@ -20,6 +20,7 @@ void Leg::DropUpdate() {
 void Leg::NotePeer(const sip::Message& message) {
   if (message.allow.empty()) return;
   peer_takes_update =
+      trunk::Sends(trunk(), "UPDATE") &&
       std::find(message.allow.begin(), message.allow.end(), "UPDATE") != message.allow.end();
 }
 
@@ -67,7 +68,7 @@ bool Leg::InviteAgain(const sip::Message& refusal) {
 
 void Leg::Update() {
   sip::Message request = dialog->MakeRequest(sip::Method::kUpdate);
-  AddAllow(&request);
+  AddAllow(&request, &trunk());
   session.Ask(&request);
   sent_update = Send(std::move(request), NextFlow(*context_, trunk_, *dialog));
   context_->by_transaction[sent_update] = owner_;

@@ -1,4 +1,5 @@
 // A leg's INVITE on its way to an answer: one address after the other, and who we are.
+#include <algorithm>
 #include <utility>
 
 #include "sipctl/call/leg.h"
@@ -74,7 +75,8 @@ bool Leg::TryAgain(const sip::Message& response, sip::ResponseOrigin origin) {
   if (trial.rang || !(ours || IsOfTheServer(response.status))) return false;
   if (ours || response.status == 503) {
     const TimeMs said_ms = static_cast<TimeMs>(response.retry_after.value_or(0)) * kSecondMs;
-    context_->destinations->Failed(trial.now.target, said_ms > 0 ? said_ms : kDeadMs);
+    context_->destinations->Failed(trial.now.target,
+                                   said_ms > 0 ? std::min(said_ms, kDeadMsMax) : kDeadMs);
   }
   if (trial.left.empty()) return false;
   TryNext();

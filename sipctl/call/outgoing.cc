@@ -92,7 +92,7 @@ sip::Message MakeFirstInvite(Context* context, const FirstInvite& first) {
   invite.cseq = {1, sip::Method::kInvite};
   invite.max_forwards = first.max_forwards;
   invite.contact.push_back(ContactOf(*context, listener));
-  AddAllow(&invite);
+  AddAllow(&invite, &trunk);
   AddProduct(*context, &invite);
   invite.others.insert(invite.others.end(), first.passed.begin(), first.passed.end());
   for (const trunk::Header& header : trunk.headers) {
@@ -171,8 +171,11 @@ sip::Sending SendingBy(const Context& context, const sip::Flow& flow) {
   return sending;
 }
 
-void AddAllow(sip::Message* message) {
-  for (sip::Method method : kAllowed) message->allow.emplace_back(sip::MethodName(method));
+void AddAllow(sip::Message* message, const trunk::Trunk* trunk) {
+  for (const sip::Method method : kAllowed) {
+    const std::string_view name = sip::MethodName(method);
+    if (trunk == nullptr || trunk::Sends(*trunk, name)) message->allow.emplace_back(name);
+  }
 }
 
 sip::SessionPolicy SessionPolicyOf(const trunk::Trunk& trunk) {

@@ -59,7 +59,8 @@ uint16_t PeerOf(size_t trunk);
 // 18.1.1): the same remote address from our TCP listener at the same address, if we have one.
 sip::Sending SendingBy(const Context& context, const sip::Flow& flow);
 
-void AddAllow(sip::Message* message);
+// Every method we answer; of a trunk's messages without those that it is not to see.
+void AddAllow(sip::Message* message, const trunk::Trunk* trunk = nullptr);
 sip::SessionPolicy SessionPolicyOf(const trunk::Trunk& trunk);
 // Server in responses, User-Agent in requests (RFC 3261 sections 20.35, 20.41).
 void AddProduct(const Context& context, sip::Message* message);

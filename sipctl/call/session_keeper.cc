@@ -4,6 +4,14 @@
 
 namespace sipctl::call {
 
+namespace {
+
+// One 422 may come from the peer and one from a proxy before it; who then wants more has a fault.
+constexpr int kRaisesMax = 2;
+constexpr uint32_t kMinSeMaxS = 24 * 3600;
+
+}  // namespace
+
 void SessionKeeper::Watch(std::function<void()> refresh, std::function<void()> expire) {
   refresh_ = std::move(refresh);
   expire_ = std::move(expire);
@@ -23,7 +31,9 @@ void SessionKeeper::OnAnswered(const sip::Message& response) {
 
 bool SessionKeeper::Raise(const sip::Message& refusal) {
   const uint32_t min_s = sip::SessionTermsOf(refusal).min_s;
-  if (policy_.interval_s == 0 || min_s <= policy_.min_s) return false;
+  if (policy_.interval_s == 0 || min_s <= policy_.min_s || min_s > kMinSeMaxS) return false;
+  if (raises_ == kRaisesMax) return false;
+  ++raises_;
   policy_.min_s = min_s;
   return true;
 }

@@ -30,7 +30,8 @@ class SessionKeeper {
   // As client: what a request asks for, and what its 2xx agreed on.
   void Ask(sip::Message* request) const { sip::AskFor(policy_, timer_, request); }
   void OnAnswered(const sip::Message& response);
-  // A 422: from now on no less is asked for than it wants. False when it wants nothing new.
+  // A 422: from now on no less is asked for than it wants. False when it wants nothing new, more
+  // than a day, or more for the third time.
   bool Raise(const sip::Message& refusal);
 
   // The refresh could not be sent now, or was refused: another one is asked for after `delay`.
@@ -44,6 +45,7 @@ class SessionKeeper {
 
   Timers* const timers_;
   sip::SessionPolicy policy_;
+  int raises_ = 0;
   std::optional<sip::SessionTimer> timer_;
   std::function<void()> refresh_;
   std::function<void()> expire_;

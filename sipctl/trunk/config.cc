@@ -62,6 +62,11 @@ void ReportSecretsInComments(Reader& reader, std::string_view text) {
 
 }  // namespace
 
+bool Sends(const Trunk& trunk, std::string_view method) {
+  return std::find(trunk.methods_not_sent.begin(), trunk.methods_not_sent.end(), method) ==
+         trunk.methods_not_sent.end();
+}
+
 std::string_view TransportName(Transport transport) {
   constexpr std::string_view kNames[] = {"udp", "tcp", "tls"};
   return kNames[static_cast<size_t>(transport)];

@@ -145,7 +145,8 @@ struct Trunk {
   std::optional<Login> login;        // absent: a challenge is not answered
   size_t listener = 0;               // index: its Via and Contact, its socket
   Tls tls;
-  std::string from_domain;  // host of From towards it; empty = advertise_host
+  std::string from_domain;                    // host of From towards it; empty = advertise_host
+  std::vector<std::string> methods_not_sent;  // UPDATE, PRACK: neither sent to it nor allowed it
   // INVITE to any answer, at each address; 0 = 5 s where another one is left, else 64*T1.
   uint64_t response_timeout_ns = 0;
   uint64_t ring_timeout_ns = 90'000'000'000;         // INVITE to final response, then CANCEL
@@ -173,6 +174,8 @@ struct Trunk {
 
   bool operator==(const Trunk&) const = default;
 };
+
+bool Sends(const Trunk& trunk, std::string_view method);
 
 struct PortRange {
   uint16_t first = 10000;

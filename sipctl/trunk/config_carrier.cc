@@ -313,6 +313,7 @@ void ApplyProfile(Reader& reader, TrunkDraft* draft) {
   if (draft->srtp_line == 0 && carrier->srtp_with_tls && draft->transport == Transport::kTls) {
     draft->trunk.media.srtp = sdp::Srtp::kRequired;
   }
+  if (!draft->methods_given) draft->trunk.methods_not_sent = carrier->methods_not_sent;
   if (draft->calls_per_minute_line == 0) {
     draft->trunk.calls_per_minute = carrier->calls_per_minute;
   }

@@ -212,6 +212,11 @@ class TrunkMaker {
     if (trunk->login->password_file.empty() == trunk->login->password_environment.empty()) {
       reader_.Error(draft.login->line, "a login has its password in one place",
                     "password_file: or password_environment:");
+    } else if (trunk->login->realm.empty()) {
+      // Any server behind the trunk's address could have the password's digest for its own realm.
+      reader_.Warning(draft.login->line,
+                      Concat("trunk '", trunk->name, "' answers challenges of every realm"),
+                      "realm: as the carrier's 401 or 407 has it");
     }
   }
 

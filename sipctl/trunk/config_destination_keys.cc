@@ -65,7 +65,9 @@ constexpr Field<LoginDraft> kLoginKeys[] = {
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
        Assign(reader.Text(node, "a name"), &draft->login.user);
      }},
-    {{"realm", "text", "any", "Challenges of other realms are not answered."},
+    {{"realm", "text", "any",
+      "Challenges of other realms are not answered; without it those of each one are, and "
+      "`sipctl check` warns."},
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
        Assign(reader.Text(node, "a realm"), &draft->login.realm);
      }},

@@ -78,6 +78,7 @@ struct TrunkDraft {
   int from_domain_line = 0;
   int tls_line = 0;  // of the last key that is about TLS; 0: none given
   bool networks_given = false;
+  bool methods_given = false;
   bool learning_given = false;
   std::string listener;
   int listener_line = 0;

@@ -155,6 +155,10 @@ constexpr Field<Profile> kProfileKeys[] = {
      [](Reader& reader, const YAML::Node& node, Profile* profile) {
        Assign(reader.Bool(node), &profile->numbers_e164);
      }},
+    {{"methods_not_sent", "list of UPDATE, PRACK", "none", "What it is not to be asked."},
+     [](Reader& reader, const YAML::Node& node, Profile* profile) {
+       profile->methods_not_sent = reader.Methods(node);
+     }},
     {{"calls_per_minute", "number", "not known", "How many new calls it takes."},
      [](Reader& reader, const YAML::Node& node, Profile* profile) {
        Assign(reader.Number(node, 0, 1'000'000), &profile->calls_per_minute);

@@ -52,6 +52,17 @@ void Reader::Unknown(int line, const std::string& name, std::string_view what,
         near.empty() ? "one of " + Join(known, ", ") : near);
 }
 
+std::vector<std::string> Reader::Methods(const YAML::Node& node) {
+  std::vector<std::string> methods;
+  for (const YAML::Node& item : Items(node, "list of methods")) {
+    const bool known = Choice(item, {"UPDATE", "PRACK"}).has_value();
+    if (known && std::find(methods.begin(), methods.end(), item.Scalar()) == methods.end()) {
+      methods.push_back(item.Scalar());
+    }
+  }
+  return methods;
+}
+
 std::vector<YAML::Node> Reader::Items(const YAML::Node& node, std::string_view what) {
   std::vector<YAML::Node> items;
   if (!node.IsSequence()) {

@@ -132,6 +132,9 @@ class Reader {
   // One of `words`; its position.
   std::optional<size_t> Choice(const YAML::Node& node, const std::vector<std::string>& words);
 
+  // A list of UPDATE and PRACK, the methods that a call can do without.
+  std::vector<std::string> Methods(const YAML::Node& node);
+
   // The entries of a sequence; an error and nothing for anything else.
   std::vector<YAML::Node> Items(const YAML::Node& node, std::string_view what);
 

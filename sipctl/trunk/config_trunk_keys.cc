@@ -324,6 +324,14 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        draft->from_domain_line = Reader::LineOf(node);
        Assign(reader.Host(node), &draft->trunk.from_domain);
      }},
+    {{"methods_not_sent", "list of UPDATE, PRACK", "the profile's, else none",
+      "Methods that it takes badly: they are neither sent to it nor stand in our Allow. A session "
+      "is "
+      "then refreshed by re-INVITE, and a ringing that asks for PRACK gets none."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       draft->methods_given = true;
+       draft->trunk.methods_not_sent = reader.Methods(node);
+     }},
     {{"response_timeout", "duration or off", "off",
       "From INVITE to any answer at all; then the next address is tried, and after the last the "
       "call is given up. Off: 5 seconds, at the last address 32."},

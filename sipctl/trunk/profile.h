@@ -48,9 +48,10 @@ struct Profile {
   bool static_address_required = false;     // calls to it come from allow-listed addresses only
   bool srtp_with_tls = false;               // SRTP on trunks over TLS and nowhere else
   bool numbers_e164 = false;
-  uint32_t calls_per_minute = 0;  // that it takes; 0 = not known
-  std::string api;                // where trunks are set up, https://HOST; empty: nowhere
-  std::string flow_url;           // what flows are called by, there
+  std::vector<std::string> methods_not_sent;  // what it is not to be asked: UPDATE, PRACK
+  uint32_t calls_per_minute = 0;              // that it takes; 0 = not known
+  std::string api;       // where trunks are set up, https://HOST; empty: nowhere
+  std::string flow_url;  // what flows are called by, there
   HeaderRules headers;
 
   // The POP whose media network holds all of `network`.

@@ -112,6 +112,44 @@ TEST_F(CallSessionTest, WhoAllowsUpdateIsRefreshedByIt) {
   HangUp();
 }
 
+// Exotel's Allow has neither UPDATE nor PRACK; an edge of it that says otherwise changes nothing.
+TEST_F(CallSessionTest, WhatAProfileForbidsIsNotSent) {
+  for (auto& trunk : world_.config->trunks) {
+    trunk.methods_not_sent = trunk::FindProfile("exotel")->methods_not_sent;
+  }
+  const auto lacks = testing::Not(testing::Contains(testing::AnyOf("UPDATE", "PRACK")));
+  world_.carrier.Ask(1, Method::kOptions);
+  world_.Run(100);
+  ASSERT_EQ(world_.carrier.status(), 200);
+  EXPECT_THAT(world_.carrier.last().allow, lacks);
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  world_.pbx.Respond(183, World::PbxSdp(), {}, [](Message* response) {
+    response->require = {"100rel"};
+    response->rseq = 7;
+    response->allow = {"INVITE", "ACK", "UPDATE", "PRACK"};
+  });
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 183);
+  EXPECT_FALSE(world_.carrier.last().body.empty()) << "early media all the same";
+  world_.pbx.Respond(200, World::PbxSdp(), {}, [](Message* response) {
+    Expires("300;refresher=uac")(response);
+    response->allow = {"INVITE", "ACK", "UPDATE", "PRACK"};
+  });
+  world_.Run(100);
+  ASSERT_EQ(world_.carrier.status(), 200);
+  world_.pbx.reinvite_answer = World::PbxSdp();
+  world_.pbx.dress = Expires("300;refresher=uac");
+  world_.Run(151'000);
+  EXPECT_EQ(world_.pbx.Count(Method::kPrack), 0u);
+  EXPECT_EQ(world_.pbx.Count(Method::kUpdate), 0u);
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 2u) << "refreshed";
+  EXPECT_THAT(world_.pbx.Got(Method::kInvite)->allow, lacks);
+  EXPECT_THAT(world_.carrier.last().allow, lacks);
+  EXPECT_THAT(world_.carrier.last().allow, testing::Contains("INFO"));
+  HangUp();
+}
+
 TEST_F(CallSessionTest, APeerThatDoesNotRefreshIsHungUp) {
   Establish(Expires("90;refresher=uac"), {});
   world_.Run(59'000);
@@ -178,6 +216,32 @@ TEST_F(CallSessionTest, AfterA422TheInviteAsksForMore) {
   });
   world_.Run(100);
   EXPECT_EQ(world_.pbx.Count(Method::kInvite), 2u) << "once more would not help";
+  EXPECT_EQ(world_.carrier.status(), 500);
+  world_.Run(100);
+  world_.ExpectNothingLeft();
+}
+
+// A peer that always wants more must not be asked for ever, nor for a session of years.
+TEST_F(CallSessionTest, A422IsFollowedTwiceAndUpToADay) {
+  const auto refuse = [this](const std::string& min_se) {
+    world_.pbx.Respond(422, {}, {}, [&](Message* response) {
+      response->others.push_back({"Min-SE", min_se});
+    });
+    world_.Run(100);
+  };
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  refuse("2000");
+  refuse("2100");
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 3u);
+  refuse("2200");
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 3u);
+  EXPECT_EQ(world_.carrier.status(), 500);
+  world_.pbx.Clear();
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  refuse("86401");
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 1u);
   EXPECT_EQ(world_.carrier.status(), 500);
   world_.Run(100);
   world_.ExpectNothingLeft();

@@ -96,6 +96,22 @@ TEST_F(LegTrialTest, AServerThatCannotIsPassedOver) {
   }
 }
 
+TEST_F(LegTrialTest, ARetryAfterHoldsForTenMinutesAtMost) {
+  Destinations({"10.0.0.3", "10.0.0.9"});
+  Call();
+  ASSERT_EQ(Invites(), 1u);
+  world_.pbx.Respond(503, {}, {}, [](sip::Message* response) { response->retry_after = 864'000; });
+  world_.Run(100);
+  const auto first = [this] {
+    return sip::ToString(world_.sipctl->destinations.Order(1).at(0).target.address);
+  };
+  EXPECT_THAT(first(), HasSubstr("10.0.0.9"));
+  world_.Run(599'000);
+  EXPECT_THAT(first(), HasSubstr("10.0.0.9"));
+  world_.Run(1'000);
+  EXPECT_THAT(first(), HasSubstr("10.0.0.3"));
+}
+
 TEST_F(LegTrialTest, WhatTheCalleeSaysIsAnAnswer) {
   for (const int status : {403, 404, 480, 486, 488, 600, 603}) {
     world_.pbx.Clear();

@@ -176,9 +176,23 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(trunk.called_from, "X-DID");
   EXPECT_EQ(trunk.number_plan, (NumberPlan{.country = "91", .digits = 9}));
   EXPECT_EQ(trunk.number_form, NumberForm::kPlain);
+  EXPECT_FALSE(Sends(trunk, "PRACK"));
+  EXPECT_TRUE(Sends(trunk, "UPDATE"));
   EXPECT_EQ(config.trunks[1].number_plan, NumberPlan{});
   EXPECT_EQ(config.trunks[1].media.codecs, std::vector<sdp::Codec>{sdp::Codec::kPcma});
   EXPECT_EQ(config.routes[0].strip, 2u);
+}
+
+TEST(Config, AProfileSaysWhatItsCarrierIsNotAsked) {
+  std::string text = ReadFile(std::string(GOLDEN_FOLDER) + "/carrier_fine.yaml");
+  const auto first = [&] { return ParseConfig(text, "").config->trunks.at(0); };
+  ASSERT_EQ(first().carrier->name, "exotel");
+  EXPECT_FALSE(Sends(first(), "UPDATE"));
+  EXPECT_FALSE(Sends(first(), "PRACK"));
+  EXPECT_TRUE(Sends(first(), "INFO"));
+  constexpr std::string_view kProfile = "profile: exotel\n";
+  text.insert(text.find(kProfile) + kProfile.size(), "    methods_not_sent: []\n");
+  EXPECT_TRUE(Sends(first(), "UPDATE"));
 }
 
 TEST(Config, DestinationsAndLogin) {
