@@ -2,6 +2,7 @@
 """Where calls go: names and their records, dead addresses, and a carrier that asks who we are."""
 
 import os
+import socket
 
 from rig import office
 from rig.dnsmasq import ADDRESS, Dnsmasq
@@ -94,7 +95,7 @@ class Health(Locating):
                                    f"sip:{SECOND}", f"sip:{TANDEM}"))
 
 
-class Names(Locating):
+class Named(Locating):
     def config(self):
         # The name server is there before sipctl, and what it says changes later.
         self.names({"edge.carrier.test": [CARRIER]})
@@ -108,6 +109,49 @@ class Names(Locating):
     def carrier_keys(self):
         return {"destination": f"edge.carrier.test:{SIP_PORT}"}
 
+
+class SeveralAddresses(Named):
+    """Of the two addresses of a name one is deaf: no call is lost, whichever is drawn first."""
+
+    calls = 20
+
+    def config(self):
+        self.names({"edge.carrier.test": [NOBODY, CARRIER]})
+        config = Locating.config(self)
+        config["trunks"][0]["response_timeout"] = "1s"
+        return config
+
+    def deaf(self):
+        kind = socket.SOCK_DGRAM if self.transport == "udp" else socket.SOCK_STREAM
+        deaf = socket.socket(socket.AF_INET, kind)
+        self.addCleanup(deaf.close)
+        deaf.bind((NOBODY, SIP_PORT))
+        if self.transport == "tcp":
+            deaf.listen()
+        return deaf
+
+    def test_every_call_finds_the_one_that_answers(self):
+        deaf = self.deaf()
+        wait_until(lambda: NOBODY in self.sipctl.log_text and CARRIER in self.sipctl.log_text, 10,
+                   "both addresses")
+        carrier = self.side("uas", "carrier", calls=self.calls)
+        pbx = self.side("uac", "pbx", (TANDEM, SIP_PORT), service=NUMBER_AT_CARRIER,
+                        calls=self.calls, rate=20, more=["-d", 500])
+        pbx.expect_success()
+        carrier.expect_success()
+        # With equal chances, twenty calls have not all begun with the other one.
+        deaf.settimeout(5)
+        heard = deaf if self.transport == "udp" else deaf.accept()[0]
+        self.addCleanup(heard.close)
+        self.assertIn(b"INVITE ", heard.recv(65536))
+        self.expect_no_calls()
+
+
+class SeveralAddressesOverTcp(SeveralAddresses):
+    transport = "tcp"
+
+
+class Names(Named):
     def test_a_name_moves_and_outlives_its_server(self):
         self.call(self.carrier_at(CARRIER))
         self.names({"edge.carrier.test": [SECOND]})

@@ -1,11 +1,16 @@
 #!/usr/bin/python3
-"""One TCP connection carries everything: messages cut at every offset, glued, trickling."""
+"""One TCP connection carries everything: messages cut at every offset, glued, trickling; and one
+that is lost without a word is replaced."""
 
 import re
 import socket
+import struct
+import subprocess
+import time
 
 from rig import office
-from rig.office import CARRIER, SIP_PORT, TANDEM
+from rig.office import CARRIER, NUMBER_AT_CARRIER, SIP_PORT, TANDEM
+from rig.process import wait_until
 
 
 class Wire:
@@ -55,8 +60,6 @@ class TcpFraming(office.Office):
 
     def read_by_sipctl(self):
         """The kernel has nothing of ours left that sipctl did not read: the cut was real."""
-        from rig.process import wait_until
-
         def drained():
             with open("/proc/net/tcp", encoding="utf-8") as table:
                 for line in list(table)[1:]:
@@ -86,6 +89,50 @@ class TcpFraming(office.Office):
             for byte in b"\r\n\r\n" + self.wire.options(number):
                 self.wire.socket.sendall(bytes([byte]))
             self.assertEqual(self.wire.answer(), (200, number))
+
+
+# What goes both ways on one connection of ours to the carrier; not a new one.
+LOST = """
+table inet tandem_lost {{
+  chain input {{
+    type filter hook input priority 0;
+    tcp dport {carrier} tcp sport {ours} drop
+    tcp sport {carrier} tcp dport {ours} drop
+  }}
+}}
+"""
+
+
+class LostPeer(office.Office):
+    """The carrier's end of a connection vanishes without a word while a call is on it."""
+
+    transport = "tcp"
+
+    def test_bye_comes_by_a_new_connection(self):
+        carrier = self.side("uas", "carrier")
+        pbx = self.side("uac", "pbx", (TANDEM, SIP_PORT), service=NUMBER_AT_CARRIER,
+                        more=["-d", 5000])
+        wait_until(lambda: carrier.received(r"^ACK "), 10, "the call")
+        ours = self.port_to_carrier()
+        rules = LOST.format(carrier=SIP_PORT, ours=ours)
+        subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
+        self.assertFalse(carrier.received(r"^BYE "), "too late")
+        pbx.expect_success()
+        begun = time.monotonic()
+        # TCP_USER_TIMEOUT, ten seconds, and not the kernel's quarter of an hour.
+        carrier.expect_success(20)
+        self.assertGreater(time.monotonic() - begun, 5)
+        self.assertTrue(carrier.received(r"^BYE "))
+        self.assertNotEqual(self.port_to_carrier(), ours)
+        self.expect_no_calls()
+
+    def port_to_carrier(self):
+        """Of sipctl's established connection, the newest."""
+        there = f"{struct.unpack('=I', socket.inet_aton(CARRIER))[0]:08X}:{SIP_PORT:04X}"
+        with open("/proc/net/tcp", encoding="utf-8") as lines:
+            ports = [int(line.split()[1].split(":")[1], 16) for line in list(lines)[1:]
+                     if line.split()[2] == there]
+        return ports[-1] if ports else None
 
 
 if __name__ == "__main__":
