@@ -40,7 +40,7 @@ absl::StatusOr<std::unique_ptr<Wire>> DpdkWire::Open(const FarEnd& far) {
 }
 
 absl::Status DpdkWire::Prepare(std::span<const Call> calls) {
-  return port_ != nullptr ? absl::OkStatus() : Start(calls);
+  return lanes_.empty() ? Start(calls) : absl::OkStatus();
 }
 
 absl::Status DpdkWire::Start(std::span<const Call> calls) {
@@ -48,8 +48,11 @@ absl::Status DpdkWire::Start(std::span<const Call> calls) {
   if (!own.ok()) return own.status();
   const auto device = port::ParseDpdkDevice(std::string_view(far_.device).substr(5));
   if (!device.ok()) return device.status();
-  port::DpdkOptions options{
-      .eal = far_.eal, .devices = {*device}, .addresses = {}, .descriptors = kDescriptors};
+  port::DpdkOptions options{.eal = far_.eal,
+                            .devices = {*device},
+                            .addresses = {},
+                            .placement = abi::EvenPlacement(abi::PlacementKind::kNone, far_.queues),
+                            .descriptors = kDescriptors};
   options.addresses.push_back(AllPortsOf(AddressOf(*own)));
   for (const Call& call : far_.reflect ? calls : std::span<const Call>{}) {
     for (const sockaddr_in* to : {&call.a, &call.b}) {
@@ -65,20 +68,28 @@ absl::Status DpdkWire::Start(std::span<const Call> calls) {
   auto dpdk = port::Dpdk::Open(options);
   if (!dpdk.ok()) return dpdk.status();
   dpdk_ = *std::move(dpdk);
-  auto made = dpdk_->MakePort(0, &counters_, nullptr);
-  if (!made.ok()) return made.status();
-  port_ = *std::move(made);
-  if (absl::Status status = port_->AttachThread(); !status.ok()) return status;
-  // Any endpoint of these may hear something.
-  for (uint16_t address = 0; address < options.addresses.size(); ++address) {
-    for (uint32_t number = 1024; number < 65536; number += 2) {
-      const auto handle =
-          port_->Bind({.address = address, .port = static_cast<uint16_t>(number)}, {});
-      if (!handle.ok()) return handle.status();
-      port_->Adopt(*handle);
+  lanes_ = std::vector<Lane>(far_.queues);
+  if (absl::Status status = OpenLanes(options.addresses.size()); !status.ok()) return status;
+  return AwaitLink();
+}
+
+absl::Status DpdkWire::OpenLanes(size_t addresses) {
+  for (uint16_t queue = 0; queue < lanes_.size(); ++queue) {
+    auto made = dpdk_->MakePort(queue, &counters_, nullptr);
+    if (!made.ok()) return made.status();
+    port::Port& port = *(lanes_[queue].port = *std::move(made));
+    if (absl::Status status = port.AttachThread(); !status.ok()) return status;
+    // Any endpoint of these may hear something.
+    for (uint16_t address = 0; address < addresses; ++address) {
+      for (uint32_t number = 1024; number < 65536; number += 2) {
+        const auto handle =
+            port.Bind({.address = address, .port = static_cast<uint16_t>(number)}, {});
+        if (!handle.ok()) return handle.status();
+        port.Adopt(*handle);
+      }
     }
   }
-  return AwaitLink();
+  return absl::OkStatus();
 }
 
 absl::Status DpdkWire::AwaitLink() {
@@ -95,14 +106,16 @@ absl::Status DpdkWire::AwaitLink() {
 
 std::span<uint8_t> DpdkWire::Next(int side, size_t index, const sockaddr_in& to, uint32_t stream,
                                   size_t length) {
-  if (size_ == kBatch) Flush();
-  port::Packet& packet = out_[size_];
-  if (!port_->Allocate(&packet)) {
+  // As a card's receive hash, which knows no call: half of two queues is for the other worker.
+  Lane& lane = lanes_[index * lanes_.size() / far_.sockets];
+  if (lane.size == kBatch) Flush(lane);
+  port::Packet& packet = lane.out[lane.size];
+  if (!lane.port->Allocate(&packet)) {
     // Everything is under way: as a socket whose queue is full.
     refused_.push_back(stream);
     return std::span(nowhere_).first(length);
   }
-  ++size_;
+  ++lane.size;
   packet.length = static_cast<uint32_t>(length);
   packet.local = {.address = 0, .port = PortOf(side, index)};
   packet.remote = {.address = AddressOf(to), .port = ntohs(to.sin_port)};
@@ -110,14 +123,22 @@ std::span<uint8_t> DpdkWire::Next(int side, size_t index, const sockaddr_in& to,
 }
 
 // What the device does not take is lost there: it had a full ring to take it from us.
+void DpdkWire::Flush(Lane& lane) {
+  if (lane.size != 0) lane.port->Send({lane.out.data(), lane.size});
+  lane.size = 0;
+}
+
 void DpdkWire::Flush() {
-  if (size_ != 0) port_->Send({out_.data(), size_});
-  size_ = 0;
+  for (Lane& lane : lanes_) Flush(lane);
 }
 
 void DpdkWire::Receive(Taker take) {
+  for (Lane& lane : lanes_) Receive(lane, take);
+}
+
+void DpdkWire::Receive(Lane& lane, Taker take) {
   for (int burst = 0; burst < kBurstsMax; ++burst) {
-    const size_t count = port_->Receive(in_, 0);
+    const size_t count = lane.port->Receive(in_, 0);
     if (count == 0) return;
     const uint64_t now = relay::MonotonicNow();
     for (const port::Packet& packet : std::span(in_).first(count)) {
@@ -129,7 +150,7 @@ void DpdkWire::Receive(Taker take) {
             .packet = {packet.data, packet.length},
             .now_ns = now});
     }
-    port_->Release({in_.data(), count});
+    lane.port->Release({in_.data(), count});
     if (count < in_.size()) return;
   }
 }

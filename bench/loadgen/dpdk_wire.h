@@ -28,15 +28,22 @@ class DpdkWire final : public Wire {
   explicit DpdkWire(const FarEnd& far) : Wire(far) {}
   absl::Status Start(std::span<const Call> calls);
   absl::Status AwaitLink();
+  // A queue pair of the device, with what is about to leave by it.
+  struct Lane {
+    std::unique_ptr<relay::port::Port> port;
+    std::array<relay::port::Packet, kBatch> out;
+    size_t size = 0;
+  };
+  absl::Status OpenLanes(size_t addresses);
+  void Flush(Lane& lane);
+  void Receive(Lane& lane, Taker take);
   // Of a port of ours.
   int SideOf(uint16_t port) const { return (port - far_.port_first) / 2 < far_.sockets ? 0 : 1; }
 
   std::unique_ptr<relay::port::Dpdk> dpdk_;
   relay::abi::CounterBlock counters_{};
-  std::unique_ptr<relay::port::Port> port_;
-  std::array<relay::port::Packet, kBatch> out_;
+  std::vector<Lane> lanes_;
   std::array<uint8_t, kPacketMax> nowhere_;  // what found no buffer
-  size_t size_ = 0;
   std::array<relay::port::Packet, kBatch> in_;
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "relay/abi/placement.h"
 
 namespace bench::loadgen {
 
@@ -43,6 +44,9 @@ std::vector<OptionRow> RoadRows(Options* o) {
        false, TextInto(&far.device)},
       {"--eal", "WORDS", "", "For --device dpdk:..., words for DPDK's EAL like \"--no-huge\".",
        false, TextInto(&far.eal)},
+      {"--queues", "N", absl::StrCat(far.queues),
+       "Queue pairs of DPDK's device; a socket keeps to one of them.", false,
+       NumberInto(&far.queues, 1, relay::abi::kWorkersMax)},
       {"--reflect", "", "", "What is sent comes back as it is (testpmd macswap); dpdk only.", false,
        SwitchInto(&far.reflect)},
       {"--separate-rtcp", "", "", "Legs have an RTCP port of their own instead of rtcp-mux.", false,

@@ -29,6 +29,7 @@ struct FarEnd {
   // Frames leave by it: "v0", or "dpdk:net_memif0,...@MAC"; empty = sockets of the kernel.
   std::string device = {};
   std::string eal = {};  // words for DPDK
+  uint16_t queues = 1;   // of a DPDK device: a party keeps to one, by its port
   bool reflect = false;  // what is sent comes back as it is
 };
 

@@ -22,6 +22,9 @@ namespace {
 constexpr uint16_t kDataRoom = RTE_PKTMBUF_HEADROOM + kBufferSize;
 // Buffers of a pool that one thread keeps for itself; the next bursts come from the cache.
 constexpr unsigned kPoolCache = 128;
+constexpr TimeNs kLookEvery = kSecond;
+// Nobody reads the same sentence more often.
+constexpr TimeNs kTellEvery = 60 * kSecond;
 
 // The driver of af_xdp takes the length of a pool for the number of its buffers times their size,
 // and the kernel drops without a word what is sent from behind that, while DPDK leaves a gap before
@@ -58,11 +61,15 @@ struct Dpdk::Parts {
     for (rte_mempool* pool : pools) rte_mempool_free(pool);
   }
 
+  void LookForBuffers(TimeNs now, uint64_t starved_before, abi::CounterBlock& counters);
+
   DpdkOptions options;
   std::vector<rte_mempool*> pools;  // by worker
   std::vector<std::unique_ptr<DpdkDevice>> devices;
   std::vector<std::string> news;
   abi::Descriptor epoll;
+  TimeNs next_look_ns = 0;
+  TimeNs next_tell_ns = 0;
 };
 
 Dpdk::Dpdk(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -130,7 +137,8 @@ abi::PlacementKind Dpdk::placement_kind() const {
 absl::StatusOr<std::unique_ptr<Port>> Dpdk::MakePort(uint16_t worker, abi::CounterBlock* counters,
                                                      HopReader* hops, Approaching approach) {
   return std::make_unique<DpdkPort>(worker, parts_->devices, parts_->options.addresses,
-                                    parts_->pools[worker], hops, std::move(approach), counters);
+                                    parts_->pools[worker], hops, std::move(approach),
+                                    placement_kind(), counters);
 }
 
 int Dpdk::descriptor() const {
@@ -138,7 +146,25 @@ int Dpdk::descriptor() const {
 }
 
 void Dpdk::Turn(TimeNs now, abi::CounterBlock& counters) {
+  const uint64_t starved = counters.Read(abi::Counter::kReceiveStarved);
   for (const auto& device : parts_->devices) device->Turn(now, counters, &parts_->news);
+  parts_->LookForBuffers(now, starved, counters);
+}
+
+// Drivers of cards count it, most of the virtual devices do not: there the empty pool tells.
+void Dpdk::Parts::LookForBuffers(TimeNs now, uint64_t starved_before, abi::CounterBlock& counters) {
+  if (now >= next_look_ns) {
+    next_look_ns = now + kLookEvery;
+    for (const rte_mempool* pool : pools) {
+      if (rte_mempool_avail_count(pool) == 0) counters.Add(abi::Counter::kReceiveStarved);
+    }
+  }
+  if (counters.Read(abi::Counter::kReceiveStarved) == starved_before || now < next_tell_ns) return;
+  next_tell_ns = now + kTellEvery;
+  news.push_back(
+      "dpdk: no buffer was free for what arrives, which is lost (receive_starved counts); no call "
+      "ends and audio goes on by itself; if it comes again, a worker is too slow or what it sends "
+      "is not taken: give it a CPU of its own or start with more --workers, and look at the links");
 }
 
 std::vector<std::string> Dpdk::TakeNews() {

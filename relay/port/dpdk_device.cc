@@ -1,3 +1,6 @@
+// For news of a device that its bus takes away (rte_dev_event_callback_register).
+#define ALLOW_EXPERIMENTAL_API
+
 #include "relay/port/dpdk_device.h"
 
 #include <net/if.h>
@@ -12,6 +15,8 @@
 #include <cstring>
 #include <functional>
 #include <future>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -19,7 +24,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "relay/port/dpdk_eal.h"
-#include "relay/port/steering.h"
+#include "relay/port/dpdk_steering.h"
 
 namespace relay::port {
 namespace {
@@ -46,10 +51,15 @@ std::string CarrierOf(const std::string& device) {
   return {};
 }
 
-// DPDK calls this on a thread of its own when the device has been pulled out.
+// DPDK calls these on a thread of its own: the driver when its device has been pulled out, the bus
+// when the kernel takes the device back.
 int Removed(uint16_t, rte_eth_event_type, void* present, void*) {
   static_cast<std::atomic<bool>*>(present)->store(false, std::memory_order_relaxed);
   return 0;
+}
+void TakenAway(const char*, rte_dev_event_type event, void* present) {
+  if (event != RTE_DEV_EVENT_REMOVE) return;
+  static_cast<std::atomic<bool>*>(present)->store(false, std::memory_order_relaxed);
 }
 
 // Where the driver's own callbacks run: memif's takes a message of a peer that goes away, and frees
@@ -60,50 +70,6 @@ void OnInterruptThread(std::function<void()> work) {
   const auto run = [](void* argument) { (*static_cast<std::packaged_task<void()>*>(argument))(); };
   if (rte_eal_alarm_set(1, run, &task) != 0) task();
   done.wait();
-}
-
-// A rule: frames to this address and these ports go to that worker's queue.
-rte_flow* MakeRule(uint16_t port_id, const abi::LocalAddress& address, const PortRule& rule) {
-  rte_flow_item_vlan vlan{};
-  rte_flow_item_vlan vlan_mask{};
-  vlan.tci = rte_cpu_to_be_16(address.vlan);
-  vlan_mask.tci = rte_cpu_to_be_16(0x0fff);
-  rte_flow_item_ipv4 ipv4{};
-  rte_flow_item_ipv4 ipv4_mask{};
-  rte_flow_item_ipv6 ipv6{};
-  rte_flow_item_ipv6 ipv6_mask{};
-  uint32_t destination = 0;  // packed in the header
-  std::memcpy(&destination, address.address.bytes.data() + 12, 4);
-  ipv4.hdr.dst_addr = destination;
-  ipv4_mask.hdr.dst_addr = 0xffffffff;
-  std::memcpy(ipv6.hdr.dst_addr, address.address.bytes.data(), 16);
-  std::memset(ipv6_mask.hdr.dst_addr, 0xff, 16);
-  rte_flow_item_udp udp{};
-  rte_flow_item_udp udp_mask{};
-  udp.hdr.dst_port = rte_cpu_to_be_16(rule.value);
-  udp_mask.hdr.dst_port = rte_cpu_to_be_16(rule.mask);
-
-  std::vector<rte_flow_item> pattern;
-  const auto match = [&pattern](rte_flow_item_type type, const void* spec, const void* mask) {
-    pattern.push_back({.type = type, .spec = spec, .last = nullptr, .mask = mask});
-  };
-  match(RTE_FLOW_ITEM_TYPE_ETH, nullptr, nullptr);
-  if (address.vlan != 0) match(RTE_FLOW_ITEM_TYPE_VLAN, &vlan, &vlan_mask);
-  if (address.address.IsIpv4()) {
-    match(RTE_FLOW_ITEM_TYPE_IPV4, &ipv4, &ipv4_mask);
-  } else {
-    match(RTE_FLOW_ITEM_TYPE_IPV6, &ipv6, &ipv6_mask);
-  }
-  match(RTE_FLOW_ITEM_TYPE_UDP, &udp, &udp_mask);
-  match(RTE_FLOW_ITEM_TYPE_END, nullptr, nullptr);
-
-  const rte_flow_action_queue queue{.index = rule.worker};
-  const rte_flow_action actions[] = {{.type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue},
-                                     {.type = RTE_FLOW_ACTION_TYPE_END, .conf = nullptr}};
-  rte_flow_attr attributes{};
-  attributes.ingress = 1;
-  rte_flow_error error{};
-  return rte_flow_create(port_id, &attributes, pattern.data(), actions, &error);
 }
 
 }  // namespace
@@ -158,9 +124,12 @@ absl::Status DpdkDevice::Take() {
 absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   opened_ns_ = MonotonicNow();
   const uint16_t workers = plan.placement.workers;
-  // Before the rest, or not at all: only what we ask for is taken from the kernel.
+  // Before the rest, or not at all: only what we ask for is taken from the kernel. The driver of
+  // tap says yes and then takes no rule on most kernels; no virtual device has a kernel's NIC to
+  // spare.
   rte_flow_error flow_error{};
-  isolated_ = rte_flow_isolate(port_id_, 1, &flow_error) == 0;
+  isolated_ =
+      !absl::StartsWith(options_.device, "net_") && rte_flow_isolate(port_id_, 1, &flow_error) == 0;
   Facts facts{};
   if (const int result = rte_eth_dev_info_get(port_id_, &facts.info); result != 0) {
     return Refused(Name(), "gives no information", result);
@@ -170,6 +139,11 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
         "dpdk:", Name(), " has ", std::min(facts.info.max_rx_queues, facts.info.max_tx_queues),
         " queue pairs for ", workers, " workers; start with fewer --workers"));
   }
+  std::vector<abi::LocalAddress> own;
+  std::ranges::copy_if(
+      plan.addresses, std::back_inserter(own),
+      [this](const abi::LocalAddress& address) { return address.interface == index_; });
+  steering_ = std::make_unique<DpdkSteering>(port_id_, std::move(own), plan.placement);
   if (absl::Status status = SetUpQueues(plan, facts); !status.ok()) return status;
   rte_ether_addr mac;
   if (const int result = rte_eth_macaddr_get(port_id_, &mac); result != 0) {
@@ -177,11 +151,13 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   }
   std::memcpy(mac_.data(), mac.addr_bytes, mac_.size());
   rte_eth_dev_callback_register(port_id_, RTE_ETH_EVENT_INTR_RMV, Removed, &present_);
+  bus_name_ = rte_dev_name(facts.info.device);
+  rte_dev_event_callback_register(bus_name_.c_str(), TakenAway, &present_);
   if (const int result = rte_eth_dev_start(port_id_); result != 0) {
     return Refused(Name(), "does not start", result);
   }
   started_ = true;
-  if (absl::Status status = Steer(plan); !status.ok()) return status;
+  if (absl::Status status = Steer(); !status.ok()) return status;
   if (absl::Status status = OpenExceptions(workers); !status.ok()) return status;
   notices_.push_back(absl::StrCat(
       "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ", Text(mac_), ", ",
@@ -191,6 +167,10 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
       isolated_     ? "isolated: the kernel keeps what is not ours"
       : exceptions_ ? absl::StrCat("what is not ours goes to the kernel by ", options_.interface)
                     : "what is not ours is dropped"));
+  notices_.push_back(steering_->Map(Name()));
+  if (std::string warning = steering_->Warning(Name()); !warning.empty()) {
+    notices_.push_back(std::move(warning));
+  }
   return absl::OkStatus();
 }
 
@@ -206,15 +186,9 @@ absl::Status DpdkDevice::SetUpQueues(const DpdkDevicePlan& plan, const Facts& fa
                               RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
   offloads_.udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
   offloads_.vlan_insert = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
-  std::vector<uint8_t> key;
-  if (workers > 1 && !isolated_ && info.hash_key_size >= 40 &&
-      (info.flow_type_rss_offloads & RTE_ETH_RSS_NONFRAG_IPV4_UDP) != 0 && info.reta_size >= 2) {
-    key = SinglePortKey(info.reta_size, info.hash_key_size);
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf = {.rss_key = key.data(),
-                                 .rss_key_len = info.hash_key_size,
-                                 .rss_hf = RTE_ETH_RSS_NONFRAG_IPV4_UDP};
-  }
+  steering_->Prepare(info, &conf);
+  // Asked of a driver that has it not, the device is refused.
+  conf.intr_conf.rmv = (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
   if (const int result = rte_eth_dev_configure(port_id_, workers, workers, &conf); result != 0) {
     return Refused(Name(), absl::StrCat("refuses ", workers, " queue pairs"), result);
   }
@@ -231,71 +205,38 @@ absl::Status DpdkDevice::SetUpQueues(const DpdkDevicePlan& plan, const Facts& fa
   return absl::OkStatus();
 }
 
-bool DpdkDevice::SteerByRules(const DpdkDevicePlan& plan) {
-  rte_flow_error error{};
-  for (const abi::LocalAddress& address : plan.addresses) {
-    if (address.interface != index_) continue;
-    for (const PortRule& rule : PortRules(address.port_first, address.port_last, plan.placement)) {
-      if (MakeRule(port_id_, address, rule) != nullptr) continue;
-      rte_flow_flush(port_id_, &error);
-      return false;
-    }
+absl::Status DpdkDevice::Steer() {
+  const std::optional<abi::PlacementKind> kind = steering_->Settle(isolated_);
+  if (!kind) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("dpdk:", Name(),
+                     " is isolated but refuses rules on the UDP destination port; update its "
+                     "firmware, or use --port xdp",
+                     LastComplaint()));
   }
-  return true;
-}
-
-absl::Status DpdkDevice::Steer(const DpdkDevicePlan& plan) {
-  const uint16_t workers = plan.placement.workers;
-  if (isolated_ || workers > 1) {
-    if (SteerByRules(plan)) {
-      placement_kind_ = abi::PlacementKind::kFlowRules;
-      return absl::OkStatus();
-    }
-    if (isolated_) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("dpdk:", Name(),
-                       " is isolated but refuses rules on the UDP destination port; update its "
-                       "firmware, or use --port xdp",
-                       LastComplaint()));
-    }
-  }
-  if (workers == 1) {
-    placement_kind_ = abi::PlacementKind::kNone;
-    return absl::OkStatus();
-  }
-  rte_eth_dev_info info{};
-  rte_eth_dev_info_get(port_id_, &info);
-  const std::vector<uint8_t> table = info.reta_size >= 2
-                                         ? IndirectionTable(info.reta_size, plan.placement)
-                                         : std::vector<uint8_t>{};
-  const bool ipv4_only = std::ranges::all_of(
-      plan.addresses, [](const abi::LocalAddress& a) { return a.address.IsIpv4(); });
-  std::vector<rte_eth_rss_reta_entry64> reta((table.size() + 63) / 64);
-  for (size_t i = 0; i < table.size(); ++i) {
-    reta[i / 64].mask |= uint64_t{1} << i % 64;
-    reta[i / 64].reta[i % 64] = table[i];
-  }
-  if (!table.empty() && ipv4_only && info.hash_key_size >= 40 &&
-      rte_eth_dev_rss_reta_update(port_id_, reta.data(), info.reta_size) == 0) {
-    placement_kind_ = abi::PlacementKind::kToeplitz;
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat("dpdk:", Name(),
-                   " can neither match UDP destination ports nor take a hash key and table "
-                   "for IPv4, so ",
-                   workers, " workers would get each other's packets; start with --workers 1"));
+  placement_kind_ = *kind;
+  return absl::OkStatus();
 }
 
 absl::Status DpdkDevice::OpenExceptions(uint16_t workers) {
-  // A device that the kernel has stays with it (af_packet, mlx5).
-  if (options_.interface.empty() || if_nametoindex(options_.interface.c_str()) != 0) {
+  if (options_.interface.empty()) return absl::OkStatus();
+  // A device that the kernel has stays with it (af_packet, mlx5, the kernel's end of net_tap). A
+  // TAP is what an earlier relay left there, or the administrator made for us.
+  const bool there = if_nametoindex(options_.interface.c_str()) != 0;
+  if (there && (options_.interface == carrier_ || !ExceptionPath::IsTap(options_.interface))) {
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<ExceptionPath>> path =
       ExceptionPath::Open(options_.interface, mac_, workers);
   if (!path.ok()) return path.status();
   exceptions_ = *std::move(path);
+  notices_.push_back(
+      there ? absl::StrCat("dpdk:", Name(), ": ", options_.interface,
+                           " was there and is used again, with its addresses and routes")
+            : absl::StrCat("dpdk:", Name(), ": ", options_.interface,
+                           " was made; it stays when the relay ends, with its addresses and routes "
+                           "(`ip link delete ",
+                           options_.interface, "` removes it)"));
   // ND asks by multicast. A driver that cannot filter it delivers it anyway.
   rte_eth_allmulticast_enable(port_id_);
   return absl::OkStatus();
@@ -306,6 +247,10 @@ DpdkDevice::~DpdkDevice() {
   rte_eth_dev_info info{};
   const bool known = rte_eth_dev_info_get(port_id_, &info) == 0;
   rte_eth_dev_callback_unregister(port_id_, RTE_ETH_EVENT_INTR_RMV, Removed, &present_);
+  if (!bus_name_.empty()) {
+    while (rte_dev_event_callback_unregister(bus_name_.c_str(), TakenAway, &present_) == -EAGAIN) {
+    }
+  }
   OnInterruptThread([this] {
     if (started_) rte_eth_dev_stop(port_id_);
     rte_eth_dev_close(port_id_);
@@ -315,9 +260,17 @@ DpdkDevice::~DpdkDevice() {
 
 void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::string>* news) {
   if (exceptions_ != nullptr) exceptions_->Turn(now, counters);
+  const bool due = now >= next_count_ns_;
+  // Not every driver has an interrupt for it.
+  if (due && present() && rte_eth_dev_is_removed(port_id_) != 0) {
+    present_.store(false, std::memory_order_relaxed);
+  }
   if (!present()) {
-    if (link_up_) news->push_back(absl::StrCat("dpdk:", Name(), " was removed"));
-    link_up_ = false;
+    if (std::exchange(told_removed_, true)) return;
+    news->push_back(absl::StrCat(
+        "dpdk:", Name(),
+        " was removed; its calls cannot be carried on until it is back (scripts/nic show) and the "
+        "relay is restarted"));
     return;
   }
   rte_eth_link link{};
@@ -331,14 +284,14 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
                           : ""));
     opened_ns_ = 0;
   }
-  if (now < next_count_ns_) return;
+  if (!due) return;
   next_count_ns_ = now + kCountEvery;
   LookForCarrier(news);
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port_id_, &stats) != 0) return;
-  counters.Add(abi::Counter::kKernelDropped, stats.imissed - lost_.missed);
-  counters.Add(abi::Counter::kReceiveStarved, stats.rx_nombuf - lost_.starved);
-  counters.Add(abi::Counter::kSendFailed, stats.oerrors - lost_.failed);
+  counters.Add(abi::Counter::kKernelDropped, Growth(lost_.missed, stats.imissed));
+  counters.Add(abi::Counter::kReceiveStarved, Growth(lost_.starved, stats.rx_nombuf));
+  counters.Add(abi::Counter::kSendFailed, Growth(lost_.failed, stats.oerrors));
   lost_ = {.missed = stats.imissed, .starved = stats.rx_nombuf, .failed = stats.oerrors};
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "relay/port/dpdk.h"
+#include "relay/port/dpdk_steering.h"
 #include "relay/port/exception_path.h"
 
 struct rte_mempool;
@@ -67,8 +68,7 @@ class DpdkDevice {
   absl::Status Take();
   absl::Status SetUp(const DpdkDevicePlan& plan);
   absl::Status SetUpQueues(const DpdkDevicePlan& plan, const Facts& facts);
-  absl::Status Steer(const DpdkDevicePlan& plan);
-  bool SteerByRules(const DpdkDevicePlan& plan);
+  absl::Status Steer();
   absl::Status OpenExceptions(uint16_t workers);
   std::string Name() const;
   void LookForCarrier(std::vector<std::string>* news);
@@ -80,11 +80,14 @@ class DpdkDevice {
   bool isolated_ = false;
   wire::MacAddress mac_{};
   DpdkOffloads offloads_;
+  std::unique_ptr<DpdkSteering> steering_;
   abi::PlacementKind placement_kind_ = abi::PlacementKind::kNone;
   std::unique_ptr<ExceptionPath> exceptions_;
   std::atomic<bool> present_{true};
   std::vector<std::string> notices_;
   Lost lost_;
+  std::string bus_name_;  // what the bus calls it; empty: not watched
+  bool told_removed_ = false;
   bool link_up_ = false;
   // The kernel's device that the driver works through (af_packet, af_xdp): no driver tells when
   // somebody deletes it.

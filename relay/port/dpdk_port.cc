@@ -56,14 +56,15 @@ Inspection Inspect(const rte_mbuf& mbuf) {
 
 DpdkPort::DpdkPort(uint16_t worker, std::span<const std::unique_ptr<DpdkDevice>> devices,
                    std::span<const abi::LocalAddress> addresses, rte_mempool* pool, HopReader* hops,
-                   Dpdk::Approaching approach, abi::CounterBlock* counters)
+                   Dpdk::Approaching approach, abi::PlacementKind placement,
+                   abi::CounterBlock* counters)
     : worker_(worker),
       devices_(devices),
       pool_(pool),
       hops_(hops),
       approach_(std::move(approach)),
       counters_(counters != nullptr ? *counters : own_counters_),
-      endpoints_(addresses, &counters_),
+      endpoints_(addresses, &counters_, placement == abi::PlacementKind::kHandOver),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   for (uint16_t i = 0; i < devices_.size(); ++i) endpoints_.SetOwnMac(i, devices_[i]->mac());
 }
@@ -82,9 +83,11 @@ absl::Status DpdkPort::AttachThread() {
     return absl::ResourceExhaustedError(
         absl::StrCat("DPDK takes no further thread: ", rte_strerror(rte_errno), LastComplaint()));
   }
-  // Every page is touched by the thread that will use it.
+  // Every page is touched by the thread that will use it. One is left: an empty pool is news.
   std::vector<rte_mbuf*> all;
-  while (rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_)) {
+  for (uint32_t left = rte_mempool_avail_count(pool_); left > 1; --left) {
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
+    if (mbuf == nullptr) break;
     *rte_pktmbuf_mtod(mbuf, volatile uint8_t*) = 0;
     all.push_back(mbuf);
   }

@@ -26,7 +26,7 @@ class DpdkPort final : public Port {
  public:
   DpdkPort(uint16_t worker, std::span<const std::unique_ptr<DpdkDevice>> devices,
            std::span<const abi::LocalAddress> addresses, rte_mempool* pool, HopReader* hops,
-           Dpdk::Approaching approach, abi::CounterBlock* counters);
+           Dpdk::Approaching approach, abi::PlacementKind placement, abi::CounterBlock* counters);
   ~DpdkPort() override;
 
   std::string_view name() const override { return "dpdk"; }

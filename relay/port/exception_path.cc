@@ -1,7 +1,9 @@
 #include "relay/port/exception_path.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sys/epoll.h>
@@ -28,10 +30,13 @@ ifreq RequestFor(const std::string& name) {
 absl::Status BringUp(const std::string& name, const wire::MacAddress& mac) {
   const abi::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request = RequestFor(name);
-  request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-  std::memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
-  if (ioctl(socket.get(), SIOCSIFHWADDR, &request) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("setting the link address of ", name));
+  const bool known = ioctl(socket.get(), SIOCGIFHWADDR, &request) == 0;
+  if (!known || std::memcmp(request.ifr_hwaddr.sa_data, mac.data(), mac.size()) != 0) {
+    request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    std::memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
+    if (ioctl(socket.get(), SIOCSIFHWADDR, &request) != 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat("setting the link address of ", name));
+    }
   }
   request = RequestFor(name);
   if (ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
@@ -54,14 +59,32 @@ absl::StatusOr<std::unique_ptr<ExceptionPath>> ExceptionPath::Open(const std::st
   ifreq request = RequestFor(name);
   request.ifr_flags = IFF_TAP | IFF_NO_PI;
   if (ioctl(tap.get(), TUNSETIFF, &request) != 0) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("making the exception device ", name,
-                            " needs CAP_NET_ADMIN and a name that is free; start as root"));
+    if (errno == EBUSY || errno == EINVAL) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the exception device ", name,
+                       " is held by another process, mostly another relay; end it, or give another "
+                       "name behind '@'"));
+    }
+    return absl::ErrnoToStatus(errno, absl::StrCat("making the exception device ", name,
+                                                   " needs CAP_NET_ADMIN; start as root"));
+  }
+  if (ioctl(tap.get(), TUNSETPERSIST, 1) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("keeping the exception device ", name));
   }
   if (absl::Status status = BringUp(name, mac); !status.ok()) return status;
   std::unique_ptr<ExceptionPath> path(new ExceptionPath(std::move(tap), workers));
   if (absl::Status status = path->Watch(); !status.ok()) return status;
   return path;
+}
+
+bool ExceptionPath::IsTap(const std::string& name) {
+  const abi::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ethtool_drvinfo driver{};
+  driver.cmd = ETHTOOL_GDRVINFO;
+  ifreq request = RequestFor(name);
+  request.ifr_data = reinterpret_cast<char*>(&driver);
+  return ioctl(socket.get(), SIOCETHTOOL, &request) == 0 &&
+         std::strcmp(driver.driver, "tun") == 0 && std::strcmp(driver.bus_info, "tap") == 0;
 }
 
 ExceptionPath::ExceptionPath(abi::Descriptor tap, uint16_t workers)

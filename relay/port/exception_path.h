@@ -26,11 +26,14 @@ namespace relay::port {
 
 class ExceptionPath final : public Upkeep {
  public:
-  // Conductor thread. Makes the TAP `name` with the device's link address and brings it up; it goes
-  // with this object.
+  // Conductor thread. Makes the TAP `name`, or takes the one that is there and that nobody holds,
+  // gives it the device's link address and brings it up. It stays when this object goes, so that
+  // its addresses and routes outlive the process.
   static absl::StatusOr<std::unique_ptr<ExceptionPath>> Open(const std::string& name,
                                                              const wire::MacAddress& mac,
                                                              uint16_t workers);
+  // Whether the kernel's device of this name is one.
+  static bool IsTap(const std::string& name);
 
   // ---- worker thread ----
 

@@ -1,7 +1,6 @@
 #include "relay/port/steering.h"
 
 #include <bit>
-#include <cassert>
 #include <cstdint>
 
 namespace relay::port {
@@ -13,6 +12,11 @@ constexpr size_t kBitsBeforePort = 32 + 32 + 16;
 
 uint8_t WorkerOfPort(const abi::Placement& placement, uint32_t port) {
   return abi::WorkerOf(placement, {.address = 0, .port = static_cast<uint16_t>(port)});
+}
+
+// A hash indexes the table by its lowest bits.
+bool TableFits(size_t entries) {
+  return std::has_single_bit(entries) && entries >= 2 && entries <= kPorts / 2;
 }
 
 // Splits a block by its lowest free bits until each part has one worker. The worker depends on port
@@ -52,17 +56,19 @@ std::vector<PortRule> PortRules(uint16_t first, uint16_t last, const abi::Placem
 }
 
 std::vector<uint8_t> SinglePortKey(size_t entries, size_t key_bytes) {
-  assert(std::has_single_bit(entries) && entries >= 2 && entries <= kPorts / 2);
+  if (!TableFits(entries)) return {};
   const size_t index_bits = static_cast<size_t>(std::countr_zero(entries));
   // Key bit k copies input bit p to hash bit 31 - (k - p). Index bit 0 shall be port bit
   // `index_bits`, which is input bit kBitsBeforePort + 15 - index_bits; the others follow.
   const size_t bit = kBitsBeforePort + 15 - index_bits + 31;
+  if (bit / 8 >= key_bytes) return {};
   std::vector<uint8_t> key(key_bytes, 0);
   key[bit / 8] = static_cast<uint8_t>(0x80 >> bit % 8);
   return key;
 }
 
 std::vector<uint8_t> IndirectionTable(size_t entries, const abi::Placement& placement) {
+  if (!TableFits(entries)) return {};
   const size_t index_bits = static_cast<size_t>(std::countr_zero(entries));
   std::vector<uint8_t> table(entries);
   std::vector<bool> filled(entries);

@@ -27,10 +27,11 @@ std::vector<PortRule> PortRules(uint16_t first, uint16_t last, const abi::Placem
 // address, destination address, source port, destination port. A key with one bit set copies input
 // bits to hash bits; the bit is chosen so that those which index the table are bits of the
 // destination port, bit 1 and upwards, in reverse order (IPv4 only: in IPv6 they are elsewhere).
-// `entries` of the indirection table: a power of two, 2 to 32768; `key_bytes` at least 40.
+// `entries` of the indirection table: a power of two, 2 to 32768, and keys are mostly of 40 bytes;
+// empty when there is no such key.
 std::vector<uint8_t> SinglePortKey(size_t entries, size_t key_bytes);
 
-// The indirection table that goes with it. Empty when so few entries cannot tell the workers of
+// The indirection table that goes with it. Empty when so many entries cannot tell the workers of
 // this placement apart.
 std::vector<uint8_t> IndirectionTable(size_t entries, const abi::Placement& placement);
 

@@ -2,6 +2,7 @@
 // attach again, links to watch.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,11 @@
 #include "relay/clock.h"
 
 namespace relay::port {
+
+// What a count of the kernel or a driver has grown by; one that somebody set back begins anew.
+constexpr uint64_t Growth(uint64_t before, uint64_t now) {
+  return now < before ? now : now - before;
+}
 
 class Upkeep {
  public:

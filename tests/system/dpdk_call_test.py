@@ -3,14 +3,16 @@
 
 The relay's host is a namespace whose only cable belongs to DPDK (net_af_xdp: the kernel sees no
 frame of it). What is not media - ARP, SIP - reaches the kernel by the TAP that the relay makes, and
-the kernel answers the same way; next hops of the media are the kernel's neighbours on that TAP.
+the kernel answers the same way; next hops of the media are the kernel's neighbours on that TAP. And
+two workers over a memif, which cannot steer: they hand over.
 """
 
 import os
 import socket
 import subprocess
+import unittest
 
-from rig import laboratory, office, rtp, tandem
+from rig import laboratory, memif, office, rtp, tandem
 from rig.process import wait_until
 
 HOST, CABLE = f"dpdk-{os.getpid()}", "cable0"
@@ -68,18 +70,53 @@ class OnDpdk(office.Office):
         self.assertIn("driver net_af_xdp", log)
         self.assertIn("what is not ours goes to the kernel by media0", log)
         self.assertIn("link is up", log)
+        self.assertIn("dpdk:net_af_xdp0: queue 0 to worker 0", log)
+
+    @staticmethod
+    def _kernel_answers():
+        with socket.socket() as s:
+            s.settimeout(1)
+            try:
+                s.connect((office.TANDEM, 9))
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False
 
     def test_the_rest_of_the_host_is_reached(self):
-        def refused():
-            with socket.socket() as s:
-                s.settimeout(1)
-                try:
-                    s.connect((office.TANDEM, 9))
-                except ConnectionRefusedError:
-                    return True
-                except OSError:
-                    return False
-        wait_until(refused, 10, "the answer of the host's kernel through the TAP")
+        wait_until(self._kernel_answers, 10, "the answer of the host's kernel through the TAP")
+
+    def test_a_restart_finds_addresses_and_routes_again(self):
+        self.host.run(["ip", "route", "add", "192.0.2.0/24", "via", office.CARRIER])
+        wait_until(self._kernel_answers, 10, "the answer of the host's kernel through the TAP")
+        self.relay.stop()
+        self.assertIn(office.TANDEM, self.host.run(["ip", "address", "show", "media0"]))
+        self.relay.start()
+        wait_until(self._kernel_answers, 10, "the same after a restart")
+        self.assertIn("media0 was there and is used again", self.relay.log_text)
+        self.assertIn(f"via {office.CARRIER} dev media0",
+                      self.host.run(["ip", "route", "get", "192.0.2.9"]))
+        second = subprocess.run(
+            [*self.host.prefix, tandem.program("relay"), "--socket", self.relay.socket + ".2",
+             "--listen", "10.78.0.9:10000-10999", "--eal", "--no-huge --no-shconf",
+             "--port", "dpdk:net_null0@media0"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False, text=True)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("media0 is held by another process", second.stdout)
+
+
+class TwoWorkers(unittest.TestCase):
+    def test_two_queues_of_a_memif_carry_all_and_hand_over_in_order(self):
+        with memif.Memif(0, os.cpu_count() - 1) as bench:
+            row = bench.relay(sessions=20, pace=50, seconds=2, workers=2)
+        self.assertEqual((row["lost"], row["duplicate"], row["reordered"]), (0, 0, 0), row)
+        # Of two workers each gets about half of the other's.
+        handed = bench.relay_counters.get("handed_over", 0)
+        self.assertGreater(handed, row["received"] // 4)
+        self.assertEqual(bench.relay_counters.get("hand_over_full", 0), 0)
+        self.assertIn("queue 0 to worker 0, queue 1 to worker 1; it cannot steer",
+                      bench.relay_log)
+        self.assertIn("has no receive hash", bench.relay_log)
 
 
 class Faults(office.Office):

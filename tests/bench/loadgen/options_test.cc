@@ -48,6 +48,10 @@ TEST_F(OptionsTest, AnEqualsSignMayStandInADevicesName) {
             "");
   EXPECT_EQ(options_.pump.far.device, "dpdk:net_af_xdp0,iface=v0@02:00:00:00:00:01");
   EXPECT_EQ(options_.pump.far.eal, "--no-huge --no-shconf");
+  EXPECT_EQ(options_.pump.far.queues, 1);
+  EXPECT_EQ(With({"--queues", "2"}), "");
+  EXPECT_EQ(options_.pump.far.queues, 2);
+  EXPECT_THAT(With({"--queues", "0"}), HasSubstr("--queues"));
 }
 
 TEST_F(OptionsTest, MistakesAreNamed) {

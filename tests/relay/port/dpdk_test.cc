@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -103,8 +106,6 @@ TEST_F(DpdkTest, WhatItRefusesItSaysInASentence) {
   DpdkOptions two = DpdkOn(kAfPacket, OwnAddresses(), 64);
   two.placement = abi::EvenPlacement(abi::PlacementKind::kNone, 2);
   EXPECT_THAT(Refusal(two), HasSubstr("has 1 queue pairs for 2 workers"));
-  two.devices[0].device = MemifNear();
-  EXPECT_THAT(Refusal(two), HasSubstr("start with --workers 1"));
   DpdkOptions other = DpdkOn(MemifNear(), OwnAddresses(), 64);
   other.eal = "--no-huge -m 300";
   EXPECT_THAT(Refusal(other), HasSubstr("DPDK has been started with other words"));
@@ -115,7 +116,8 @@ TEST_F(DpdkTest, ItSaysWhatItTookAndHow) {
   EXPECT_THAT(dpdk->TakeNews(),
               ElementsAre(AllOf(HasSubstr("driver net_af_packet"), HasSubstr("02:00:00:00:00:01"),
                                 HasSubstr("UDP checksum in software"),
-                                HasSubstr("what is not ours is dropped"))));
+                                HasSubstr("what is not ours is dropped")),
+                          "dpdk:net_af_packet0: queue 0 to worker 0"));
   EXPECT_EQ(dpdk->placement_kind(), abi::PlacementKind::kNone);
 }
 
@@ -246,7 +248,9 @@ TEST_F(DpdkTest, TheKernelAnswersBehindTheTap) {
   abi::CounterBlock counters{};
   abi::CounterBlock conductor{};
   const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
-  EXPECT_THAT(dpdk->TakeNews(), ElementsAre(HasSubstr("goes to the kernel by media0")));
+  EXPECT_THAT(dpdk->TakeNews(),
+              ElementsAre(HasSubstr("media0 was made; it stays when the relay ends"),
+                          HasSubstr("goes to the kernel by media0"), HasSubstr("queue 0")));
   EXPECT_EQ(dpdk->kernel_devices(), std::vector<std::string>{"media0"});
 
   std::vector<uint8_t> request = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -272,6 +276,213 @@ TEST_F(DpdkTest, TheKernelAnswersBehindTheTap) {
   EXPECT_TRUE(std::equal(kOwnMac.begin(), kOwnMac.end(), answer->begin() + 6));
   EXPECT_GE(conductor.Read(abi::Counter::kToKernel), 1u);
   EXPECT_GE(conductor.Read(abi::Counter::kFromKernel), 1u);
+}
+
+// ---- several workers ----------------------------------------------------------------------------
+
+DpdkOptions WithWorkers(DpdkOptions options, uint16_t workers) {
+  options.placement = abi::EvenPlacement(abi::PlacementKind::kNone, workers);
+  return options;
+}
+
+// DPDK's null device takes any hash key and table, and gives the key back when asked.
+TEST_F(DpdkTest, AKeyOfOneBitWhereTheDeviceHoldsIt) {
+  const std::unique_ptr<Dpdk> dpdk =
+      OpenDpdk(WithWorkers(DpdkOn("net_null0", OwnAddresses(), 64), 2));
+  EXPECT_EQ(dpdk->placement_kind(), abi::PlacementKind::kToeplitz);
+  EXPECT_THAT(dpdk->TakeNews(),
+              ElementsAre(HasSubstr("driver net_null"),
+                          "dpdk:net_null0: queue 0 to worker 0, queue 1 to worker 1; a hash key of "
+                          "one bit chooses it by the UDP destination port"));
+}
+
+// Failsafe passes key and table on and never says what became of the key: it is not believed.
+TEST_F(DpdkTest, AKeyThatIsNotSeenAgainIsNotTrusted) {
+  const std::unique_ptr<Dpdk> dpdk =
+      OpenDpdk(WithWorkers(DpdkOn("net_failsafe0,dev(net_null7)", OwnAddresses(), 64), 2));
+  EXPECT_EQ(dpdk->placement_kind(), abi::PlacementKind::kHandOver);
+}
+
+// The key's bit is the destination port's place in IPv4 alone.
+TEST_F(DpdkTest, OneAddressOfIpv6MeansHandOver) {
+  std::vector<abi::LocalAddress> addresses = OwnAddresses();
+  addresses.push_back(addresses[0]);
+  addresses[1].address = {{0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  const std::unique_ptr<Dpdk> dpdk = OpenDpdk(WithWorkers(DpdkOn("net_null0", addresses, 64), 2));
+  EXPECT_EQ(dpdk->placement_kind(), abi::PlacementKind::kHandOver);
+  // Its own hash spreads streams over the queues: nothing to warn of.
+  EXPECT_THAT(dpdk->TakeNews(), ElementsAre(HasSubstr("driver net_null"),
+                                            HasSubstr("cannot steer by UDP destination port")));
+}
+
+// A device that cannot steer gives a worker what belongs to another one, whose leg it does not
+// know.
+TEST_F(DpdkTest, WhatAMemifCannotSteerIsHandedOver) {
+  const std::unique_ptr<Dpdk> near =
+      OpenDpdk(WithWorkers(DpdkOn(MemifNear(), OwnAddresses(), 64), 2));
+  const std::unique_ptr<Dpdk> far =
+      OpenDpdk(WithWorkers(DpdkOn(MemifFar(), FarAddresses(), 64), 2));
+  EXPECT_EQ(near->placement_kind(), abi::PlacementKind::kHandOver);
+  EXPECT_THAT(near->TakeNews(),
+              ElementsAre(HasSubstr("driver net_memif"),
+                          "dpdk:net_memif0: queue 0 to worker 0, queue 1 to worker 1; it cannot "
+                          "steer by UDP destination port, so workers hand over",
+                          AllOf(HasSubstr("has no receive hash"), HasSubstr("--workers 1"))));
+  abi::CounterBlock counters{};
+  const std::unique_ptr<Port> first = near->MakePort(0, &counters, nullptr).value();
+  const std::unique_ptr<Port> second = near->MakePort(1, &counters, nullptr).value();
+  first->Adopt(first->Bind({.address = 0, .port = 16000}, {}).value());
+  AwaitLink(near.get());
+  AwaitLink(far.get());
+  const std::unique_ptr<Port> far_port = far->MakePort(1, nullptr, nullptr).value();
+  SendOne(*far_port);
+  ASSERT_TRUE(Next(*second));
+  EXPECT_EQ(packet_.local.port, 16000);
+  EXPECT_EQ(counters.Read(abi::Counter::kNoLeg), 0u);
+  packet_.remote = kFar;
+  Packet none;
+  EXPECT_EQ(far_port->Receive({&none, 1}, 0), 0u);
+  EXPECT_EQ(second->Send({&packet_, 1}), 1u);
+}
+
+// ---- what may happen to a device ----------------------------------------------------------------
+
+// As its bus tells when somebody unbinds a card: DPDK's own, whose headers stay behind the fence.
+extern "C" void rte_dev_event_callback_process(const char* device, int event);
+constexpr int kDeviceRemoved = 1;  // RTE_DEV_EVENT_REMOVE
+
+TEST_F(DpdkTest, ACardThatIsPulledOutIsToldAlsoWithoutALink) {
+  const std::unique_ptr<Dpdk> dpdk = OpenDpdk(DpdkOn(MemifNear(), OwnAddresses(), 64));
+  abi::CounterBlock counters{};
+  const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
+  dpdk->TakeNews();
+  dpdk->Turn(MonotonicNow(), counters);
+  EXPECT_THAT(dpdk->TakeNews(), ElementsAre());
+  rte_dev_event_callback_process("net_memif0", kDeviceRemoved);
+  dpdk->Turn(MonotonicNow(), counters);
+  EXPECT_THAT(dpdk->TakeNews(),
+              ElementsAre(AllOf(HasSubstr("dpdk:net_memif0 was removed"),
+                                HasSubstr("until it is back (scripts/nic show) and the relay is "
+                                          "restarted"))));
+  // Once; and nobody touches it any more.
+  dpdk->Turn(MonotonicNow() + 2 * kSecond, counters);
+  EXPECT_THAT(dpdk->TakeNews(), ElementsAre());
+  Packet lost;
+  ASSERT_TRUE(port->Allocate(&lost));
+  lost.remote = kFar;
+  EXPECT_EQ(port->Send({&lost, 1}), 0u);
+  EXPECT_EQ(counters.Read(abi::Counter::kSendFailed), 1u);
+  EXPECT_EQ(port->Receive({&packet_, 1}, 0), 0u);
+}
+
+TEST(DpdkCounts, OnesThatTheDriverSetBackBeginAnew) {
+  EXPECT_EQ(Growth(3, 5), 2u);
+  EXPECT_EQ(Growth(5, 5), 0u);
+  EXPECT_EQ(Growth(7, 2), 2u);
+}
+
+TEST_F(DpdkTest, BuffersThatRanOutAreToldOnceAMinute) {
+  const std::unique_ptr<Dpdk> dpdk = OpenDpdk(DpdkOn(kAfPacket, OwnAddresses(), 64));
+  abi::CounterBlock counters{};
+  const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
+  port->Adopt(port->Bind({.address = 0, .port = 16000}, {}).value());
+  AwaitLink(dpdk.get());
+  std::vector<Packet> all;
+  for (Packet packet; port->Allocate(&packet);) all.push_back(packet);
+  CableEnd far;
+  far.Send(FrameOf(kFar, {.address = kOwnAddress, .port = 16000}, kPayload));
+  EXPECT_EQ(port->Receive({&packet_, 1}, 0), 0u);
+  TimeNs now = MonotonicNow() + 2 * kSecond;
+  dpdk->Turn(now, counters);
+  EXPECT_THAT(dpdk->TakeNews(),
+              Contains(AllOf(HasSubstr("no buffer was free"), HasSubstr("receive_starved"),
+                             HasSubstr("more --workers"))));
+  const uint64_t once = counters.Read(abi::Counter::kReceiveStarved);
+  EXPECT_GT(once, 0u);
+  for (int second = 0; second < 50; ++second) dpdk->Turn(now += kSecond, counters);
+  EXPECT_THAT(dpdk->TakeNews(), ElementsAre());
+  EXPECT_GT(counters.Read(abi::Counter::kReceiveStarved), once);
+  for (int second = 0; second < 20; ++second) dpdk->Turn(now += kSecond, counters);
+  EXPECT_THAT(dpdk->TakeNews(), ElementsAre(HasSubstr("no buffer was free")));
+  port->Release(all);
+  far.Send(FrameOf(kFar, {.address = kOwnAddress, .port = 16000}, kPayload));
+  EXPECT_TRUE(Next(*port));
+}
+
+// ---- further virtual devices
+// ---------------------------------------------------------------------
+
+// What is sent into a ring device comes out of it again: to itself, by its own link address.
+TEST_F(DpdkTest, ARingCarriesItsOwnPackets) {
+  DpdkOptions options = DpdkOn("net_ring0", OwnAddresses(), 64);
+  options.devices[0].next_hop = wire::MacAddress{};  // a ring device has the address 0
+  const std::unique_ptr<Dpdk> dpdk = OpenDpdk(options);
+  abi::CounterBlock counters{};
+  const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
+  port->Adopt(port->Bind({.address = 0, .port = 16000}, {}).value());
+  SendOne(*port);
+  ASSERT_TRUE(Next(*port)) << counters.Read(abi::Counter::kNotOurs);
+  EXPECT_EQ(packet_.remote.port, 5000);
+  EXPECT_TRUE(std::equal(std::begin(kPayload), std::end(kPayload), packet_.data));
+}
+
+// The kernel's end of DPDK's own TAP stands for a card's cable.
+TEST_F(DpdkTest, ATapCarriesBothWays) {
+  DpdkOptions options = DpdkOn("net_tap0,iface=cable0,mac=02:00:00:00:00:01", OwnAddresses(), 64);
+  const std::unique_ptr<Dpdk> dpdk = OpenDpdk(options);
+  ASSERT_EQ(std::system("ip link set cable0 addrgenmode none up"), 0);
+  abi::CounterBlock counters{};
+  const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
+  port->Adopt(port->Bind({.address = 0, .port = 16000}, {}).value());
+  AwaitLink(dpdk.get());
+  CableEnd far("cable0");
+  far.Send(FrameOf(kFar, {.address = kOwnAddress, .port = 16000}, kPayload));
+  ASSERT_TRUE(Next(*port));
+  EXPECT_EQ(packet_.remote.port, 4000);
+  EXPECT_EQ(port->Send({&packet_, 1}), 1u);
+  const TimeNs deadline = MonotonicNow() + 2 * kSecond;
+  wire::Frame read;
+  do {
+    const auto frame = far.Receive(deadline);
+    ASSERT_TRUE(frame) << "nothing came out";
+    if (wire::ReadFrame(*frame, wire::IpChecksum::kVerify, &read) != wire::FrameVerdict::kUdp) {
+      read = {};
+    }
+  } while (read.destination.port != 4000);
+  EXPECT_EQ(read.source.port, 16000);
+}
+
+// Frames from a file of tcpdump's, and into one.
+TEST_F(DpdkTest, APcapFileIsReadAndWritten) {
+  const std::string in = testing::TempDir() + "dpdk-in.pcap";
+  const std::string out = testing::TempDir() + "dpdk-out.pcap";
+  const std::vector<uint8_t> frame =
+      FrameOf(kFar, {.address = kOwnAddress, .port = 16000}, kPayload);
+  const auto length = static_cast<uint32_t>(frame.size());
+  const uint32_t header[] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 1, 0, 0, length, length};
+  {
+    std::ofstream file(in, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(header), sizeof(header));
+    file.write(reinterpret_cast<const char*>(frame.data()), length);
+  }
+  {
+    const std::unique_ptr<Dpdk> dpdk =
+        OpenDpdk(DpdkOn("net_pcap0,rx_pcap=" + in + ",tx_pcap=" + out, OwnAddresses(), 64));
+    abi::CounterBlock counters{};
+    // Files have an address of the driver's own; frames in them are for whom they are for.
+    const std::unique_ptr<Port> port = dpdk->MakePort(0, &counters, nullptr).value();
+    port->Adopt(port->Bind({.address = 0, .port = 16000}, {}).value());
+    EXPECT_FALSE(Next(*port)) << "its link address is not the file's";
+    EXPECT_EQ(counters.Read(abi::Counter::kNotOurs), 1u);
+    SendOne(*port);
+  }
+  std::ifstream file(out, std::ios::binary);
+  const std::string written(std::istreambuf_iterator<char>(file), {});
+  EXPECT_EQ(written.size(), 24u + 16 + 42 + sizeof(kPayload));
+  EXPECT_NE(written.find(std::string(reinterpret_cast<const char*>(kPayload), sizeof(kPayload))),
+            std::string::npos);
+  std::remove(in.c_str());
+  std::remove(out.c_str());
 }
 
 }  // namespace

@@ -24,18 +24,32 @@ class ExceptionPathTest : public testing::Test {
   }
 };
 
-TEST_F(ExceptionPathTest, TheTapComesAndGoes) {
+// Addresses and routes of the host's own traffic outlive the relay.
+TEST_F(ExceptionPathTest, TheTapStaysAndIsTakenAgain) {
+  EXPECT_FALSE(ExceptionPath::IsTap("media0"));
+  EXPECT_FALSE(ExceptionPath::IsTap("lo"));
   {
     const auto path = ExceptionPath::Open("media0", {2, 0, 0, 0, 0, 9}, 1);
     ASSERT_TRUE(path.ok()) << path.status();
     EXPECT_NE(if_nametoindex("media0"), 0u);
     EXPECT_EQ(std::system("ip -brief link show media0 | grep -q 02:00:00:00:00:09"), 0);
     const auto second = ExceptionPath::Open("media0", {2, 0, 0, 0, 0, 9}, 1);
-    EXPECT_NE(second.status().message().find("needs CAP_NET_ADMIN and a name that is free"),
-              absl::string_view::npos)
+    EXPECT_NE(second.status().message().find("is held by another process"), absl::string_view::npos)
         << second.status();
+    ASSERT_EQ(std::system("ip address add 192.0.2.1/24 dev media0 && "
+                          "ip route add 198.51.100.0/24 via 192.0.2.2"),
+              0);
   }
-  EXPECT_EQ(if_nametoindex("media0"), 0u);
+  EXPECT_TRUE(ExceptionPath::IsTap("media0"));
+  {
+    // Another card, another link address.
+    const auto again = ExceptionPath::Open("media0", {2, 0, 0, 0, 0, 8}, 1);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(std::system("ip -brief link show media0 | grep -q 02:00:00:00:00:08"), 0);
+    EXPECT_EQ(std::system("ip -brief address show media0 | grep -q 192.0.2.1/24"), 0);
+    EXPECT_EQ(std::system("ip route get 198.51.100.1 | grep -q 'via 192.0.2.2 dev media0'"), 0);
+  }
+  EXPECT_EQ(std::system("ip link delete media0"), 0);
 }
 
 // A flood is bounded: what the conductor does not come to take is lost, and media goes on.

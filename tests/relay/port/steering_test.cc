@@ -103,5 +103,23 @@ TEST(Steering, WorkersThatATableCannotTellApart) {
   EXPECT_TRUE(IndirectionTable(2, Even(4)).empty());
 }
 
+// docs/ports.md: `ethtool -X weight 1 1` makes a table of two halves, `-N ... m 0xfffd` rules of
+// bit 1.
+TEST(Steering, WhatPeopleAreToldToTypeForTwoWorkers) {
+  const std::vector<uint8_t> table = IndirectionTable(128, Even(2));
+  for (size_t i = 0; i < table.size(); ++i) EXPECT_EQ(table[i], i / 64) << i;
+  for (uint32_t port = 0; port < 65536; ++port) ASSERT_EQ(WorkerOf(Even(2), port), (port & 2) / 2);
+}
+
+// What a driver says of its table is not ours to trust.
+TEST(Steering, TablesAndKeysOfSizesThatDoNotFit) {
+  for (const size_t entries : {0, 1, 3, 100, 192, 65536}) {
+    EXPECT_TRUE(SinglePortKey(entries, 40).empty()) << entries;
+    EXPECT_TRUE(IndirectionTable(entries, Even(2)).empty()) << entries;
+  }
+  EXPECT_TRUE(SinglePortKey(128, 14).empty());
+  EXPECT_EQ(SinglePortKey(128, 15).size(), 15u);
+}
+
 }  // namespace
 }  // namespace relay::port

@@ -25,6 +25,7 @@ class Memif:
         self.folder = tandem.scratch()
         self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
         self.serial = 0
+        self.relay_counters, self.relay_log = {}, ""  # of the last measurement
 
     def __enter__(self):
         return self
@@ -40,12 +41,13 @@ class Memif:
         return (f"net_memif0,role=server,mac={OURS},{common}",
                 f"net_memif0,role=client,mac={FAR},{common}")
 
-    def _loadgen(self, device, sessions, pace, seconds, source, mode):
+    def _loadgen(self, device, sessions, pace, seconds, source, mode, queues):
         out = os.path.join(self.folder, "loadgen.json")
         generator = Program("loadgen", [
             tandem.program("loadgen"), *source, "--device", f"dpdk:{device}@{OURS}", "--eal", EAL,
             "--far", FAR_ADDRESS, "--mode", mode, "--calls", sessions, "--pace", pace,
-            "--seconds", seconds, "--cpu", self.far_cpu, "--json", out], self.folder, self.rank)
+            "--queues", queues, "--sockets", 2 * queues, "--seconds", seconds,
+            "--cpu", self.far_cpu, "--json", out], self.folder, self.rank)
         try:
             generator.expect_success(seconds + 60)
         finally:
@@ -55,19 +57,25 @@ class Memif:
         return dict(result["measurements"][0], engine="memif", pace=pace, mode=mode,
                     p99_ms_max=result["p99_ms_max"])
 
-    def _judge(self, system, program, device, sessions, pace, seconds, source, mode="plain"):
+    def _judge(self, system, program, device, sessions, pace, seconds, source, mode="plain",
+               queues=1):
         before = program.cpu_seconds()
-        row = self._loadgen(device, sessions, pace, seconds, source, mode)
+        row = self._loadgen(device, sessions, pace, seconds, source, mode, queues)
         # loadgen's warm second is carried by the same process.
         return dict(row, system=system, cpu=(program.cpu_seconds() - before) / (seconds + 1.5))
 
-    def relay(self, sessions, pace, seconds, mode="plain"):
+    def relay(self, sessions, pace, seconds, mode="plain", workers=1):
+        """With several workers there are as many queues, and who gets another's packet hands it
+        over."""
         ours, theirs = self._ends()
-        relay = tandem.Relay(self.folder, ADDRESSES, self.rank, more=[
-            "--port", f"dpdk:{ours}@{FAR}", "--eal", EAL, "--cpus", self.relay_cpu])
+        relay = tandem.Relay(self.folder, ADDRESSES, self.rank, workers=workers, more=[
+            "--port", f"dpdk:{ours}@{FAR}", "--eal", EAL,
+            "--cpus", ",".join([str(self.relay_cpu)] * workers)])
         try:
-            return self._judge("tandem", relay.program, theirs, sessions, pace, seconds,
-                               ["--relay", relay.socket], mode)
+            row = self._judge("tandem", relay.program, theirs, sessions, pace, seconds,
+                              ["--relay", relay.socket], mode, workers)
+            self.relay_counters, self.relay_log = relay.state()["counters"], relay.log_text
+            return dict(row, workers=workers)
         finally:
             relay.stop()
 
