@@ -18,6 +18,10 @@ void Run(benchmark::State& state, Map map, size_t length) {
     benchmark::DoNotOptimize(payload.data());
     benchmark::ClobberMemory();
   }
+  state.SetItemsProcessed(state.iterations());
+  state.counters["ns_per_packet"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * 1e-9,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 // pipeline does it.
 //
 //   BM_SrtpProtect/batch/AES_CM_128_HMAC_SHA1_80/burst:32  hot: always the same sessions
-//   .../burst:32/cold:30000                                30,000 sessions in random order
-//   .../burst:32/threads:2                                 two threads, each by itself
+//   .../cold/burst:32                                      30,000 sessions in random order
+//   .../pair/burst:32/real_time/threads:2                  two threads, each by itself
 //
 // Beside them BM_Library/...: what the libraries take by themselves (srtp_library_*.cc).
 #include <benchmark/benchmark.h>

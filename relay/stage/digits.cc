@@ -75,6 +75,7 @@ void Stop(Leg& far) {
   far.play.next_ns = 0;
   far.play.count = 0;
   far.play.elapsed_ms = 0;
+  far.play.ends_left = 0;
   far.out.flags = static_cast<uint8_t>(far.out.flags & ~session::kOutPlaying);
   far.out.source_ssrc = ~far.out.source_ssrc;
 }

@@ -33,7 +33,7 @@ bool LongKey(abi::SrtpSuite suite) {
   return abi::FactsOf(suite).key_length == 32;
 }
 
-class BatchEngine final : public SrtpEngine {
+class BatchEngine final : public CipherEngine {
  public:
   explicit BatchEngine(std::unique_ptr<kernels::BatchCrypto> crypto) : crypto_(std::move(crypto)) {}
 
@@ -45,11 +45,10 @@ class BatchEngine final : public SrtpEngine {
   size_t FirstRead(abi::SrtpSuite suite) const override {
     return abi::IsGcm(suite) ? GcmContext::SaltAt(LongKey(suite) ? 32 : 16) : 0;
   }
-  void MakeContext(void* context, const SrtpContextKeys& request) override {
-    SrtpSessionKeys keys;
-    DeriveSrtpKeys(request.suite, request.master, request.use, &keys);
-    const size_t key_length = abi::FactsOf(request.suite).key_length;
-    if (abi::IsGcm(request.suite)) {
+  void MakeSessionContext(void* context, abi::SrtpSuite suite, SrtpDirection,
+                          const SrtpSessionKeys& keys) override {
+    const size_t key_length = abi::FactsOf(suite).key_length;
+    if (abi::IsGcm(suite)) {
       auto* gcm = static_cast<GcmContext*>(context);
       crypto_->SetKey(gcm, keys.key, key_length);
       std::memcpy(gcm->salt(key_length), keys.salt, kGcmSalt);

@@ -2,6 +2,12 @@
 
 namespace relay::stage {
 
+void CipherEngine::MakeContext(void* context, const SrtpContextKeys& request) {
+  SrtpSessionKeys keys;
+  DeriveSrtpKeys(request.suite, request.master, request.use, &keys);
+  MakeSessionContext(context, request.suite, request.direction, keys);
+}
+
 std::unique_ptr<SrtpEngine> MakeSrtpEngine(SrtpEngineKind kind) {
   switch (kind) {
     case SrtpEngineKind::kAuto:

@@ -87,6 +87,15 @@ class SrtpEngine {
   virtual void Unprotect(std::span<SrtpJob> jobs) = 0;
 };
 
+// One whose library knows nothing of SRTP: session keys are ours to derive.
+class CipherEngine : public SrtpEngine {
+ public:
+  void MakeContext(void* context, const SrtpContextKeys& request) final;
+  // From the keys of a session, as the packets in RFC 7714 have them.
+  virtual void MakeSessionContext(void* context, abi::SrtpSuite suite, SrtpDirection direction,
+                                  const SrtpSessionKeys& keys) = 0;
+};
+
 enum class SrtpEngineKind : uint8_t { kAuto, kBatch, kPortable, kLibsrtp2, kNone };
 
 // Null when this machine cannot have it, or for kNone. kAuto: the fastest there is.

@@ -21,7 +21,7 @@ struct alignas(64) PortableContext {
 static_assert(sizeof(PortableContext) == 64);
 
 // OpenSSL fails here for want of memory or by a mistake of ours: there is no secure way on.
-class PortableEngine final : public SrtpEngine {
+class PortableEngine final : public CipherEngine {
  public:
   PortableEngine() : hmac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)) { Must(hmac_ != nullptr); }
   ~PortableEngine() override { EVP_MAC_free(hmac_); }
@@ -29,18 +29,17 @@ class PortableEngine final : public SrtpEngine {
   std::string_view name() const override { return "portable"; }
   size_t ContextSize(abi::SrtpSuite) const override { return sizeof(PortableContext); }
 
-  void MakeContext(void* at, const SrtpContextKeys& request) override {
-    SrtpSessionKeys keys;
-    DeriveSrtpKeys(request.suite, request.master, request.use, &keys);
-    const bool gcm = abi::IsGcm(request.suite);
-    const bool long_key = abi::FactsOf(request.suite).key_length == 32;
+  void MakeSessionContext(void* at, abi::SrtpSuite suite, SrtpDirection direction,
+                          const SrtpSessionKeys& keys) override {
+    const bool gcm = abi::IsGcm(suite);
+    const bool long_key = abi::FactsOf(suite).key_length == 32;
     const EVP_CIPHER* cipher = gcm ? (long_key ? EVP_aes_256_gcm() : EVP_aes_128_gcm())
                                    : (long_key ? EVP_aes_256_ctr() : EVP_aes_128_ctr());
     auto* context = new (at) PortableContext{};
     context->cipher = EVP_CIPHER_CTX_new();
     Must(context->cipher != nullptr);
     // Counter mode runs forwards both ways.
-    const bool encrypt = !gcm || request.direction == SrtpDirection::kProtect;
+    const bool encrypt = !gcm || direction == SrtpDirection::kProtect;
     Must(EVP_CipherInit_ex(context->cipher, cipher, nullptr, keys.key, nullptr, encrypt) == 1);
     std::memcpy(context->salt, keys.salt, sizeof context->salt);
     if (gcm) return;

@@ -232,5 +232,24 @@ TEST_F(Making, WhereItCannotBeSentItIsDropped) {
   EXPECT_EQ(leg.play.next_ns, 0u);
 }
 
+// On hold between the ends of a digit: the next one begins at its beginning all the same.
+TEST_F(Making, ADigitAfterOneThatWasCutOffIsWhole) {
+  ASSERT_TRUE(QueueDigit(leg, {.event = 1, .volume = 10, .duration_ms = 40}, now));
+  uint8_t bytes[kEventPacketLength];
+  for (int i = 0; i < 2; ++i, now += kEventInterval) SendEvent(leg, now, bytes);
+  EXPECT_NE(bytes[13] & 0x80, 0) << "an end";
+  leg.out.flags = static_cast<uint8_t>(leg.out.flags & ~session::kOutSends);
+  EXPECT_EQ(SendEvent(leg, now, bytes), 0u);
+  leg.out.flags |= session::kOutSends;
+  ASSERT_TRUE(QueueDigit(leg, {.event = 2, .volume = 10, .duration_ms = 60}, now));
+  const std::vector<Made> all = Run();
+  ASSERT_EQ(all.size(), 5u);
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].event, 2);
+    EXPECT_EQ(all[i].timestamp, all[0].timestamp);
+    EXPECT_EQ(all[i].units, std::min<size_t>(i + 1, 3) * 160);
+  }
+}
+
 }  // namespace
 }  // namespace relay::stage

@@ -375,6 +375,23 @@ TEST_F(TwoLaws, ADigitIsNoSpeech) {
   EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 0u);
 }
 
+// Its payload is a level, not a code of either law.
+TEST_F(TwoLaws, ComfortNoiseIsNoSpeech) {
+  for (const uint32_t leg : {0, 1}) {
+    Update(leg, [](abi::LegPlan& plan) {
+      plan.formats[plan.format_count++] = abi::EqualFormat(13, abi::Codec::kComfortNoise, 8000);
+    });
+  }
+  const Bytes noise =
+      RtpPacket{.payload_type = 13, .marker = true, .sequence = 9, .payload = {0x2a, 0x55, 0xd5}}
+          .Build();
+  EXPECT_EQ(Send(0, kTrunk, noise), "forwarded");
+  EXPECT_EQ(Sent()->payload, noise);
+  EXPECT_EQ(Send(1, kPbx, noise), "forwarded");
+  EXPECT_EQ(Sent()->payload, noise);
+  EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 0u);
+}
+
 TEST_F(TwoLaws, AForkHearsBothLaws) {
   Open(2, Allowed(SetupFor(2, kBot, {kPcma})));
   Hear(0, 2);
