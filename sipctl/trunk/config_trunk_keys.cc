@@ -157,13 +157,15 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
       "Headers that are added to every call to it. A carrier's own ones are refused."},
      ReadHeaders},
     {{"headers_from", "list of names", "none",
-      "Headers of its calls that may go on to the other side; X-Name, X-*, Subject, Call-Info, "
+      "Headers of the INVITEs of its calls that may go on to the other side; X-Name, X-*, Subject, "
+      "Call-Info, "
       "Alert-Info, Session-ID, User-to-User, P-Early-Media."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        ReadHeaderNames(reader, node, &draft->trunk.headers_from);
      }},
     {{"headers_to", "list of names", "none",
-      "Headers of the other side's calls that may be sent to it, where that side lets them go. "
+      "Headers of the INVITEs of the other side's calls that may be sent to it, where that side "
+      "lets them go. "
       "Never a carrier's own."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        draft->headers_to_line = Reader::LineOf(node);
@@ -418,7 +420,9 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
        Assign(reader.Networks(node, /*any_allowed=*/true), &draft->trunk.networks);
      }},
     {{"learning", "off, signalled or latch", "off; latch with users",
-      "off: media from anywhere inside media_networks is accepted and goes to the address in SDP. "
+      "What other programs call `nat: true` is latch. off: media from anywhere inside "
+      "media_networks "
+      "is accepted and goes to the address in SDP. "
       "signalled: only from the very address and port in SDP. latch: the peer is behind NAT, the "
       "first steady source is believed."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
