@@ -40,7 +40,7 @@ class Corpus {
  public:
   explicit Corpus(const CorpusParties& parties) : parties_(parties) {}
 
-  std::vector<BadFrame> Make() {
+  std::vector<CorpusFrame> Make() {
     for (const bool ipv4 : {true, false}) {
       Cut(ipv4);
       Lengths(ipv4);
@@ -51,8 +51,38 @@ class Corpus {
     }
     Ipv4Headers();
     Ipv6Headers();
+    ExtensionHeaders();
     Tags();
     Types();
+    return std::move(frames_);
+  }
+
+  std::vector<CorpusFrame> MakeGood() {
+    for (const bool ipv4 : {true, false}) {
+      Add("plain", 0, ipv4, Next(ipv4));
+      Add("priority tag", 5, ipv4, Tagged(Next(ipv4), 0x8100, 5 << 13));
+      for (const size_t padding : {1, 46, 300}) {  // behind what IP counts
+        Bytes frame = Next(ipv4);
+        frame.resize(frame.size() + padding, 0xee);
+        Add("trailer", padding, ipv4, frame);
+      }
+    }
+    for (const size_t words : {1, 2, 5, 10}) Add("options", 4 * words, true, Options(words));
+    Bytes frame = Next(true);
+    Store16(frame, UdpAt(true) + 6, 0);  // RFC 768: the sender made none
+    Add("no UDP checksum", 0, true, frame);
+    frame = Options(3);
+    Store16(frame, UdpAt(true) + 12 + 6, 0);
+    Add("options and no UDP checksum", 0, true, frame);
+    for (const size_t flags : {0x0000, 0x8000, 0xc000}) {  // DF is the relay's own choice
+      frame = Next(true);
+      Store16(frame, 20, flags);
+      SealIpv4(frame, 14, 20);
+      Add("flags", flags, true, frame);
+    }
+    frame = Next(false);
+    frame[15] = 0xff, frame[16] = 0xff, frame[17] = 0xff;
+    Add("flow label", 0xfffff, false, frame);
     return std::move(frames_);
   }
 
@@ -72,6 +102,30 @@ class Corpus {
     return bytes;
   }
   Bytes Good(bool ipv4) const { return Good(ipv4, Rtp()); }
+  // A good one that comes after those before it.
+  Bytes Next(bool ipv4) {
+    Bytes payload = Rtp();
+    Store16(payload, 2, ++sequence_);
+    return Good(ipv4, payload);
+  }
+  static Bytes Tagged(Bytes frame, size_t type, size_t tag) {
+    Bytes bytes(4);
+    Store16(bytes, 0, type);
+    Store16(bytes, 2, tag);
+    frame.insert(frame.begin() + kTypeAt, bytes.begin(), bytes.end());
+    return frame;
+  }
+  // IPv4 with so many words of options: record route (RFC 791) and no-operations.
+  Bytes Options(size_t words) {
+    Bytes frame = Next(true);
+    Bytes options(4 * words, 1);
+    if (words >= 2) std::ranges::copy(Bytes{7, 7, 4, 0, 0, 0, 0}, options.begin());
+    frame.insert(frame.begin() + 34, options.begin(), options.end());
+    frame[14] = static_cast<uint8_t>(0x45 + words);
+    Store16(frame, 16, frame.size() - 14);
+    SealIpv4(frame, 14, 20 + 4 * words);
+    return frame;
+  }
   static size_t UdpAt(bool ipv4) { return ipv4 ? 34 : 54; }
 
   void Add(const std::string& what, size_t number, bool ipv4, Bytes bytes) {
@@ -247,14 +301,38 @@ class Corpus {
     }
   }
 
+  // Well-formed ones before a good UDP header: not looked behind (RFC 8200 section 4).
+  void ExtensionHeaders() {
+    for (const uint8_t kind : {0, 43, 44, 60, 135}) {
+      for (size_t words = 1; words < 5; ++words) {
+        Bytes frame = Good(false);
+        Bytes header(8 * words);
+        header[0] = 17;
+        if (kind != 44) header[1] = static_cast<uint8_t>(words - 1);
+        if (kind == 0 || kind == 60) {
+          header[2] = 1;  // PadN
+          header[3] = static_cast<uint8_t>(header.size() - 4);
+        }
+        frame[20] = kind;
+        frame.insert(frame.begin() + 54, header.begin(), header.end());
+        Store16(frame, 18, frame.size() - 54);
+        Add("extension header, kind and words", kind * 10 + words, false, frame);
+      }
+    }
+  }
+
   void Tags() {
+    for (const bool ipv4 : {true, false}) {
+      // IEEE 802.1ad, alone and before a tag of a customer's.
+      Add("service tag", 5, ipv4, Tagged(Good(ipv4), 0x88a8, 5));
+      Add("service tag of no VLAN", 0, ipv4, Tagged(Good(ipv4), 0x88a8, 0));
+      Add("service and customer tag", 5, ipv4, Tagged(Good(ipv4, Rtp(), 6), 0x88a8, 5));
+      Add("customer and service tag", 5, ipv4, Tagged(Tagged(Good(ipv4), 0x88a8, 5), 0x8100, 6));
+    }
     for (size_t id = 1; id < 4095; id += 61) {
       Add("VLAN", id, true, Good(true, Rtp(), static_cast<uint16_t>(id)));
       Add("VLAN", id, false, Good(false, Rtp(), static_cast<uint16_t>(id)));
-      Bytes frame = Good(true, Rtp(), static_cast<uint16_t>(id));
-      const uint8_t second[] = {0x81, 0x00, 0x00, 0x05};
-      frame.insert(frame.begin() + 12, std::begin(second), std::end(second));
-      Add("two tags", id, true, frame);
+      Add("two tags", id, true, Tagged(Good(true, Rtp(), static_cast<uint16_t>(id)), 0x8100, 5));
     }
   }
 
@@ -276,13 +354,18 @@ class Corpus {
   }
 
   const CorpusParties parties_;
-  std::vector<BadFrame> frames_;
+  size_t sequence_ = 0x1234;
+  std::vector<CorpusFrame> frames_;
 };
 
 }  // namespace
 
-std::vector<BadFrame> BadFrames(const CorpusParties& parties) {
+std::vector<CorpusFrame> BadFrames(const CorpusParties& parties) {
   return Corpus(parties).Make();
+}
+
+std::vector<CorpusFrame> GoodFrames(const CorpusParties& parties) {
+  return Corpus(parties).MakeGood();
 }
 
 }  // namespace support

@@ -1,4 +1,5 @@
-// Frames that no port may forward: crafted from good ones, one fault (or some random ones) each.
+// Frames that no port may forward, crafted from good ones by one fault (or some random ones) each;
+// and unusual ones that every port has to forward.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace support {
 
-struct BadFrame {
+struct CorpusFrame {
   std::string name;
   std::vector<uint8_t> bytes;  // 14 to 1514: what a cable carries
 };
@@ -26,6 +27,8 @@ struct CorpusParties {
 };
 
 // The same frames at each call, some thousands.
-std::vector<BadFrame> BadFrames(const CorpusParties& parties);
+std::vector<CorpusFrame> BadFrames(const CorpusParties& parties);
+// Each has a sequence number of its own.
+std::vector<CorpusFrame> GoodFrames(const CorpusParties& parties);
 
 }  // namespace support
