@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "relay/address_text.h"
 
 namespace relay::port {
 namespace {
@@ -21,8 +22,9 @@ constexpr TimeNs kSweepEvery = 60 * kSecond;
 // A hop that no worker used for so many sweeps is let go, and the kernel need not probe it any
 // more. A call on hold longer than that loses its first packet afterwards.
 constexpr uint32_t kIdleSweepsMax = 5;
-constexpr TimeNs kAskAgain = kSecond;   // an unresolved neighbour, while packets wait for it
-constexpr size_t kResolvedATurn = 512;  // about 5 us each
+constexpr TimeNs kAskAgain = kSecond;        // an unresolved neighbour, while packets wait for it
+constexpr TimeNs kTellEvery = 10 * kSecond;  // of neighbours that fall silent or come back
+constexpr size_t kResolvedATurn = 512;       // about 5 us each
 constexpr uint16_t kReachable =
     NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
 
@@ -107,6 +109,7 @@ void NextHops::Turn(TimeNs now, abi::CounterBlock&) {
   HearNews();
   TakeQuestions();
   ResolvePending();
+  TellOfTheSilent();
   turn_.fetch_add(1, std::memory_order_relaxed);
   if (now >= next_sweep_ns_) Sweep();
 }
@@ -346,7 +349,14 @@ void NextHops::SetNeighbour(uint16_t hop, const nlmsghdr& message) {
       mnl_attr_get_payload_len(link_address) == mac.size()) {
     std::memcpy(mac.data(), mnl_attr_get_payload(link_address), mac.size());
   }
-  hops_[hop].is_static = (header->ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
+  HopState& state = hops_[hop];
+  state.is_static = (header->ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
+  if (header->ndm_state == NUD_FAILED && !state.is_silent) {
+    state.is_silent = true;
+    fell_silent_.push_back(hop);
+  } else if (mac != wire::MacAddress{}) {
+    state.is_silent = false;
+  }
   table_.SetNeighbour(hop, mac);
 }
 
@@ -357,6 +367,38 @@ void NextHops::SetOwn(uint16_t hop) {
   const auto found = std::find(devices_.begin(), devices_.end(), device->name);
   if (found == devices_.end()) return table_.SetNeighbour(hop, {});
   table_.SetOwn(hop, link->mac, link->vlan, static_cast<uint16_t>(found - devices_.begin()));
+}
+
+// Many may go at once: a word of the first, and how many there are.
+void NextHops::TellOfTheSilent() {
+  if (now_ < next_word_ns_) return;
+  std::erase_if(fell_silent_, [this](uint16_t hop) {
+    const auto still = hop_of_.find(hops_[hop].key);
+    return !hops_[hop].is_silent || still == hop_of_.end() || still->second != hop;
+  });
+  if (!fell_silent_.empty()) {
+    const HopKey& key = hops_[fell_silent_.front()].key;
+    const Link* link = FindLink(links_, key.link);
+    const std::string name = link != nullptr ? link->name : "a device that is gone";
+    const std::string who = AddressText(abi::Address{key.address});
+    const size_t others = fell_silent_.size() - 1;
+    told_.push_back(absl::StrCat(
+        "the next hop ", who, " on ", name,
+        others == 0 ? "" : absl::StrCat(" (and ", others, " more)"),
+        " does not say its link address, and packets to it are dropped as unresolved; their calls "
+        "live and go on when it answers: see that it is up and on that network (`ip neigh show "
+        "dev ",
+        name, "`, `ip route get ", who, "`)"));
+  } else if (!silence_told_ ||
+             std::any_of(hop_of_.begin(), hop_of_.end(),
+                         [this](const auto& each) { return hops_[each.second].is_silent; })) {
+    return;
+  } else {
+    told_.emplace_back("all next hops answer again");
+  }
+  silence_told_ = !fell_silent_.empty();
+  fell_silent_.clear();
+  next_word_ns_ = now_ + kTellEvery;
 }
 
 // What no worker used for long is let go.

@@ -18,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -57,6 +58,8 @@ class NextHops final : public Upkeep {
   int descriptor() const override { return epoll_fd_.get(); }
   void Turn(TimeNs now, abi::CounterBlock& counters) override;
 
+  std::vector<std::string> TakeNews() override { return std::exchange(told_, {}); }
+
   size_t destinations() const { return destinations_.size(); }
   size_t hops() const { return hop_of_.size(); }
   const HopTable& table() const { return table_; }
@@ -73,6 +76,7 @@ class NextHops final : public Upkeep {
     uint32_t idle_sweeps = 0;
     TimeNs asked_ns = 0;     // the kernel, to try again
     bool is_static = false;  // somebody entered it by hand
+    bool is_silent = false;  // the kernel asked, and nobody answered
   };
   struct Place {
     uint64_t hash = 0;
@@ -109,6 +113,7 @@ class NextHops final : public Upkeep {
   void ReadNeighbour(uint16_t hop);
   void SetNeighbour(uint16_t hop, const nlmsghdr& message);
   void SetOwn(uint16_t hop);
+  void TellOfTheSilent();
   void Sweep();
 
   const std::vector<std::string> devices_;
@@ -135,7 +140,11 @@ class NextHops final : public Upkeep {
   std::vector<uint16_t> resting_hops_;  // free after the next sweep: a worker may still look
   TimeNs now_ = 0;
   TimeNs next_sweep_ns_ = 0;
-  std::deque<Destination> pending_;  // after a change of routes
+  std::deque<Destination> pending_;    // after a change of routes
+  std::vector<uint16_t> fell_silent_;  // hops, not told yet
+  bool silence_told_ = false;
+  TimeNs next_word_ns_ = 0;
+  std::vector<std::string> told_;
   bool routes_changed_ = false;
   bool links_changed_ = false;
 };

@@ -1,6 +1,9 @@
 #include "relay/port/preflight.h"
 
+#include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bitset>
@@ -24,22 +27,36 @@ std::string FirstLine(const char* path) {
   return line;
 }
 
-}  // namespace
-
-MachineFacts PrepareMachine() {
+// The soft limit to the hard one.
+rlimit Raise(int what) {
   rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(static_cast<__rlimit_resource>(what), &limit);
   if (limit.rlim_cur < limit.rlim_max) {
     rlimit raised = limit;
     raised.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+    if (setrlimit(static_cast<__rlimit_resource>(what), &raised) == 0) limit = raised;
   }
+  return limit;
+}
+
+bool MayLockAll() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct own[_LINUX_CAPABILITY_U32S_3] = {};
+  return syscall(SYS_capget, &header, own) == 0 && (own[0].effective >> CAP_IPC_LOCK & 1) != 0;
+}
+
+}  // namespace
+
+MachineFacts PrepareMachine() {
+  const rlimit limit = Raise(RLIMIT_NOFILE);
   MachineFacts facts{.descriptors = limit.rlim_cur,
                      .descriptors_max = limit.rlim_max,
                      .ephemeral_first = 0,
                      .ephemeral_last = 0,
                      .reserved_ports = FirstLine("/proc/sys/net/ipv4/ip_local_reserved_ports"),
-                     .receive_buffer_bytes_max = 0};
+                     .receive_buffer_bytes_max = 0,
+                     .locked_bytes_max = Raise(RLIMIT_MEMLOCK).rlim_cur,
+                     .may_lock_all = MayLockAll()};
   std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
   range >> facts.ephemeral_first >> facts.ephemeral_last;
   std::ifstream("/proc/sys/net/core/rmem_max") >> facts.receive_buffer_bytes_max;

@@ -24,10 +24,12 @@ struct MachineFacts {
   uint16_t ephemeral_last;
   std::string reserved_ports;         // net.ipv4.ip_local_reserved_ports, "10000-39999,50000"
   uint64_t receive_buffer_bytes_max;  // net.core.rmem_max; 0 = not known
+  uint64_t locked_bytes_max = 0;      // soft limit of locked memory, after it was raised
+  bool may_lock_all = false;          // CAP_IPC_LOCK: no such limit
 };
 
-// Raises the soft limit of open files to the hard one (it is low for the sake of select(2), which
-// the relay does not use), then reads the rest.
+// Raises the soft limits of open files (which is low for the sake of select(2), which the relay
+// does not use) and of locked memory to the hard ones, then reads the rest.
 MachineFacts PrepareMachine();
 
 // One sentence a trouble; empty when all is well.

@@ -67,6 +67,14 @@ absl::Status Obstacle(const XdpPlan& plan, const DeviceFacts& device, const Mach
                      "net.ipv4.ip_local_reserved_ports=",
                      others, plan.port_first, "-", plan.port_last));
   }
+  const uint64_t locked = plan.memory_bytes * plan.workers;
+  if (!machine.may_lock_all && machine.locked_bytes_max < locked) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the frames of ", plan.workers, plan.workers == 1 ? " worker" : " workers", " lock ",
+        locked >> 10, " KiB of memory, and the limit is ", machine.locked_bytes_max >> 10,
+        " KiB; start with LimitMEMLOCK=infinity (systemd), `ulimit -l unlimited`, or "
+        "CAP_IPC_LOCK"));
+  }
   return absl::OkStatus();
 }
 

@@ -30,7 +30,8 @@ struct XdpPlan {
   uint64_t memory_bytes = 0;  // of a worker's frames
 };
 
-// What forbids to start: too few queues, a port range that the kernel may lend to others.
+// What forbids to start: too few queues, a port range that the kernel may lend to others, too
+// little memory that may be locked.
 absl::Status Obstacle(const XdpPlan& plan, const DeviceFacts& device, const MachineFacts& machine);
 // What will be missed otherwise.
 std::vector<std::string> Warnings(const XdpPlan& plan, const DeviceFacts& device);

@@ -5,11 +5,17 @@
 #include <poll.h>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/veth_lab.h"
 
 namespace relay::port {
 namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 abi::Address Text(const std::string& text) {
   abi::Address address{};
@@ -163,6 +169,42 @@ TEST_F(NextHopsTest, ANeighbourThatIsGoneIsUnresolvedUntilItComesBack) {
   EXPECT_EQ(hop.to, MacOf("far0", true));
   lab_.Near("ip neigh del 10.66.0.2 dev near0");
   ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+}
+
+// Who asks gets no answer: said once, with what to look at, and again when it is over.
+TEST_F(NextHopsTest, ANeighbourThatAnswersNoMoreIsTold) {
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  ASSERT_TRUE(Becomes(true, 1, "10.66.1.2", &hop));
+  EXPECT_THAT(hops_->TakeNews(), IsEmpty());
+  lab_.Near("sysctl -qw net.ipv4.neigh.near0.retrans_time_ms=50");
+  lab_.Far("sysctl -qw net.ipv4.conf.far0.arp_ignore=8");
+  lab_.Near("ip neigh flush dev near0");
+  const auto next_news = [this] {
+    std::vector<std::string> news;
+    const TimeNs deadline = MonotonicNow() + 10 * kSecond;
+    while (news.empty() && MonotonicNow() < deadline) {
+      Turn();
+      news = hops_->TakeNews();
+    }
+    return news;
+  };
+  EXPECT_THAT(next_news(),
+              ElementsAre(AllOf(HasSubstr("the next hop 10.66.0.2 on near0 does not say its link"),
+                                HasSubstr("calls live and go on"), HasSubstr("ip neigh show"))));
+  EXPECT_FALSE(hops_->reader(0)->Find(0, Text("10.66.0.2"), &hop));
+  EXPECT_TRUE(hops_->reader(0)->Find(1, Text("10.66.1.2"), &hop));
+  // It is asked again and again, and not told again and again.
+  for (int second = 0; second < 30; ++second) {
+    now_ += kSecond;
+    hops_->reader(0)->Find(0, Text("10.66.0.2"), &hop);
+    hops_->Turn(now_, counters_);
+  }
+  EXPECT_THAT(hops_->TakeNews(), IsEmpty());
+  lab_.Far("sysctl -qw net.ipv4.conf.far0.arp_ignore=0");
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  now_ += 10 * kSecond;
+  EXPECT_THAT(next_news(), ElementsAre("all next hops answer again"));
 }
 
 TEST_F(NextHopsTest, WhatNoRawDeviceReachesIsUnresolved) {

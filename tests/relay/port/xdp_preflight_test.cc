@@ -41,6 +41,23 @@ TEST(XdpPreflight, PortsThatTheKernelLendsMustBeReserved) {
   EXPECT_TRUE(Obstacle(below, device, Machine("")).ok());
 }
 
+TEST(XdpPreflight, MemoryThatMayNotBeLockedIsRefusedBeforeTheKernelDoes) {
+  const DeviceFacts device{.name = "eth0", .mtu = 1500, .queues = 2};
+  XdpPlan plan = kXdpPlan;
+  plan.memory_bytes = 16 << 20;
+  MachineFacts machine = Machine("10000-39999");
+  machine.locked_bytes_max = (32 << 20) - 1;
+  const absl::Status no = Obstacle(plan, device, machine);
+  EXPECT_THAT(std::string(no.message()),
+              HasSubstr("the frames of 2 workers lock 32768 KiB of memory, and the limit is 32767 "
+                        "KiB; start with LimitMEMLOCK=infinity"));
+  machine.locked_bytes_max = 32 << 20;
+  EXPECT_TRUE(Obstacle(plan, device, machine).ok());
+  machine.locked_bytes_max = 0;
+  machine.may_lock_all = true;
+  EXPECT_TRUE(Obstacle(plan, device, machine).ok());
+}
+
 TEST(XdpPreflight, OneSentenceForEachTrouble) {
   XdpPlan plan = kXdpPlan;
   plan.vlan = true;
