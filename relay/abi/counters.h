@@ -76,9 +76,9 @@ namespace relay::abi {
   X(kDigitsSent, "digits_sent", "telephone events made for the client")                       \
   X(kDigitsLost, "digits_lost", "telephone events that found no room or no format")           \
   X(kHandedOver, "handed_over", "packets given to the worker that owns their leg")            \
-  X(kXdpZeroCopy, "xdp_zero_copy", "xdp queues opened without copies")                        \
-  X(kXdpCopy, "xdp_copy", "xdp queues opened in native mode, frames copied")                  \
-  X(kXdpGeneric, "xdp_generic", "xdp queues opened in generic mode")                          \
+  X(kXdpZeroCopy, "xdp_zero_copy", "xdp queues that run without copies")                      \
+  X(kXdpCopy, "xdp_copy", "xdp queues that run in native mode, frames copied")                \
+  X(kXdpGeneric, "xdp_generic", "xdp queues that run in generic mode")                        \
   X(kXdpReattached, "xdp_reattached", "times the steering program was attached again")        \
   X(kToKernel, "to_kernel", "frames that were not ours, given to the kernel")                 \
   X(kFromKernel, "from_kernel", "frames of the kernel that left by a device of ours")

@@ -17,6 +17,7 @@ namespace {
 
 constexpr TimeNs kCountEvery = kSecond / 10;  // some 20 us
 constexpr TimeNs kCheckEvery = kSecond;
+constexpr TimeNs kTellEvery = 60 * kSecond;  // of what may go on and on
 
 // Index of the device that the address is reached by; devices.size() when it is none of them.
 size_t DeviceOf(const std::vector<std::string>& devices, const std::vector<Link>& links,
@@ -33,6 +34,13 @@ absl::StatusOr<std::vector<Link>> LinksNow() {
   absl::StatusOr<Netlink> netlink = Netlink::Open({});
   if (!netlink.ok()) return netlink.status();
   return ReadLinks(*netlink);
+}
+
+std::string TextOf(const wire::MacAddress& mac) {
+  std::string text;
+  for (const uint8_t byte : mac)
+    absl::StrAppend(&text, text.empty() ? "" : ":", absl::Hex(byte, absl::kZeroPad2));
+  return text;
 }
 
 // Which counter a frame moves that the steering program has passed to the kernel.
@@ -60,15 +68,24 @@ struct XdpNetwork::Parts {
     XdpSteering::Verdicts passed{};  // counted so far
     bool attached = true;
     Presence presence = Presence::kUp;
+    std::vector<XdpOwned> owned;
   };
   struct Seen {
     XdpPort* port;
     uint64_t dropped = 0;  // counted so far
+    uint64_t starved = 0;  // told so far
   };
 
   explicit Parts(const XdpOptions& given) : options(given) {}
   absl::Status OpenDevice(const std::string& name, const std::vector<Link>& links);
+  // Each second: what happened to a device.
+  void CheckBuffers(TimeNs now);
+  // How many queues run in which mode: the one kind of counter that may go down again.
+  void CountModes(abi::CounterBlock& counters);
   void Check(Device& device, const std::vector<Link>& links, abi::CounterBlock& counters);
+  void CheckPresence(Device& device, const Link* link);
+  void CheckOwnMac(Device& device, const std::vector<Link>& links);
+  void CheckProgram(Device& device, abi::CounterBlock& counters);
   bool native() const {
     return std::all_of(devices.begin(), devices.end(),
                        [](const Device& device) { return device.steering->native(); });
@@ -80,8 +97,10 @@ struct XdpNetwork::Parts {
   std::vector<Seen> ports;
   std::function<void(uint16_t, const abi::Address&)> approach;
   std::vector<std::string> news;
+  std::array<uint64_t, 3> modes{};  // counted so far: zero-copy, copy, generic
   TimeNs next_count_ns = 0;
   TimeNs next_check_ns = 0;
+  TimeNs next_starved_word_ns = 0;
 };
 
 XdpNetwork::XdpNetwork(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -119,8 +138,7 @@ absl::StatusOr<std::unique_ptr<XdpNetwork>> XdpNetwork::Open(const XdpOptions& o
     if (device == options.devices.size()) continue;
     parts->interfaces.push_back({.device = static_cast<uint16_t>(device),
                                  .vlan = address.vlan,
-                                 .interface = address.interface,
-                                 .mac = FindLink(*links, InterfaceName(address))->mac});
+                                 .interface = address.interface});
   }
   return std::unique_ptr<XdpNetwork>(new XdpNetwork(std::move(parts)));
 }
@@ -132,11 +150,11 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   XdpPlan plan{.workers = options.workers,
                .port_first = 65535,
                .memory_bytes = uint64_t{options.buffers} * kBufferSize};
-  std::vector<abi::LocalAddress> own;
+  std::vector<XdpOwned> owned;
   for (const abi::LocalAddress& address : options.addresses) {
     const size_t device = DeviceOf(options.devices, links, address);
     if (device == options.devices.size() || options.devices[device] != name) continue;
-    own.push_back(address);
+    owned.push_back({.address = address, .mac = FindLink(links, InterfaceName(address))->mac});
     plan.port_first = std::min(plan.port_first, address.port_first);
     plan.port_last = std::max(plan.port_last, address.port_last);
     plan.vlan |= address.vlan != 0;
@@ -145,13 +163,14 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   device.facts = ReadDevice(name, link->mtu, link->up);
   if (absl::Status no = Obstacle(plan, device.facts, PrepareMachine()); !no.ok()) return no;
   for (std::string& sentence : Warnings(plan, device.facts)) news.push_back(std::move(sentence));
-  auto steering = XdpSteering::Load(link->index, name, own, options.dispatcher);
+  auto steering = XdpSteering::Load(link->index, name, owned, options.dispatcher);
   if (!steering.ok()) return steering.status();
   if ((*steering)->leftovers() != 0) {
     news.push_back(absl::StrCat("the steering program that a dead relay had left on ", name,
                                 " was taken off"));
   }
   device.steering = *std::move(steering);
+  device.owned = std::move(owned);
   device.presence = link->up ? Presence::kUp : Presence::kDown;
   // The guard first: from here on nobody answers for the range but the relay.
   if (absl::Status status = device.steering->PutGuard(); !status.ok()) return status;
@@ -171,7 +190,6 @@ absl::StatusOr<std::unique_ptr<Port>> XdpNetwork::MakePort(uint16_t worker,
       .interfaces = parts_->interfaces,
       .addresses = parts_->options.addresses,
       .approach = std::move(approach),
-      .native = parts_->native(),
       .try_zero_copy = parts_->native() && parts_->options.mode != XdpMode::kGeneric,
       .need_zero_copy = parts_->options.mode == XdpMode::kZeroCopy,
       .legs_elsewhere = parts_->options.workers > 1,
@@ -241,42 +259,115 @@ void XdpNetwork::Turn(TimeNs now, abi::CounterBlock& counters) {
     }
     device.passed = passed;
   }
+  parts_->CountModes(counters);
   if (now < parts_->next_check_ns) return;
   parts_->next_check_ns = now + kCheckEvery;
+  parts_->CheckBuffers(now);
   const absl::StatusOr<std::vector<Link>> links = LinksNow();
   if (!links.ok()) return;
   for (Parts::Device& device : parts_->devices) parts_->Check(device, *links, counters);
+  parts_->CountModes(counters);
+}
+
+void XdpNetwork::Parts::CheckBuffers(TimeNs now) {
+  if (now < next_starved_word_ns) return;
+  for (size_t worker = 0; worker < ports.size(); ++worker) {
+    const uint64_t starved = ports[worker].port->Starved();
+    const uint64_t times = starved - std::exchange(ports[worker].starved, starved);
+    if (times == 0) continue;
+    next_starved_word_ns = now + kTellEvery;
+    news.push_back(absl::StrCat(
+        "worker ", worker, " had too few free buffers on xdp ", times,
+        " times since the last word of it, and the kernel drops what finds none; no call ends, but "
+        "more comes than the worker carries: give the relay more --workers with a queue each "
+        "(`ethtool -L ",
+        devices.front().name, " combined N`), or fewer calls"));
+  }
+}
+
+void XdpNetwork::Parts::CountModes(abi::CounterBlock& counters) {
+  constexpr std::array kModes = {abi::Counter::kXdpZeroCopy, abi::Counter::kXdpCopy,
+                                 abi::Counter::kXdpGeneric};
+  std::array<uint64_t, 3> now{};
+  for (const Seen& seen : ports) {
+    for (const XdpQueue& queue : seen.port->queues()) {
+      const bool native = devices[queue.egress].steering->native();
+      ++now[!native ? 2 : seen.port->zero_copy() ? 0 : 1];
+    }
+  }
+  for (size_t mode = 0; mode < kModes.size(); ++mode) {
+    counters.Add(kModes[mode], now[mode] - modes[mode]);
+  }
+  modes = now;
 }
 
 void XdpNetwork::Parts::Check(Device& device, const std::vector<Link>& links,
                               abi::CounterBlock& counters) {
   const Link* link = FindLink(links, device.index);
+  CheckPresence(device, link);
+  if (link == nullptr) return;
+  CheckOwnMac(device, links);
+  CheckProgram(device, counters);
+}
+
+void XdpNetwork::Parts::CheckPresence(Device& device, const Link* link) {
   // A device that goes for good mostly loses its link first.
   const Presence presence = link == nullptr ? Presence::kGone
                             : link->up      ? Presence::kUp
                                             : Presence::kDown;
-  if (presence != std::exchange(device.presence, presence)) {
-    if (presence == Presence::kUp) {
-      news.push_back(absl::StrCat(device.name, " is up again; its calls go on"));
-    } else if (presence == Presence::kDown) {
-      news.push_back(absl::StrCat(device.name,
-                                  " has lost its link; its calls wait for it, check "
-                                  "cable, switch, or `ip link set ",
-                                  device.name, " up`"));
-    } else {
-      news.push_back(absl::StrCat(device.name,
-                                  " was removed; its calls cannot be carried on until "
-                                  "the device is back and the relay is restarted"));
-    }
+  if (presence == std::exchange(device.presence, presence)) return;
+  if (presence == Presence::kUp) {
+    news.push_back(absl::StrCat(device.name, " is up again; its calls go on"));
+  } else if (presence == Presence::kDown) {
+    news.push_back(absl::StrCat(device.name,
+                                " has lost its link; its calls wait for it, check "
+                                "cable, switch, or `ip link set ",
+                                device.name, " up`"));
+  } else {
+    news.push_back(absl::StrCat(device.name,
+                                " was removed; its calls cannot be carried on until "
+                                "the device is back and the relay is restarted"));
   }
-  if (link == nullptr || device.steering->attached()) return;
+}
+
+// The steering program takes frames to our link addresses alone. What leaves follows by itself
+// (NextHops).
+void XdpNetwork::Parts::CheckOwnMac(Device& device, const std::vector<Link>& links) {
+  bool changed = false;
+  for (XdpOwned& owned : device.owned) {
+    const Link* link = FindLink(links, InterfaceName(owned.address));
+    if (link == nullptr || link->mac == owned.mac) continue;
+    owned.mac = link->mac;
+    // Several addresses of an interface, and one change.
+    const std::string word =
+        absl::StrCat(link->name, " has the link address ", TextOf(link->mac),
+                     " now; it is followed, and its calls go on once its neighbours know it");
+    if (news.empty() || news.back() != word) news.push_back(word);
+    changed = true;
+  }
+  if (!changed) return;
+  if (const absl::Status status = device.steering->Own(device.owned); !status.ok()) {
+    news.push_back(absl::StrCat(status.message(), "; restart the relay"));
+  }
+}
+
+void XdpNetwork::Parts::CheckProgram(Device& device, abi::CounterBlock& counters) {
+  if (device.steering->attached()) return;
   const bool generic_only = options.mode == XdpMode::kGeneric;
   const bool generic_allowed = generic_only || options.mode == XdpMode::kAuto;
+  const bool was_native = device.steering->native();
   const absl::Status again = device.steering->Attach(generic_only, generic_allowed);
   if (again.ok()) {
     counters.Add(abi::Counter::kXdpReattached);
+    const char* now = device.steering->native() == was_native ? ""
+                      : was_native
+                          ? ", but in generic mode, which is slower: the driver takes it in native "
+                            "mode no longer (MTU above 3498 here or at a veth's other end? too few "
+                            "queues?); mend that and restart the relay, or forbid generic mode by "
+                            "--xdp-mode native"
+                          : ", and in native mode now";
     news.push_back(absl::StrCat("somebody took the steering program off ", device.name,
-                                "; it is attached again"));
+                                "; it is attached again", now));
   } else if (device.attached) {
     news.push_back(absl::StrCat("somebody took the steering program off ", device.name,
                                 ", and its calls are not heard: ", again.message()));

@@ -43,11 +43,7 @@ XdpPort::XdpPort(XdpPortOptions options)
     : options_(std::move(options)),
       counters_(*options_.counters),
       endpoints_(options_.addresses, options_.counters, options_.legs_elsewhere),
-      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  for (const XdpInterface& each : options_.interfaces) {
-    endpoints_.SetOwnMac(each.interface, each.mac);
-  }
-}
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 XdpPort::~XdpPort() {
   CloseAll();
@@ -71,9 +67,6 @@ absl::Status XdpPort::AttachThread() {
   if (!status.ok()) return status;
   for (const auto& lane : lanes_) {
     status.Update(options_.steer(lane->queue, lane->descriptor));
-    counters_.Add(!options_.native ? abi::Counter::kXdpGeneric
-                  : zero_copy_     ? abi::Counter::kXdpZeroCopy
-                                   : abi::Counter::kXdpCopy);
   }
   return status;
 }
@@ -156,7 +149,9 @@ absl::Status XdpPort::Open(Lane& lane, bool zero_copy, bool first) {
       setsockopt(lane.descriptor, SOL_SOCKET, SO_BUSY_POLL, &time, sizeof(time)) != 0 ||
       setsockopt(lane.descriptor, SOL_SOCKET, kBusyPollBudgetOption, &kBusyPollBudget,
                  sizeof(kBusyPollBudget)) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("busy polling of ", which));
+    return absl::ErrnoToStatus(errno, absl::StrCat("busy polling of ", which,
+                                                   "; it needs Linux 5.11 and CAP_NET_ADMIN: give "
+                                                   "it these, or leave --xdp-busy-poll away"));
   }
   return absl::OkStatus();
 }
@@ -260,6 +255,7 @@ void XdpPort::Fill(Lane& lane) {
   if (wanted > umem_.free()) {
     wanted = umem_.free();
     counters_.Add(abi::Counter::kReceiveStarved);
+    starved_.store(starved_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   uint32_t at = 0;
   if (wanted == 0 || xsk_ring_prod__reserve(&lane.fill, wanted, &at) != wanted) return;

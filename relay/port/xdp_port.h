@@ -29,7 +29,6 @@ struct XdpInterface {
   uint16_t device;
   uint16_t vlan;
   uint16_t interface;
-  wire::MacAddress mac;
 };
 
 struct XdpPortOptions {
@@ -39,7 +38,6 @@ struct XdpPortOptions {
   std::vector<abi::LocalAddress> addresses;
   std::function<absl::Status(const XdpQueue&, int socket)> steer;  // frames of the queue to it
   std::function<void(uint16_t local, const abi::Address& remote)> approach;  // may be empty
-  bool native = false;
   bool try_zero_copy = false;
   bool need_zero_copy = false;
   bool legs_elsewhere = false;  // other workers' frames come here: the pipeline says whose
@@ -70,7 +68,10 @@ class XdpPort final : public Port {
 
   // Conductor thread, after AttachThread: what the kernel dropped before us, since the start.
   uint64_t KernelDropped() const;
+  // Times that frames for arrivals were short.
+  uint64_t Starved() const { return starved_.load(std::memory_order_relaxed); }
   bool zero_copy() const { return zero_copy_; }
+  const std::vector<XdpQueue>& queues() const { return options_.queues; }
 
   uint32_t BuffersFree();  // worker thread; those in the kernel's hands for arrivals count
   uint32_t bound() const { return endpoints_.bound(); }
@@ -102,6 +103,8 @@ class XdpPort final : public Port {
   std::vector<Lane*> egress_;  // by device: where frames leave by it; null = not this worker's
   size_t next_lane_ = 0;       // is asked first, in turns
   bool zero_copy_ = false;
+  // The worker's block has it too, of all its ports.
+  std::atomic<uint64_t> starved_{0};
   abi::Descriptor wake_fd_;
 };
 

@@ -1,6 +1,7 @@
 // Decides one thing: ours or the kernel's.
 //
-//   xdp:     UDP to an owned address and port -> the socket of the arriving queue; the rest passes
+//   xdp:     UDP to an owned link address, address and port -> the socket of the arriving queue;
+//            the rest passes
 //   guard:   a tc filter behind it that outlives the relay: while no relay is there, its range is
 //            dropped without an ICMP error, which would end calls that a restarted relay takes up
 //
@@ -8,6 +9,7 @@
 // verdicts, so that a frame means the same on every raw port. Checksums are left to the relay.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -30,7 +32,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, STEER_ADDRESSES_MAX);
   __type(key, struct steer_address);
-  __type(value, struct steer_range);
+  __type(value, struct steer_own);
 } addresses SEC(".maps");
 
 struct {
@@ -119,10 +121,21 @@ static __always_inline int read_ip(struct frame frame, __be16 type, struct found
   return STEER_UDP;
 }
 
-static __always_inline int is_ours(const struct found *found) {
-  const struct steer_range *range = bpf_map_lookup_elem(&addresses, &found->to);
-  if (!range) return 0;
-  return range->first <= found->port && found->port <= range->last;
+// What is ours of the address, when the port is.
+static __always_inline const struct steer_own *find_own(const struct found *found) {
+  const struct steer_own *own = bpf_map_lookup_elem(&addresses, &found->to);
+  if (!own) return 0;
+#pragma unroll
+  for (int i = 0; i < STEER_RANGES_MAX; ++i) {
+    if (own->ranges[i].first <= found->port && found->port <= own->ranges[i].last) return own;
+  }
+  return 0;
+}
+
+static __always_inline int is_same_mac(const __u8 *one, const __u8 *other) {
+  const __u16 *a = (const __u16 *)one;
+  const __u16 *b = (const __u16 *)other;
+  return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
 }
 
 static __always_inline int pass(__u32 verdict) {
@@ -151,13 +164,16 @@ int tandem_steer(struct xdp_md *context) {
   }
   int verdict = read_ip(frame, type, &found);
   if (verdict != STEER_UDP) return pass(verdict);
-  if (!is_ours(&found)) return pass(STEER_ELSEWHERE);
+  const struct steer_own *own = find_own(&found);
+  if (!own || !is_same_mac(own->mac, ethernet->h_dest)) return pass(STEER_ELSEWHERE);
   // A queue without a socket: the relay is starting or ending. Dropped, as by the guard.
   return bpf_redirect_map(&sockets, context->rx_queue_index, XDP_DROP);
 }
 
 // The same question of what the kernel has been given. The tag lies beside the frame by now, and a
-// large TCP segment is in many pieces: so it looks at what it needs and no more.
+// large TCP segment is in many pieces: so it looks at what it needs and no more. Whose the link
+// address is the kernel says (pkt_type), as it may be changed while no relay looks; that of a VLAN's
+// own device is known to the map alone.
 SEC("tc")
 int guard(struct __sk_buff *skb) {
   struct found found = {};
@@ -182,7 +198,12 @@ int guard(struct __sk_buff *skb) {
   }
   if (bpf_skb_load_bytes(skb, offset, &udp, sizeof(udp)) != 0) return TC_ACT_OK;
   found.port = bpf_ntohs(udp.dest);
-  return is_ours(&found) ? TC_ACT_SHOT : TC_ACT_OK;
+  const struct steer_own *own = find_own(&found);
+  if (!own) return TC_ACT_OK;
+  if (skb->pkt_type == PACKET_HOST) return TC_ACT_SHOT;
+  __u8 to[ETH_ALEN];
+  if (bpf_skb_load_bytes(skb, 0, to, sizeof(to)) != 0) return TC_ACT_OK;
+  return is_same_mac(own->mac, to) ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
 char steer_license[] SEC("license") = "Dual BSD/GPL";

@@ -5,6 +5,7 @@
 
 enum {
   STEER_ADDRESSES_MAX = 256,
+  STEER_RANGES_MAX = 4, /* of ports, an address */
   STEER_QUEUES_MAX = 256,
 };
 
@@ -15,9 +16,17 @@ struct steer_address {
   __u16 zero;
 };
 
+/* Both ends are in it. One that is not in use holds nothing: first above last. */
 struct steer_range {
   __u16 first;
   __u16 last;
+};
+
+/* What is the relay's of an address. */
+struct steer_own {
+  __u8 mac[6]; /* aligned to 2; frames to another are another host's */
+  __u16 zero;
+  struct steer_range ranges[STEER_RANGES_MAX];
 };
 
 /* The verdicts of relay/wire/frame.h that a program without checksums can give, in their order,

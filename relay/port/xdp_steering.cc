@@ -1,10 +1,12 @@
 #include "relay/port/xdp_steering.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "relay/address_text.h"
 #include "relay/port/xdp_steer.skel.h"
 
 namespace relay::port {
@@ -60,8 +63,9 @@ absl::Status Refused(int error, const std::string& what) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(
-    int device, std::string name, std::span<const abi::LocalAddress> addresses, bool dispatcher) {
+absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(int device, std::string name,
+                                                               std::span<const XdpOwned> owned,
+                                                               bool dispatcher) {
   libbpf_set_print(NoteComplaint);
   if (dispatcher) {
     if (absl::Status status = XdpDispatched::Preflight(); !status.ok()) return status;
@@ -78,7 +82,7 @@ absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(
     return Refused(errno,
                    absl::StrCat("the steering program of ", steering->name_, " cannot be loaded"));
   }
-  if (absl::Status status = steering->SetAddresses(addresses); !status.ok()) return status;
+  if (absl::Status status = steering->Own(owned); !status.ok()) return status;
   return steering;
 }
 
@@ -87,21 +91,38 @@ XdpSteering::~XdpSteering() {
   if (programs_ != nullptr) xdp_steer__destroy(programs_);
 }
 
-absl::Status XdpSteering::SetAddresses(std::span<const abi::LocalAddress> addresses) {
-  const int map = bpf_map__fd(programs_->maps.addresses);
-  for (const abi::LocalAddress& address : addresses) {
+absl::Status XdpSteering::Own(std::span<const XdpOwned> owned) {
+  struct Entry {
     steer_address key{};
-    std::memcpy(key.address, address.address.bytes.data(), sizeof(key.address));
-    key.vlan = address.vlan;
-    // The relay's ports of one address may come in several ranges: what lies between is passed by
-    // nobody to anybody, so the kernel does not miss it.
-    steer_range range{.first = address.port_first, .last = address.port_last};
-    steer_range before{};
-    if (bpf_map_lookup_elem(map, &key, &before) == 0) {
-      range.first = std::min(range.first, before.first);
-      range.last = std::max(range.last, before.last);
+    steer_own own{};
+    size_t ranges = 0;
+  };
+  std::vector<Entry> entries;
+  for (const XdpOwned& each : owned) {
+    steer_address key{};
+    std::memcpy(key.address, each.address.address.bytes.data(), sizeof(key.address));
+    key.vlan = each.address.vlan;
+    auto entry = std::find_if(entries.begin(), entries.end(), [&key](const Entry& other) {
+      return std::memcmp(&other.key, &key, sizeof(key)) == 0;
+    });
+    if (entry == entries.end()) {
+      entry = entries.insert(entry, Entry{.key = key});
+      std::copy(each.mac.begin(), each.mac.end(), entry->own.mac);
+      std::fill_n(entry->own.ranges, STEER_RANGES_MAX, steer_range{.first = 1, .last = 0});
     }
-    if (bpf_map_update_elem(map, &key, &range, BPF_ANY) != 0) {
+    if (entry->ranges == STEER_RANGES_MAX) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(AddressText(each.address.address), " has more than ", STEER_RANGES_MAX,
+                       " port ranges on ", name_,
+                       ", which its steering program has no room for; join them by --listen, or "
+                       "give the rest to an address of its own"));
+    }
+    entry->own.ranges[entry->ranges++] = {.first = each.address.port_first,
+                                          .last = each.address.port_last};
+  }
+  const int map = bpf_map__fd(programs_->maps.addresses);
+  for (const Entry& entry : entries) {
+    if (bpf_map_update_elem(map, &entry.key, &entry.own, BPF_ANY) != 0) {
       return absl::ErrnoToStatus(errno, "addresses of the steering program");
     }
   }
@@ -145,7 +166,8 @@ absl::Status XdpSteering::NoMode(int error, bool generic_allowed) const {
     return absl::ErrnoToStatus(error,
                                absl::StrCat("the driver of ", name_,
                                             " takes no XDP program (MTU above 3498? too few "
-                                            "queues?), and --xdp-mode forbids the generic mode"));
+                                            "queues?), and --xdp-mode forbids the generic mode; "
+                                            "mend that, or take --xdp-mode auto"));
   }
   return Refused(error, absl::StrCat("no XDP program can be attached to ", name_));
 }

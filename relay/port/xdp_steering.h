@@ -12,20 +12,27 @@
 #include "relay/abi/segment.h"
 #include "relay/port/xdp_dispatcher.h"
 #include "relay/port/xdp_steer.h"
+#include "relay/wire/frame.h"
 
 struct xdp_steer;  // bpftool's skeleton
 
 namespace relay::port {
 
+// A local address, and the link address of the interface that it is reached by.
+struct XdpOwned {
+  abi::LocalAddress address;
+  wire::MacAddress mac;
+};
+
 class XdpSteering {
  public:
   using Verdicts = std::array<uint64_t, STEER_VERDICTS>;
 
-  // Loads the programs for frames to `addresses`; attaches nothing, and takes off what a dead relay
+  // Loads the programs for frames to `owned`; attaches nothing, and takes off what a dead relay
   // left. `dispatcher`: others' programs may be on the device, too.
-  static absl::StatusOr<std::unique_ptr<XdpSteering>> Load(
-      int device, std::string name, std::span<const abi::LocalAddress> addresses,
-      bool dispatcher = false);
+  static absl::StatusOr<std::unique_ptr<XdpSteering>> Load(int device, std::string name,
+                                                           std::span<const XdpOwned> owned,
+                                                           bool dispatcher = false);
   // The steering program leaves with this; the guard stays.
   ~XdpSteering();
 
@@ -42,6 +49,8 @@ class XdpSteering {
   absl::Status PutGuard();
   static absl::Status TakeGuardAway(int device);
 
+  // What is the relay's from here on. Frames in between are steered by the old or the new word.
+  absl::Status Own(std::span<const XdpOwned> owned);
   absl::Status AddSocket(uint32_t queue, int socket);
   // Frames that were passed to the kernel, by verdict, since the program was loaded.
   Verdicts Passed() const;
@@ -49,7 +58,6 @@ class XdpSteering {
  private:
   XdpSteering(int device, std::string name, XdpClaim claim, bool dispatcher)
       : device_(device), name_(std::move(name)), claim_(std::move(claim)), beside_(dispatcher) {}
-  absl::Status SetAddresses(std::span<const abi::LocalAddress> addresses);
   absl::Status AttachBeside(bool generic_only, bool generic_allowed);
   // 0, or a negative errno.
   int Dispatch(bool native);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "relay/port/dpdk.h"
+#include "tests/support/cable_end.h"
 
 namespace relay::port {
 
@@ -44,19 +45,7 @@ void AwaitLink(Dpdk* dpdk);
 std::vector<uint8_t> FrameOf(const abi::Endpoint& from, const abi::Endpoint& to,
                              std::span<const uint8_t> payload, uint8_t dscp = 0);
 
-// The far end of the cable: whole frames in and out.
-class CableEnd {
- public:
-  explicit CableEnd(const char* device = "far0");
-  ~CableEnd();
-  CableEnd(const CableEnd&) = delete;
-  CableEnd& operator=(const CableEnd&) = delete;
-
-  void Send(std::span<const uint8_t> frame);
-  std::optional<std::vector<uint8_t>> Receive(TimeNs deadline);
-
- private:
-  int socket_;
-};
+// The far end of the cable.
+using test::CableEnd;
 
 }  // namespace relay::port

@@ -17,13 +17,16 @@ const abi::Address kFar6 = {{0xfd, 0x66, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 
 class XdpFarSide final : public FarSide {
  public:
-  XdpFarSide(uint32_t buffers, XdpMode mode, bool ipv4)
+  XdpFarSide(uint32_t buffers, XdpMode mode, bool ipv4, uint32_t busy_poll_us)
       : own_(ipv4 ? abi::Address::Ipv4(10, 66, 0, 1) : kNear6),
         sockets_(ipv4 ? abi::Address::Ipv4(10, 66, 0, 2) : kFar6) {
     std::vector<abi::LocalAddress> addresses{
         {.address = own_, .port_first = 10000, .port_last = 31999, .interface_name = "near0"}};
-    network_ = Must(XdpNetwork::Open(
-        {.devices = {"near0"}, .addresses = addresses, .mode = mode, .buffers = buffers}));
+    network_ = Must(XdpNetwork::Open({.devices = {"near0"},
+                                      .addresses = addresses,
+                                      .mode = mode,
+                                      .busy_poll_us = busy_poll_us,
+                                      .buffers = buffers}));
     hops_ = Must(NextHops::Open({.devices = {"near0"}, .addresses = addresses, .seed = 7}));
     port_ = Must(network_->MakePort(
         0, &counters_, hops_->reader(0),
@@ -72,9 +75,9 @@ class XdpFarSide final : public FarSide {
   std::unique_ptr<Port> port_;
 };
 
-template <XdpMode mode, bool ipv4>
+template <XdpMode mode, bool ipv4, uint32_t busy_poll_us = 0>
 std::unique_ptr<FarSide> Make(uint32_t buffers) {
-  return std::make_unique<XdpFarSide>(buffers, mode, ipv4);
+  return std::make_unique<XdpFarSide>(buffers, mode, ipv4, busy_poll_us);
 }
 
 }  // namespace
@@ -82,6 +85,7 @@ std::unique_ptr<FarSide> Make(uint32_t buffers) {
 const std::vector<PortTraits> kPortKinds = {
     {"native_ipv4", false, Make<XdpMode::kNative, true>, 256, true},
     {"native_ipv6", false, Make<XdpMode::kNative, false>, 256, true},
+    {"busy_poll", false, Make<XdpMode::kNative, true, 20>, 256, true},
     {"generic_ipv4", false, Make<XdpMode::kGeneric, true>, 256, true},
 };
 
