@@ -170,18 +170,21 @@ class Secrecy(Secured):
             self.secrets[masters[-1]] = base64.b64decode(key)[:16]
             self.secrets[f"{whose} as text"] = key.encode()
         self.assertEqual(memory.core_limit(self.sipctl.program.pid), ("1", "1"))
-        wait_until(lambda: all(any(self.places(self.relay)[name]) for name in masters), 5,
-                   "the relay to have its keys")
-        for name, (dumped, kept_out) in self.places(self.relay).items():
-            self.assertEqual(dumped, [], f"{name}, in a dump of the relay")
-            self.assertEqual(len(kept_out), name in masters, f"{name}: {kept_out}")
+        # As soon as the relay has done with the order that brought them. That a worker's stack may
+        # still have a key, and a dump with it, is said in docs/packet.md section 6.
+        wait_until(lambda: all(len(kept_out) == (name in masters) for
+                               name, (_, kept_out) in self.places(self.relay).items()), 5,
+                   lambda: f"keys in their place alone: {self.places(self.relay)}")
+        for name, (dumped, _) in self.places(self.relay).items():
+            self.assertLessEqual(set(dumped), {"anonymous"}, f"{name}, in a dump of the relay")
         for name in masters:
             self.assertTrue(any(self.places(self.sipctl)[name]), "sipctl can be looked into")
         carrier.expect_success(20)
         pbx.expect_success()
         self.expect_no_calls()
-        for name, places in self.places(self.relay).items():
-            self.assertEqual(places, ([], []), f"{name}, in the relay after the call")
+        for name, (dumped, kept_out) in self.places(self.relay).items():
+            self.assertEqual(kept_out, [], f"{name}, in the relay after the call")
+            self.assertLessEqual(set(dumped), {"anonymous"}, f"{name}, in the relay afterwards")
 
         def left():
             return {name: found for name, found in self.places(self.sipctl).items() if any(found)}
