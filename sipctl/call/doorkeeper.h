@@ -11,14 +11,13 @@
 // What it lets in is somebody's: the flow's `peer` says whose (1 + the trunk).
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "sipctl/call/context.h"
 #include "sipctl/call/source_limits.h"
+#include "sipctl/counters.h"
 #include "sipctl/sip/digest_server.h"
 #include "sipctl/sip/transport.h"
 
@@ -36,18 +35,7 @@ namespace sipctl::call {
   X(misused, "requests refused: in the name or with the answer of another, or at the wrong door")
 
 struct DoorCounters {
-#define SIPCTL_COUNTER_FIELD(name, sentence) uint64_t name = 0;
-  SIPCTL_DOOR_COUNTERS(SIPCTL_COUNTER_FIELD)
-#undef SIPCTL_COUNTER_FIELD
-
-  // visit(name, sentence, value) for each, in the order above.
-  template <typename Visit>
-  void ForEach(Visit visit) const {
-#define SIPCTL_COUNTER_VISIT(name, sentence) \
-  visit(std::string_view(#name), std::string_view(sentence), name);
-    SIPCTL_DOOR_COUNTERS(SIPCTL_COUNTER_VISIT)
-#undef SIPCTL_COUNTER_VISIT
-  }
+  SIPCTL_COUNTERS_OF(SIPCTL_DOOR_COUNTERS)
 };
 
 struct DoorkeeperOptions {

@@ -1,8 +1,7 @@
 // What the transaction layer did and what it dropped: a name and a sentence for each.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
+#include "sipctl/counters.h"
 
 namespace sipctl::sip {
 
@@ -24,18 +23,7 @@ namespace sipctl::sip {
   X(no_ack, "final answers whose ACK did not come within 64*T1")
 
 struct TransactionCounters {
-#define SIPCTL_COUNTER_FIELD(name, sentence) uint64_t name = 0;
-  SIPCTL_TRANSACTION_COUNTERS(SIPCTL_COUNTER_FIELD)
-#undef SIPCTL_COUNTER_FIELD
-
-  // visit(name, sentence, value) for each, in the order above.
-  template <typename Visit>
-  void ForEach(Visit visit) const {
-#define SIPCTL_COUNTER_VISIT(name, sentence) \
-  visit(std::string_view(#name), std::string_view(sentence), name);
-    SIPCTL_TRANSACTION_COUNTERS(SIPCTL_COUNTER_VISIT)
-#undef SIPCTL_COUNTER_VISIT
-  }
+  SIPCTL_COUNTERS_OF(SIPCTL_TRANSACTION_COUNTERS)
 };
 
 }  // namespace sipctl::sip
