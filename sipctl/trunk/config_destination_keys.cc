@@ -60,6 +60,19 @@ constexpr Field<DestinationDraft> kDestinationKeys[] = {
      }},
 };
 
+constexpr Field<LoginDraft> kPasswordFile = {
+    {"password_file", "path", "none",
+     "A file with the password alone, read at the start and at each reload."},
+    [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
+      Assign(reader.Path(node), &draft->login.password_file);
+    }};
+
+constexpr Field<LoginDraft> kPasswordEnvironment = {
+    {"password_environment", "name", "none", "The variable that holds the password instead."},
+    [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
+      Assign(reader.Name(node), &draft->login.password_environment);
+    }};
+
 constexpr Field<LoginDraft> kLoginKeys[] = {
     {{"user", "text", kRequired, "The name that the carrier has given."},
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
@@ -71,15 +84,8 @@ constexpr Field<LoginDraft> kLoginKeys[] = {
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
        Assign(reader.Text(node, "a realm"), &draft->login.realm);
      }},
-    {{"password_file", "path", "none",
-      "A file with the password alone, read at the start and at each reload."},
-     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
-       Assign(reader.Path(node), &draft->login.password_file);
-     }},
-    {{"password_environment", "name", "none", "The variable that holds the password instead."},
-     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
-       Assign(reader.Name(node), &draft->login.password_environment);
-     }},
+    kPasswordFile,
+    kPasswordEnvironment,
 };
 
 constexpr Field<LoginDraft> kUserKeys[] = {
@@ -88,15 +94,8 @@ constexpr Field<LoginDraft> kUserKeys[] = {
      [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
        Assign(reader.User(node), &draft->login.user);
      }},
-    {{"password_file", "path", "none",
-      "A file with the password alone, read at the start and at each reload."},
-     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
-       Assign(reader.Path(node), &draft->login.password_file);
-     }},
-    {{"password_environment", "name", "none", "The variable that holds the password instead."},
-     [](Reader& reader, const YAML::Node& node, LoginDraft* draft) {
-       Assign(reader.Name(node), &draft->login.password_environment);
-     }},
+    kPasswordFile,
+    kPasswordEnvironment,
 };
 
 }  // namespace
