@@ -39,13 +39,7 @@ std::string Duration(int64_t ms) {
 }  // namespace
 
 int RunCalls(const CallsOptions& options, std::ostream& out, std::ostream& errors) {
-  const auto answer = Ask(options.control, options.json ? "calls json" : "calls");
-  if (!answer.ok()) {
-    errors << "sipctl: " << std::string(answer.status().message()) << "\n";
-    return 1;
-  }
-  out << *answer;
-  return 0;
+  return PrintAnswer(options.control, options.json ? "calls json" : "calls", out, errors);
 }
 
 std::string CallsText(const std::vector<call::Call::View>& calls,

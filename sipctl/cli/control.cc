@@ -161,4 +161,15 @@ absl::StatusOr<std::string> Ask(const std::string& path, std::string_view questi
   return answer;
 }
 
+int PrintAnswer(const std::string& path, std::string_view question, std::ostream& out,
+                std::ostream& errors) {
+  const auto answer = Ask(path, question);
+  if (!answer.ok()) {
+    errors << "sipctl: " << std::string(answer.status().message()) << "\n";
+    return 1;
+  }
+  out << *answer;
+  return 0;
+}
+
 }  // namespace sipctl::cli

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -56,5 +57,10 @@ class Control {
 // piece of it.
 absl::StatusOr<std::string> Ask(const std::string& path, std::string_view question,
                                 int timeout_ms = 5000);
+
+// What a command does that only asks: the answer goes to `out`. Exit status: 0 fine, 1 when nobody
+// answers, which `errors` hears.
+int PrintAnswer(const std::string& path, std::string_view question, std::ostream& out,
+                std::ostream& errors);
 
 }  // namespace sipctl::cli

@@ -34,15 +34,9 @@ class JsonObject {
 }  // namespace
 
 int RunCounters(const CountersOptions& options, std::ostream& out, std::ostream& errors) {
-  const std::string question =
+  const std::string_view question =
       options.json ? "counters json" : (options.all ? "counters all" : "counters");
-  const auto answer = Ask(options.control, question);
-  if (!answer.ok()) {
-    errors << "sipctl: " << std::string(answer.status().message()) << "\n";
-    return 1;
-  }
-  out << *answer;
-  return 0;
+  return PrintAnswer(options.control, question, out, errors);
 }
 
 std::string CountersText(const Counted& counted, bool zeros) {

@@ -10,13 +10,8 @@
 namespace sipctl::cli {
 
 int RunRegistrations(const CallsOptions& options, std::ostream& out, std::ostream& errors) {
-  const auto answer = Ask(options.control, options.json ? "registrations json" : "registrations");
-  if (!answer.ok()) {
-    errors << "sipctl: " << std::string(answer.status().message()) << "\n";
-    return 1;
-  }
-  out << *answer;
-  return 0;
+  const std::string_view question = options.json ? "registrations json" : "registrations";
+  return PrintAnswer(options.control, question, out, errors);
 }
 
 std::string RegistrationsText(const std::vector<call::Registrar::View>& views,

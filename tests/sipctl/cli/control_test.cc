@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -26,15 +27,18 @@ class ControlTest : public testing::Test {
     unlink(path_.c_str());
     rmdir(folder_.c_str());
   }
-  // Asks from another thread while the loop turns.
-  absl::StatusOr<std::string> AskWhileTurning(const std::string& question) {
-    absl::StatusOr<std::string> answer;
+  // Visits from another thread while the loop turns.
+  void TurnWhile(const std::function<void()>& visit) {
     std::thread visitor([&] {
-      answer = Ask(path_, question, 2000);
+      visit();
       loop_->Stop();
     });
     loop_->Run();
     visitor.join();
+  }
+  absl::StatusOr<std::string> AskWhileTurning(const std::string& question) {
+    absl::StatusOr<std::string> answer;
+    TurnWhile([&] { answer = Ask(path_, question, 2000); });
     return answer;
   }
 
@@ -49,6 +53,20 @@ TEST_F(ControlTest, AnswersALine) {
       });
   ASSERT_TRUE(control.ok());
   EXPECT_EQ(*AskWhileTurning("calls"), "<calls>");
+}
+
+TEST_F(ControlTest, AnAnswerIsPrintedAsItIs) {
+  const auto control =
+      Control::Create(loop_.get(), path_, [](std::string_view question, Control::Reply reply) {
+        reply("<" + std::string(question) + ">\n");
+      });
+  ASSERT_TRUE(control.ok());
+  std::ostringstream out, errors;
+  int status = -1;
+  TurnWhile([&] { status = PrintAnswer(path_, "calls json", out, errors); });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(out.str(), "<calls json>\n");
+  EXPECT_EQ(errors.str(), "");
 }
 
 TEST_F(ControlTest, ALongAnswerArrivesWhole) {
