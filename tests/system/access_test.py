@@ -6,36 +6,24 @@ import hashlib
 import os
 import re
 import socket
-import subprocess
 import time
 
-from rig import laboratory, office, singer
+from rig import office
 from rig.baresip import Baresip
 from rig.certificates import Certificates
-from rig.office import (CARRIER, CARRIER_RTP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, SIP_PORT, STRANGER,
-                        TANDEM)
+from rig.office import (NUMBER_AT_CARRIER, NUMBER_AT_PBX, SIP_PORT, STRANGER, TANDEM, TELEPHONE,
+                        TO_DESK)
 from rig.process import wait_until
 
-DOOR, TELEPHONE, BEHIND_NAT = "192.0.2.10", "192.0.2.30", "10.9.9.9"
+DOOR, BEHIND_NAT = TO_DESK, "10.9.9.9"
 TLS_PORT = 5061
 REALM, PASSWORD = "acme", "open-sesame"
 
 
-class AccessOffice(office.Office):
+class AccessOffice(office.DeskOffice):
     """The carrier is a trunk as ever; the PBX is whoever knows the password."""
 
     digest = ["md5"]
-
-    def setUp(self):
-        self.host = laboratory.Namespace(f"tandem-access-{os.getpid()}")
-        self.addCleanup(self.host.stop)
-        self.host.join(DOOR, TELEPHONE)
-        subprocess.run([*self.host.prefix, "ip", "route", "add", "default", "via", DOOR],
-                       check=True)
-        super().setUp()
-
-    def in_between(self):
-        return [f"{TANDEM}:10000-10999", f"{DOOR}:10000-10999"]
 
     def config(self):
         self.certificates = Certificates(self.folder, [f"door=IP:{DOOR}"])
@@ -63,21 +51,14 @@ class AccessOffice(office.Office):
 
 
 class WithBaresip(AccessOffice):
-    transport_of_desk = "udp"
     address = TELEPHONE  # as the telephone sees itself
-
-    def setUp(self):
-        super().setUp()
-        self.song, self.heard = (os.path.join(self.folder, name)
-                                 for name in ("song.wav", "heard.wav"))
-        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
-                        "sine", "620", "gain", "-10"], check=True)
 
     def telephone(self, **more):
         port = TLS_PORT if self.transport_of_desk == "tls" else SIP_PORT
         telephone = self.begin(Baresip(
-            self.folder, self.address, SIP_PORT, NUMBER_AT_PBX, self.song, self.heard,
-            more.pop("interface", "cable0"), prefix=self.host.prefix, registrar=f"{DOOR}:{port}",
+            self.folder, self.address, SIP_PORT, NUMBER_AT_PBX, self.song(),
+            os.path.join(self.folder, "heard.wav"), more.pop("interface", self.desk.cable),
+            prefix=self.desk.prefix, registrar=f"{DOOR}:{port}",
             account=f"auth_user={NUMBER_AT_PBX};auth_pass={PASSWORD}",
             transport=self.transport_of_desk,
             more=[f"sip_cafile {self.certificates('ca.pem')}", "sip_verify_server no"],
@@ -87,8 +68,7 @@ class WithBaresip(AccessOffice):
         return telephone
 
     def expect_sound(self, carrier):
-        voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
-        self.addCleanup(voice.close)
+        voice = self.voice()
         voice.talk(carrier.media())
         voice.expect_packets(100, 8)
         carrier.expect_success()
@@ -137,8 +117,8 @@ class BehindNat(WithBaresip):
                         ["ip", "address", "add", f"{BEHIND_NAT}/24", "dev", "inside"],
                         ["ip", "link", "set", "inside", "up"],
                         ["ip", "link", "set", "other", "up"]):
-            subprocess.run([*self.host.prefix, *command], check=True)
-        self.host.nft("table ip nat {\n chain out {\n  type nat hook postrouting priority 100\n"
+            self.desk.run(command)
+        self.desk.nft("table ip nat {\n chain out {\n  type nat hook postrouting priority 100\n"
                       f"  ip saddr {BEHIND_NAT} meta l4proto {{ tcp, udp }} "
                       "masquerade to :40000-40999 random\n }\n}\n")
 

@@ -13,12 +13,12 @@ import struct
 import subprocess
 import wave
 
-from rig import laboratory, memory, office, secure, singer
+from rig import memory, office, secure, singer
 from rig.baresip import Baresip
 from rig.certificates import Certificates
 from rig.linphone import Linphone
-from rig.office import (CARRIER, CARRIER_RTP, CARRIER_SIP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, PBX,
-                        PBX_RTP, SIP_PORT, TANDEM)
+from rig.office import (CARRIER, CARRIER_RTP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, PBX, PBX_RTP,
+                        SIP_PORT, TANDEM, TELEPHONE, TO_DESK)
 from rig.process import wait_until
 
 SUITE = secure.SUITE
@@ -234,42 +234,16 @@ class RollOver(Secured):
         self.assertGreaterEqual(counters["forwarded"], 2 * self.PACKETS)
 
 
-TO_PBX, TELEPHONE = "192.0.2.10", "192.0.2.30"
-
-
-class WithBaresip(office.Office):
-    """The telephone is a host of its own, as baresip leaves its source address to the kernel."""
-
-    def setUp(self):
-        self.desk = laboratory.Namespace(f"tandem-srtp-{os.getpid()}")
-        self.addCleanup(self.desk.stop)
-        self.cable = self.desk.join(TO_PBX, TELEPHONE)
-        super().setUp()
-        self.song = os.path.join(self.folder, "song.wav")
-        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
-                        "sine", "620", "gain", "-10"], check=True)
-
-    def in_between(self):
-        return [f"{TANDEM}:10000-10999", f"{TO_PBX}:10000-10999"]
-
-    def config(self):
-        config = office.office_config(self.folder)
-        config["listeners"].append({"name": "desk", "transport": "udp",
-                                    "bind": f"{TO_PBX}:{SIP_PORT}"})
-        config["trunks"][1].update({
-            "sources": [f"{TELEPHONE}/32"], "destination": f"{TELEPHONE}:{SIP_PORT}",
-            "media_networks": [f"{TELEPHONE}/32"], "media_addresses": [{"local": TO_PBX}],
-            "listener": "desk", "srtp": "required"})
-        return config
-
-    transport_of_desk, suffix, lines, rtcp_mux = "udp", "", (), False
+class WithBaresip(office.DeskOffice):
+    srtp = "required"
+    suffix, lines, rtcp_mux = "", (), False
 
     def telephone(self, dial=None):
         more = ["module srtp.so", "module sndfile.so", f"snd_path {self.folder}", *self.lines]
-        return self.begin(Baresip(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
-                                  "", self.cable, prefix=self.desk.prefix, dial=dial, more=more,
-                                  account="mediaenc=srtp-mand", transport=self.transport_of_desk,
-                                  rtcp_mux=self.rtcp_mux))
+        return self.begin(Baresip(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX,
+                                  self.song(), "", self.desk.cable, prefix=self.desk.prefix,
+                                  dial=dial, more=more, account="mediaenc=srtp-mand",
+                                  transport=self.transport_of_desk, rtcp_mux=self.rtcp_mux))
 
     hold_ms = 3000
 
@@ -292,11 +266,6 @@ class WithBaresip(office.Office):
         self.assertGreater(singer.share_of(1004, loud), 0.95)
         self.assertEqual(record_of(self)["legs"][self.encrypted]["srtp"], SUITE)
 
-    def voice(self):
-        voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
-        self.addCleanup(voice.close)
-        return voice
-
     def test_carrier_calls_the_telephone(self):
         self.encrypted = 1
         telephone = self.telephone()
@@ -307,7 +276,7 @@ class WithBaresip(office.Office):
     def test_the_telephone_calls_the_carrier(self):
         self.encrypted = 0
         carrier = self.side("uas_hangs_up", "carrier", more=["-d", self.hold_ms])
-        telephone = self.telephone(dial=f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}{self.suffix}")
+        telephone = self.telephone(dial=f"sip:{NUMBER_AT_CARRIER}@{TO_DESK}{self.suffix}")
         self.expect_song(carrier, self.voice(), telephone)
 
 
@@ -354,9 +323,9 @@ class WithBaresipOverTls(WithBaresip):
         # It listens for TLS one port higher, with this certificate.
         self.lines = [f"sip_certificate {made('edge.pem')}", f"sip_cafile {made('ca.pem')}"]
         config = super().config()
-        config["listeners"][-1].update({"transport": "tls", "bind": f"{TO_PBX}:{SIP_PORT + 1}",
+        config["listeners"][-1].update({"bind": f"{TO_DESK}:{SIP_PORT + 1}",
                                         "certificate": made("edge.pem")})
-        config["trunks"][1].update({"transport": "tls", "tls_name": "edge.example.test",
+        config["trunks"][1].update({"tls_name": "edge.example.test",
                                     "destination": f"{TELEPHONE}:{SIP_PORT + 1}",
                                     "tls_trust": made("ca.pem")})
         return config
@@ -364,11 +333,6 @@ class WithBaresipOverTls(WithBaresip):
 
 class WithLinphone(WithBaresip):
     """Another make of SIP, SDES and RTP."""
-
-    def setUp(self):
-        super().setUp()
-        # Without a way out it believes that there is no network.
-        self.desk.run(["ip", "route", "add", "default", "via", TO_PBX])
 
     def config(self):
         config = super().config()
@@ -378,8 +342,9 @@ class WithLinphone(WithBaresip):
 
     def telephone(self, dial=None):
         self.heard = os.path.join(self.folder, "heard.wav")
-        telephone = self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
-                                        self.heard, self.desk.prefix, encryption="srtp"))
+        telephone = self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX,
+                                        self.song(), self.heard, self.desk.prefix,
+                                        encryption="srtp"))
         if dial:
             telephone.say(f"call {dial}")
         return telephone

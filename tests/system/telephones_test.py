@@ -6,51 +6,17 @@ import json
 import os
 import re
 import struct
-import subprocess
 import wave
 
-from rig import laboratory, office, singer
+from rig import office, singer
 from rig.linphone import Linphone
-from rig.office import CARRIER, CARRIER_RTP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, SIP_PORT, TANDEM
+from rig.office import NUMBER_AT_CARRIER, NUMBER_AT_PBX, SIP_PORT, TANDEM, TELEPHONE, TO_DESK
 from rig.process import wait_until
 from rig.twinkle import Twinkle
 
-TO_PBX, TELEPHONE = "192.0.2.10", "192.0.2.30"
 
-
-class Desk(office.Office):
-    """The telephone is a host of its own: both leave their source address to the kernel."""
-
-    transport_of_desk = "udp"
-    srtp = "off"
+class Desk(office.DeskOffice):
     suite = ""
-
-    def setUp(self):
-        self.desk = laboratory.Namespace(f"tandem-phone-{os.getpid()}")
-        self.addCleanup(self.desk.stop)
-        self.desk.join(TO_PBX, TELEPHONE)
-        # By its default route linphone knows that there is a network.
-        subprocess.run([*self.desk.prefix, "ip", "route", "add", "default", "via", TO_PBX],
-                       check=True)
-        super().setUp()
-
-    def in_between(self):
-        return [f"{TANDEM}:10000-10999", f"{TO_PBX}:10000-10999"]
-
-    def config(self):
-        config = office.office_config(self.folder)
-        config["listeners"].append({"name": "desk", "transport": self.transport_of_desk,
-                                    "bind": f"{TO_PBX}:{SIP_PORT}"})
-        config["trunks"][1].update({
-            "sources": [f"{TELEPHONE}/32"], "destination": f"{TELEPHONE}:{SIP_PORT}",
-            "transport": self.transport_of_desk, "media_networks": [f"{TELEPHONE}/32"],
-            "media_addresses": [{"local": TO_PBX}], "listener": "desk", "srtp": self.srtp})
-        return config
-
-    def voice(self):
-        voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
-        self.addCleanup(voice.close)
-        return voice
 
     def is_called(self):
         telephone = self.telephone()
@@ -61,7 +27,7 @@ class Desk(office.Office):
     def calls(self):
         carrier = self.side("uas_hangs_up", "carrier", more=["-d", 3000])
         telephone = self.telephone()
-        telephone.say(f"call sip:{NUMBER_AT_CARRIER}@{TO_PBX};transport={self.transport_of_desk}")
+        telephone.say(f"call sip:{NUMBER_AT_CARRIER}@{TO_DESK};transport={self.transport_of_desk}")
         wait_until(lambda: carrier.received(r"^ACK "), 10, lambda: f"a call:\n{telephone.log()}")
         self.expect_call(carrier, self.voice(), telephone, leg=0)
 
@@ -83,13 +49,10 @@ class Desk(office.Office):
 class WithLinphone(Desk):
     def setUp(self):
         super().setUp()
-        self.song, self.heard = (os.path.join(self.folder, name)
-                                 for name in ("song.wav", "heard.wav"))
-        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", self.song, "synth", "60",
-                        "sine", "620", "gain", "-10"], check=True)
+        self.heard = os.path.join(self.folder, "heard.wav")
 
     def telephone(self):
-        return self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song,
+        return self.begin(Linphone(self.folder, TELEPHONE, SIP_PORT, NUMBER_AT_PBX, self.song(),
                                    self.heard, prefix=self.desk.prefix,
                                    encryption="srtp" if self.srtp == "required" else "none"))
 

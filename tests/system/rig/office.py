@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from . import rtp, tandem
+from . import laboratory, rtp, singer, tandem
 from .process import wait_until
 from .sipp import Sipp
 
@@ -21,6 +21,8 @@ SIP_PORT = 5060
 CARRIER_SIP, PBX_SIP = (CARRIER, 5060), (PBX, 5060)
 CARRIER_RTP, PBX_RTP, PBX_EARLY_RTP = 40000, 40010, 40020
 NUMBER_AT_PBX, NUMBER_AT_CARRIER = "+912212345678", "+919999000011"
+# The cable of a DeskOffice: Tandem's end and the telephone's.
+TO_DESK, TELEPHONE = "192.0.2.10", "192.0.2.30"
 
 _CLONE_NEWNET = 0x40000000
 _SKIP = 77  # meson: skipped
@@ -139,6 +141,48 @@ class Office(unittest.TestCase):
     def expect_sessions(self, count, seconds=5):
         wait_until(lambda: len(live_sessions(self.relay.state())) == count, seconds,
                    f"{count} sessions in the relay")
+
+
+class DeskOffice(Office):
+    """The telephone at the PBX is a real one on a host of its own, `self.desk`: telephones leave
+    their source address to the kernel."""
+
+    transport_of_desk = "udp"
+    srtp = "off"
+
+    def setUp(self):
+        self.desk = laboratory.Namespace(f"tandem-desk-{os.getpid()}")
+        self.addCleanup(self.desk.stop)
+        self.desk.join(TO_DESK, TELEPHONE)
+        # Without a way out linphone believes that there is no network.
+        self.desk.run(["ip", "route", "add", "default", "via", TO_DESK])
+        super().setUp()
+
+    def in_between(self):
+        return [f"{TANDEM}:10000-10999", f"{TO_DESK}:10000-10999"]
+
+    def config(self):
+        config = office_config(self.folder)
+        config["listeners"].append({"name": "desk", "transport": self.transport_of_desk,
+                                    "bind": f"{TO_DESK}:{SIP_PORT}"})
+        config["trunks"][1].update({
+            "sources": [f"{TELEPHONE}/32"], "destination": f"{TELEPHONE}:{SIP_PORT}",
+            "transport": self.transport_of_desk, "media_networks": [f"{TELEPHONE}/32"],
+            "media_addresses": [{"local": TO_DESK}], "listener": "desk", "srtp": self.srtp})
+        return config
+
+    def song(self):
+        """A file with what the telephone is to sing: a minute of 620 Hz."""
+        path = os.path.join(self.folder, "song.wav")
+        subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", path, "synth", "60",
+                        "sine", "620", "gain", "-10"], check=True)
+        return path
+
+    def voice(self):
+        """The carrier's, at 1004 Hz."""
+        voice = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
+        self.addCleanup(voice.close)
+        return voice
 
 
 def live_calls(answer):
