@@ -48,7 +48,7 @@ void Bridge::ApplyLeg(Party* party, Relearn relearn) {
   plan.relearn = moved || another ? Relearn::kAnew : relearn;
   party->remote = agreed->remote_rtp;
   party->tag = tag;
-  context_->relay->SetLeg(session_, leg.number(), plan, media::KeysOf(*agreed));
+  context_->relay->SetLeg(session_, leg.number(), plan, media::KeysOf(*agreed, leg.trunk()));
 }
 
 }  // namespace sipctl::call

@@ -230,11 +230,29 @@ LegPlan PlanOf(const sdp::MediaPlan& agreed, const LegFrame& frame) {
   return plan;
 }
 
-std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& agreed) {
+namespace {
+
+// Some peers begin at 0 with a new key, against RFC 3711 section 3.3.1 (trap T-13).
+relay::abi::SrtpRoc RocOf(trunk::RollOver roll_over) {
+  switch (roll_over) {
+    case trunk::RollOver::kEither:
+      return relay::abi::SrtpRoc::kEither;
+    case trunk::RollOver::kRunsOn:
+      return relay::abi::SrtpRoc::kRunsOn;
+    case trunk::RollOver::kRestarts:
+      return relay::abi::SrtpRoc::kRestarts;
+  }
+  return relay::abi::SrtpRoc::kEither;
+}
+
+}  // namespace
+
+std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& agreed, const trunk::Trunk& trunk) {
   if (!agreed.crypto) return std::nullopt;
   const sdp::MediaCrypto& crypto = *agreed.crypto;
   const size_t key_length = sdp::KeyLength(crypto.suite);
   const auto fill = [key_length](const sdp::Keying& keying, relay::abi::SrtpKey* key) {
+    if (keying.length == 0) return;  // spent, and no other agreed yet
     std::memcpy(key->key, keying.bytes.data(), key_length);
     std::memcpy(key->salt, keying.bytes.data() + key_length, keying.length - key_length);
     key->mki_length = keying.mki_length;
@@ -244,9 +262,9 @@ std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& agreed) {
   keys->suite = static_cast<relay::abi::SrtpSuite>(crypto.suite);
   keys->send_key_count = crypto.send.length != 0;
   keys->receive_key_count = static_cast<uint8_t>(crypto.receive.size());
-  keys->send_roc = relay::abi::SrtpRoc::kRunsOn;
-  // Some peers begin at 0 with a new key, against RFC 3711 section 3.3.1 (trap T-13).
-  keys->receive_roc = relay::abi::SrtpRoc::kEither;
+  keys->receive_roc = RocOf(trunk.roll_over);
+  keys->send_roc = trunk.roll_over == trunk::RollOver::kRestarts ? relay::abi::SrtpRoc::kRestarts
+                                                                 : relay::abi::SrtpRoc::kRunsOn;
   keys->overlap_ms = kKeyOverlapMs;
   fill(crypto.send, &keys->send);
   for (size_t i = 0; i < crypto.receive.size(); ++i) fill(crypto.receive[i], &keys->receive[i]);

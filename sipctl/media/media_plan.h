@@ -53,6 +53,6 @@ relay::abi::LegPlan SilentPlan(const LegFrame& frame);
 relay::abi::LegPlan PlanOf(const sdp::MediaPlan& plan, const LegFrame& frame);
 
 // The keys that go with it; nothing when it is plain.
-std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& plan);
+std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& plan, const trunk::Trunk& trunk);
 
 }  // namespace sipctl::media

@@ -77,6 +77,9 @@ struct MediaAddress {
 // How the relay decides whose packets belong to a leg; the meaning is the relay's (abi/command.h).
 enum class Learning : uint8_t { kOff, kSignalled, kLatch };
 
+// What becomes of a stream's roll-over counter when its SRTP key changes.
+enum class RollOver : uint8_t { kEither, kRunsOn, kRestarts };
+
 struct Destination {
   std::string host;  // an address or a name
   uint16_t port = 5060;
@@ -158,6 +161,7 @@ struct Trunk {
   sdp::MediaPolicy media;
   std::vector<sdp::IpNetwork> networks;
   Learning learning = Learning::kOff;
+  RollOver roll_over = RollOver::kEither;
   std::vector<MediaAddress> addresses;  // never empty
   uint8_t dscp = 46;
   uint64_t media_timeout_ns = 60'000'000'000;  // 0 = never

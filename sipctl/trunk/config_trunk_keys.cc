@@ -384,6 +384,15 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        ReadSuites(reader, node, &draft->trunk.media);
      }},
+    {{"srtp_roll_over", "either, runs_on or restarts", "either",
+      "What the peer does with its streams' roll-over counters when it changes its key: they run "
+      "on (RFC 3711), or restart at 0; either is tried with the first packet. With restarts, ours "
+      "do so, too."},
+     [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
+       if (const auto choice = reader.Choice(node, {"either", "runs_on", "restarts"})) {
+         draft->trunk.roll_over = static_cast<RollOver>(*choice);
+       }
+     }},
     {{"telephone_event", "96 to 127, or off", "101",
       "Payload type of DTMF (RFC 4733) in our offers; an offer's own number is kept."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -63,10 +64,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(answer.ok() && answer->media[0].crypto().size() == 1);
     Require(called.plan()->crypto.has_value());
   }
+  policy.suites_offered.assign(std::begin(sipctl::sdp::kAllSuites),
+                               std::end(sipctl::sdp::kAllSuites));
   sipctl::sdp::OfferAnswer calling(policy, 2);
   Require(calling.MakeOffer(local).ok());
   if (calling.ReceiveAnswer(*description, sipctl::sdp::Binding::kFinal).ok()) {
-    Require(calling.plan()->crypto->suite == sipctl::sdp::Suite::kAesCm128HmacSha1_80);
+    const sipctl::sdp::MediaCrypto& crypto = *calling.plan()->crypto;
+    const size_t length =
+        sipctl::sdp::KeyLength(crypto.suite) + sipctl::sdp::SaltLength(crypto.suite);
+    Require(crypto.send.length == length);
+    Require(!crypto.receive.empty() && crypto.receive.size() <= sipctl::sdp::kKeysMax);
+    for (const Keying& key : crypto.receive) Require(key.length == length);
   }
   return 0;
 }

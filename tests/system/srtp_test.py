@@ -212,14 +212,29 @@ class RollOver(Secured):
             self.assertIsNotNone(heard, f"packet {number} is not authentic")
             self.assertEqual(heard[12:], self.packet(number, 0xa)[12:])
 
+    def counters(self):
+        return self.relay.state()["counters"]
+
+    def unexpected(self):
+        return {name: value for name, value in self.counters().items() if value and name in
+                ("srtp_bad_tag", "srtp_replayed", "srtp_too_old", "srtp_index_used")}
+
+    def forge(self, number, sending):
+        """What looks like a packet ahead of the others, but is not authentic."""
+        packet = bytearray(sending.protect(self.packet(number, 0xb)))
+        packet[2:4] = struct.pack("!H", (60_000 + number + 20_000) & 0xffff)
+        return bytes(packet)
+
     def test_a_call_goes_on_after_the_number_rolls_over(self):
-        key = secure.new_key()
-        pbx = self.side(self.secured("uas", key), "pbx", name="pbx")
-        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
-                            more=["-d", 170_000], name="carrier")
+        keys = [secure.new_key() for _ in range(4)]
+        carrier = self.side("uas", "carrier", more=["-d", 1000], timeout=200, name="carrier")
+        pbx = self.side(self.secured("uac", keys[0], again=[keys[0], *keys[1:]], on_word=True),
+                        "pbx", (TANDEM, SIP_PORT), service=NUMBER_AT_CARRIER, more=["-d", 100],
+                        timeout=200, name="pbx")
         to_b, to_a = pbx.media(), carrier.media()
-        sending = secure.Session(key, inbound=False)
-        hearing = secure.Session(self.key_in(pbx), inbound=True)
+        ours = self.key_in(pbx)
+        sending = secure.Session(keys[0], inbound=False)
+        hearing = secure.Session(ours, inbound=True)
         sockets = []
         for address in ((CARRIER, CARRIER_RTP), (PBX, PBX_RTP)):
             sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -228,10 +243,122 @@ class RollOver(Secured):
             sockets[-1].bind(address)
         for first in range(0, self.PACKETS, self.WINDOW):
             self.exchange(first, *sockets, to_a, to_b, sending, hearing)
-        counters = self.relay.state()["counters"]
-        for name in ("srtp_bad_tag", "srtp_replayed", "srtp_too_old", "srtp_index_used"):
-            self.assertEqual(counters.get(name, 0), 0, name)
-        self.assertGreaterEqual(counters["forwarded"], 2 * self.PACKETS)
+        self.assertEqual(self.unexpected(), {})
+        self.assertGreaterEqual(self.counters()["forwarded"], 2 * self.PACKETS)
+        first += self.WINDOW
+
+        def reinvite(which):
+            told = len(pbx.received(r"^a=crypto:"))
+            secure.give_word(pbx, (PBX, SIP_PORT))
+            wait_until(lambda: len(pbx.received(r"^a=crypto:")) > told, 10, f"answer for {which}")
+            self.assertEqual(self.key_in(pbx), ours, "our key stays what it was")
+
+        def speak():
+            nonlocal first
+            for _ in range(3):
+                self.exchange(first, *sockets, to_a, to_b, sending, hearing)
+                first += self.WINDOW
+
+        reinvite("the same key")
+        speak()
+        self.assertEqual(self.unexpected(), {})
+
+        # A flood of what is not authentic, from the right address, moves nothing.
+        noise = secure.Session(secure.new_key(), inbound=False)
+        for number in range(500):
+            sockets[1].sendto(self.forge(first + number, noise), to_b)
+        wait_until(lambda: self.unexpected() == {"srtp_bad_tag": 500}, 10,
+                   lambda: f"500 bad tags: {self.unexpected()}")
+        speak()
+        self.assertEqual(self.unexpected(), {"srtp_bad_tag": 500})
+
+        # Two new keys at once, the first of them never used: the counter runs on (RFC 3711).
+        reinvite("a new key")
+        reinvite("one more")
+        roll_over = (60_000 + first) >> 16
+        self.assertGreater(roll_over, 0)
+        sending = secure.Session(keys[2], inbound=False, goes_on=(0xb, roll_over))
+        speak()
+        # And by the habit of others it begins again.
+        reinvite("the last key")
+        sending = secure.Session(keys[3], inbound=False)
+        speak()
+        self.assertEqual(self.unexpected(), {"srtp_bad_tag": 500})
+        pbx.expect_success()
+        carrier.expect_success()
+        self.expect_no_calls()
+
+
+class KeysOnBothSides(Secured):
+    """Each leg has its own; what is sent under one is heard under the other."""
+
+    trunk_more = {"carrier": {"srtp": "required"}, "pbx": {"srtp": "required"}}
+
+    def test_each_hears_the_other(self):
+        key_a, key_b = secure.new_key(), secure.new_key()
+        pbx = self.side(self.secured("uas", key_b), "pbx", more=["-d", 3000], name="pbx")
+        carrier = self.side(self.secured("uac", key_a), "carrier", (TANDEM, SIP_PORT),
+                            service=NUMBER_AT_PBX, more=["-d", 3000], name="carrier")
+        a = secure.SecureSinger(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004,
+                                send_key=key_a)
+        b = secure.SecureSinger(PBX, PBX_RTP, "pbx", "PCMA", hertz=620, send_key=key_b)
+        self.addCleanup(a.close)
+        self.addCleanup(b.close)
+        to_b, to_a = pbx.media(), carrier.media()
+        ours = self.key_in(carrier), self.key_in(pbx)
+        self.assertEqual(len({key_a, key_b, *ours}), 4, "nobody's key is told to the other side")
+        a.expect_key(ours[0])
+        b.expect_key(ours[1])
+        a.talk(to_a)
+        b.talk(to_b)
+        self.expect_both_hear(a, b)
+        a.hush()
+        b.hush()
+        carrier.expect_success()
+        pbx.expect_success()
+        self.expect_no_calls()
+        self.expect_tones(a, b)
+        self.assertEqual(a.not_authentic, 0)
+        self.assertEqual([leg["srtp"] for leg in record_of(self)["legs"]], [SUITE, SUITE])
+
+
+class WithBatch(Secured):
+    """A call by each engine, forced by option; and which of them may leave a core dump."""
+
+    engine, no_dump = "batch", False
+
+    def setUp(self):
+        self.relay_more = ("--srtp-engine", self.engine)
+        super().setUp()
+
+    def test_a_call(self):
+        self.assertRegex(self.relay.log_text, rf"\bSRTP engine {self.engine}\n")
+        refused = memory.core_limit(self.relay.program.pid) == ("1", "1")
+        self.assertEqual(refused, self.no_dump)
+        key = secure.new_key()
+        pbx = self.side(self.secured("uas", key), "pbx", more=["-d", 2000], name="pbx")
+        carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
+                            more=["-d", 2000], name="carrier")
+        a, b = self.parties(key)
+        to_b = pbx.media()
+        b.expect_key(self.key_in(pbx))
+        a.talk(carrier.media())
+        b.talk(to_b)
+        self.expect_both_hear(a, b)
+        a.hush()
+        b.hush()
+        carrier.expect_success()
+        pbx.expect_success()
+        self.expect_no_calls()
+        self.expect_tones(a, b)
+
+
+class WithPortable(WithBatch):
+    engine, no_dump = "portable", True
+
+
+class WithLibsrtp2(WithBatch):
+    engine, no_dump = "libsrtp2", True
 
 
 class WithBaresip(office.DeskOffice):

@@ -40,7 +40,7 @@ class LawsOffice(office.Office):
         self.addCleanup(b.close)
         a.talk(carrier.media())
         b.talk(pbx.media())
-        b.expect_packets(60, singer.PAYLOAD_TYPES[callee_law])
+        b.expect_packets(min(60, 2400 // caller_ms), singer.PAYLOAD_TYPES[callee_law])
         a.expect_packets(60, singer.PAYLOAD_TYPES[caller_law])
         a.close()
         b.close()
@@ -49,7 +49,8 @@ class LawsOffice(office.Office):
         self.expect_no_calls()
         return a, b
 
-    def expect_tone(self, heard_by, sung_by):
+    def expect_tone(self, heard_by, sung_by, lengths=(160,)):
+        """`lengths` of the payloads, which come by turns."""
         level, share = heard_by.tone(heard_by.law)
         sung = 20 * math.log10(sung_by.peak / math.sqrt(2) / 32768)
         # Of two values that the Recommendation calls equal, mu-law's is 132 of 32768 less.
@@ -60,7 +61,9 @@ class LawsOffice(office.Office):
         kinds = {p[0] for p in heard_by.packets_heard}
         self.assertEqual(kinds, {singer.PAYLOAD_TYPES[heard_by.law]})
         for _, _, sequence, timestamp, payload in heard_by.packets_heard:
-            self.assertEqual((timestamp, len(payload)), (sequence * 160, 160))
+            rounds, place = divmod(sequence, len(lengths))
+            self.assertEqual((timestamp, len(payload)),
+                             (rounds * sum(lengths) + sum(lengths[:place]), lengths[place]))
 
     def transcoded(self):
         return self.relay.state()["counters"]["transcoded"]
@@ -86,8 +89,8 @@ class Laws(LawsOffice):
 
 
 class Lengths(LawsOffice):
-    """The caller sends packets of 40 ms. What is heard must be numbered and timed as if it had been
-    sung in packets of 20."""
+    """The caller sends packets of 30, 40 or 60 ms. What is heard must be numbered and timed as if
+    it had been sung in packets of 20, or 20 and 10."""
 
     trunk_more = TRANSCODE
 
@@ -95,18 +98,23 @@ class Lengths(LawsOffice):
         return self.relay.state()["counters"]["split"]
 
     def test_packets_longer_than_one_side_takes_are_cut(self):
-        for caller_law, callee_law in (("PCMA", "PCMA"), ("PCMU", "PCMA")):
-            with self.subTest(caller=caller_law, callee=callee_law):
+        for caller_law, caller_ms, lengths in (("PCMA", 40, (160, 160)), ("PCMU", 40, (160, 160)),
+                                               ("PCMA", 30, (160, 80)),
+                                               ("PCMU", 60, (160, 160, 160))):
+            with self.subTest(caller=caller_law, caller_ms=caller_ms):
                 before = self.split()
-                a, b = self.call(caller_law, callee_law, 40, "a=ptime:20\na=maxptime:20")
-                self.expect_tone(b, a)
+                a, b = self.call(caller_law, "PCMA", caller_ms, "a=ptime:20\na=maxptime:20")
+                self.expect_tone(b, a, lengths)
                 self.expect_tone(a, b)
-                self.assertGreaterEqual(2 * (self.split() - before), len(b.packets_heard))
+                self.assertGreaterEqual(len(lengths) * (self.split() - before),
+                                        len(b.packets_heard))
 
     def test_without_a_limit_they_pass_as_they_are(self):
-        _, b = self.call("PCMA", "PCMA", 40)
-        self.assertEqual({len(p[4]) for p in b.packets_heard}, {320})
-        self.assertEqual(self.split(), 0)
+        for caller_ms in (30, 40, 60):
+            with self.subTest(caller_ms=caller_ms):
+                _, b = self.call("PCMA", "PCMA", caller_ms)
+                self.assertEqual({len(p[4]) for p in b.packets_heard}, {8 * caller_ms})
+                self.assertEqual(self.split(), 0)
 
 
 class WithoutLeave(LawsOffice):

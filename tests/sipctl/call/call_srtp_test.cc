@@ -155,6 +155,58 @@ TEST_F(CallSrtpTest, ABusyLegGetsItsKeyAfterwards) {
   EXPECT_EQ(TextOf(Told(1).send), next);
 }
 
+std::string ForkAnswer(int tag, std::string_view suite, const std::string& key) {
+  std::string body = World::PbxSdp();
+  body.append("a=crypto:").append(std::to_string(tag)).append(" ").append(suite);
+  return body.append(" inline:").append(key).append("\r\n");
+}
+
+// The keys of our offer are in use by turns, as the branches of a fork answer: one that was given
+// up comes back. The relay lets no key begin anew on a leg (relay/abi/srtp.h); it must get the
+// chance to: the same leg all the time, never more keys than it knows, and none that is not of the
+// offer.
+TEST(CallSrtp, TheBranchesOfAForkTakeOurKeysByTurns) {
+  World world;
+  sdp::MediaPolicy& policy = world.config->trunks[1].media;
+  policy.srtp = sdp::Srtp::kOptional;
+  policy.suites_offered = {sdp::Suite::kAesCm128HmacSha1_80, sdp::Suite::kAesCm128HmacSha1_32};
+  world.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world.Run(100);
+  ASSERT_NE(world.pbx.Got(Method::kInvite), nullptr);
+  const std::string offer = world.pbx.Got(Method::kInvite)->body;
+  const std::string ours[] = {KeyIn(offer), KeyIn(offer.substr(offer.find("inline:") + 7))};
+  ASSERT_NE(ours[0], ours[1]);
+  const std::string first = ForkAnswer(1, "AES_CM_128_HMAC_SHA1_80", kFirst);
+  const std::string second = ForkAnswer(2, "AES_CM_128_HMAC_SHA1_32", kSecond);
+  const struct {
+    int status;
+    const char* branch;
+    std::string answer;
+    SrtpSuite suite;
+  } kTurns[] = {
+      {183, "a", first, SrtpSuite::kAesCm128HmacSha1_80},
+      {183, "b", second, SrtpSuite::kAesCm128HmacSha1_32},
+      {183, "a", first, SrtpSuite::kAesCm128HmacSha1_80},
+      {183, "c", World::PbxSdp(), SrtpSuite::kNone},
+      {200, "a", first, SrtpSuite::kAesCm128HmacSha1_80},
+  };
+  for (const auto& turn : kTurns) {
+    world.pbx.Respond(turn.status, turn.answer, turn.branch);
+    world.Run(100);
+    const SrtpPlan& told = world.RelayLeg(1).srtp;
+    EXPECT_EQ(told.suite, turn.suite) << turn.branch;
+    if (turn.suite == SrtpSuite::kNone) continue;
+    EXPECT_EQ(TextOf(told.send), ours[turn.suite == SrtpSuite::kAesCm128HmacSha1_32]);
+    EXPECT_EQ(told.send_roc, relay::abi::SrtpRoc::kRunsOn);
+  }
+  for (const relay::abi::Command& command : world.fake_relay.log()) {
+    EXPECT_NE(command.kind, relay::abi::CommandKind::kLegClose);
+  }
+  world.carrier.Bye();
+  world.Run(200);
+  world.ExpectNothingLeft();
+}
+
 TEST(CallSrtp, WithoutAKeyThereIsNoCall) {
   World world;
   world.config->trunks[1].media.srtp = sdp::Srtp::kRequired;

@@ -39,7 +39,7 @@ sdp::MediaPlan Agreed() {
 }
 
 TEST(MediaPlanTest, KeysGoToTheirDirections) {
-  EXPECT_FALSE(KeysOf(Agreed()));
+  EXPECT_FALSE(KeysOf(Agreed(), {}));
   sdp::MediaPlan plan = Agreed();
   sdp::MediaCrypto crypto;
   crypto.suite = sdp::Suite::kAeadAes128Gcm;
@@ -52,7 +52,7 @@ TEST(MediaPlanTest, KeysGoToTheirDirections) {
   theirs.mki = 7;
   crypto.receive = {theirs};
   plan.crypto = crypto;
-  const std::optional<SrtpKeys> keys = KeysOf(plan);
+  const std::optional<SrtpKeys> keys = KeysOf(plan, {});
   ASSERT_TRUE(keys);
   EXPECT_EQ(keys->suite, relay::abi::SrtpSuite::kAeadAes128Gcm);
   EXPECT_EQ(keys->send_key_count, 1);
@@ -67,13 +67,56 @@ TEST(MediaPlanTest, KeysGoToTheirDirections) {
   EXPECT_EQ(keys->receive[0].key[0], 99);
   EXPECT_EQ(keys->receive[0].mki_length, 4);
   EXPECT_EQ(keys->receive[0].mki, 7u);
-  EXPECT_EQ(keys->receive_roc, relay::abi::SrtpRoc::kEither);
+  // Two keys of the peer, by MKI.
+  theirs.bytes[0] = 98;
+  theirs.mki = 8;
+  plan.crypto->receive.push_back(theirs);
+  const std::optional<SrtpKeys> two = KeysOf(plan, {});
+  EXPECT_EQ(two->receive_key_count, 2);
+  EXPECT_EQ(two->receive[0].key[0], 99);
+  EXPECT_EQ(two->receive[1].key[0], 98);
+  EXPECT_EQ(two->receive[1].mki_length, 4);
+  EXPECT_EQ(two->receive[1].mki, 8u);
   // The suites of the contract, by number and name.
   for (const sdp::Suite suite : sdp::kAllSuites) {
     const auto& facts = relay::abi::FactsOf(static_cast<relay::abi::SrtpSuite>(suite));
     EXPECT_EQ(facts.name, sdp::SuiteName(suite));
     EXPECT_EQ(facts.key_length, sdp::KeyLength(suite));
     EXPECT_EQ(facts.salt_length, sdp::SaltLength(suite));
+  }
+}
+
+// As after the death of a relay, until the peer has been told another.
+TEST(MediaPlanTest, ASpentKeyIsNotThere) {
+  sdp::MediaPlan plan = Agreed();
+  plan.crypto = sdp::MediaCrypto{};
+  plan.crypto->receive.resize(1);
+  plan.crypto->receive[0].length = 30;
+  plan.crypto->receive[0].bytes[0] = 99;
+  const std::optional<SrtpKeys> keys = KeysOf(plan, {});
+  ASSERT_TRUE(keys);
+  EXPECT_EQ(keys->send_key_count, 0);
+  EXPECT_EQ(keys->send.key[0], 0);
+  EXPECT_EQ(keys->receive_key_count, 1);
+  EXPECT_EQ(keys->receive[0].key[0], 99);
+}
+
+TEST(MediaPlanTest, RollOverCountersAreThePeersHabit) {
+  using relay::abi::SrtpRoc;
+  const struct {
+    trunk::RollOver habit;
+    SrtpRoc receive, send;
+  } kRows[] = {{trunk::RollOver::kEither, SrtpRoc::kEither, SrtpRoc::kRunsOn},
+               {trunk::RollOver::kRunsOn, SrtpRoc::kRunsOn, SrtpRoc::kRunsOn},
+               {trunk::RollOver::kRestarts, SrtpRoc::kRestarts, SrtpRoc::kRestarts}};
+  sdp::MediaPlan plan = Agreed();
+  plan.crypto = sdp::MediaCrypto{};
+  for (const auto& row : kRows) {
+    trunk::Trunk trunk;
+    trunk.roll_over = row.habit;
+    const std::optional<SrtpKeys> keys = KeysOf(plan, trunk);
+    EXPECT_EQ(keys->receive_roc, row.receive);
+    EXPECT_EQ(keys->send_roc, row.send);
   }
 }
 

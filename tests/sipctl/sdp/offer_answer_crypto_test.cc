@@ -16,6 +16,26 @@ constexpr std::string_view kSha80New =
     "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 constexpr std::string_view kSha32 =
     "crypto:7 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^31";
+constexpr std::string_view kMki =
+    "crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|5:4";
+constexpr std::string_view kTwoKeys =
+    "crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|5:4;"
+    "inline:AVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|6:4";
+constexpr std::string_view kNotApart =
+    "crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz;"
+    "inline:AVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+constexpr std::string_view kWindow =
+    "crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz WSH=128 -OWN=1";
+constexpr std::string_view kUnencrypted =
+    "crypto:1 AES_CM_128_HMAC_SHA1_80 "
+    "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz UNENCRYPTED_SRTP";
+// 28 bytes: 38 digits, and the two of padding that some peers leave out.
+constexpr std::string_view kUnpadded =
+    "crypto:2 AEAD_AES_128_GCM inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubG";
 constexpr std::string_view kF8 = "crypto:1 F8_128_HMAC_SHA1_80 inline:x";
 
 MediaPolicy With(Srtp srtp) {
@@ -156,6 +176,45 @@ TEST(OfferAnswerCrypto, AnAnswerTakesUpOneOfOurLines) {
     if (!row.secure) continue;
     EXPECT_EQ(TextOf(leg.plan()->crypto->send), KeyIn(offer));
     EXPECT_EQ(TextOf(leg.plan()->crypto->receive[0]), kTheirs);
+  }
+}
+
+// All that the grammar allows an offer it allows an answer.
+TEST(OfferAnswerCrypto, AnAnswerMayHaveAllOfTheGrammar) {
+  const struct {
+    const char* sentence;
+    std::string_view line;
+    size_t keys;  // 0: cannot be used
+    uint8_t mki_length;
+  } kAnswers[] = {
+      {"lifetime and MKI", kMki, 1, 4},
+      {"two keys", kTwoKeys, 2, 4},
+      {"two keys without MKIs", kNotApart, 0, 0},
+      {"session parameters", kWindow, 1, 0},
+      {"one that weakens it", kUnencrypted, 0, 0},
+      {"no padding", kUnpadded, 1, 0},
+  };
+  for (const auto& row : kAnswers) {
+    SCOPED_TRACE(row.sentence);
+    MediaPolicy policy = With(Srtp::kRequired);
+    policy.suites_offered = {Suite::kAesCm128HmacSha1_80, Suite::kAeadAes128Gcm};
+    OfferAnswer leg(policy, 1);
+    const Description offer = *leg.MakeOffer(Local());
+    const Result result =
+        leg.ReceiveAnswer(Audio("audio 4000 RTP/SAVP 8", {row.line}), Binding::kFinal);
+    ASSERT_EQ(result.ok(), row.keys != 0) << result.detail;
+    if (row.keys == 0) continue;
+    const MediaCrypto& crypto = *leg.plan()->crypto;
+    EXPECT_EQ(TextOf(crypto.send), KeyIn(offer, crypto.suite == Suite::kAeadAes128Gcm));
+    ASSERT_EQ(crypto.receive.size(), row.keys);
+    for (size_t i = 0; i < row.keys; ++i) {
+      EXPECT_EQ(crypto.receive[i].mki_length, row.mki_length);
+      EXPECT_EQ(crypto.receive[i].mki, row.mki_length == 0 ? 0 : 5 + i);
+    }
+    EXPECT_EQ(TextOf(crypto.receive[0]).substr(0, 37), kTheirs.substr(0, 37));
+    if (row.keys == 2) {
+      EXPECT_EQ(TextOf(crypto.receive[1]), kTheirsNew);
+    }
   }
 }
 

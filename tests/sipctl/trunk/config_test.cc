@@ -162,6 +162,8 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_FALSE(trunk.media.allow_loopback);
   EXPECT_TRUE(trunk.media.learn_remote);
   EXPECT_EQ(trunk.learning, Learning::kLatch);
+  EXPECT_EQ(trunk.roll_over, RollOver::kRestarts);
+  EXPECT_EQ(config.trunks[1].roll_over, RollOver::kEither);
   EXPECT_EQ(sdp::FormatIpAddress(trunk.addresses[0].advertise), "203.0.113.5");
   EXPECT_EQ(trunk.dscp, 34);
   EXPECT_EQ(trunk.media_timeout_ns, 90'000'000'000u);

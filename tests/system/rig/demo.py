@@ -1,11 +1,14 @@
 #!/usr/bin/python3
-"""The demo's two calls: a carrier (SIPp) and a telephone (baresip) speak through sipctl and relay.
+"""The demo's three calls: a carrier (SIPp) and a telephone (baresip) speak through sipctl and
+relay, the third time with SRTP on the telephone's side and the other law of G.711 on the carrier's.
 
 Started by scripts/demo after the build. An independent witness counts every packet on the wire; the
 two programs' own counts must agree with it. Exit status 0 only if nothing was lost.
 """
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +32,12 @@ CARRIER_SAYS = ("Good morning. This is the carrier, calling from the public netw
 PBX_SAYS = ("Good morning, carrier. This is the telephone on the desk. I hear you loud and clear, "
             "and my voice comes back to you the same way, through the relay, one packet every "
             "twenty milliseconds. Thank you for the call, and goodbye.")
+ENCRYPTED_SAYS = ("Once more, and now nobody on the way can listen to my side, while the carrier "
+                  "speaks another law.")
+# For the third call; the first two need nothing of it and are as without.
+ALLOWED = {"    listener: carrier-side\n": "    transcode: true\n",
+           "    listener: pbx-side\n": "    transcode: true\n    srtp: optional\n"}
+SUITE = "AES_CM_128_HMAC_SHA1_80"
 
 
 class Demo:
@@ -50,27 +59,40 @@ class Demo:
     # ---- preparation ----
 
     def speech(self, name, text):
-        """Synthesised speech as telephone audio: a WAV for baresip, bare A-law for SIPp."""
+        """Synthesised speech as telephone audio: a WAV for baresip, bare G.711 for SIPp."""
         spoken = os.path.join(self.folder, name + "-spoken.wav")
-        wav, alaw = (os.path.join(self.folder, f"{name}.{kind}") for kind in ("wav", "al"))
+        wav, alaw, ulaw = (os.path.join(self.folder, f"{name}.{kind}")
+                           for kind in ("wav", "al", "ul"))
         subprocess.run(["espeak-ng", "-v", "en", "-w", spoken, text], check=True)
         subprocess.run(["sox", spoken, "-r", "8000", "-c", "1", "-b", "16", wav, "gain", "-3"],
                        check=True, stderr=subprocess.DEVNULL)
-        subprocess.run(["sox", wav, "-t", "raw", "-e", "a-law", alaw], check=True)
-        return wav, alaw
+        for law, path in (("a-law", alaw), ("mu-law", ulaw)):
+            subprocess.run(["sox", wav, "-t", "raw", "-e", law, path], check=True)
+        return wav, alaw, ulaw
 
     def prepare(self):
         office.own_network()
         self.desk = self.begin(laboratory.Namespace(f"tandem-desk-{os.getpid()}"))
         self.cable = self.desk.join(TO_PBX, PBX)
-        self.pbx_wav, _ = self.speech("pbx", PBX_SAYS)
-        _, carrier_alaw = self.speech("carrier", CARRIER_SAYS)
+        self.pbx_wav = self.speech("pbx", PBX_SAYS)[0]
+        self.encrypted_wav = self.speech("encrypted", ENCRYPTED_SAYS)[0]
+        _, alaw, ulaw = self.speech("carrier", CARRIER_SAYS)
         os.makedirs(self.scenarios)
-        for name in ("demo_uac", "demo_uas"):
-            with open(os.path.join(sipp.SCENARIOS, name + ".xml"), encoding="utf-8") as text:
-                scenario = text.read().replace("SPEECH", carrier_alaw)
-            with open(os.path.join(self.scenarios, name + ".xml"), "w", encoding="utf-8") as out:
-                out.write(scenario)
+        self.scenario("demo_uac", "demo_uac", {"SPEECH": alaw})
+        self.scenario("demo_uas", "demo_uas", {"SPEECH": alaw})
+        self.scenario("demo_uas", "demo_uas_ulaw",
+                      {"SPEECH,1,8": f"{ulaw},1,0", "RTP/AVP 8 0 101": "RTP/AVP 0 101",
+                       "a=rtpmap:8 PCMA/8000\n": ""})
+
+    def scenario(self, name, as_name, words):
+        with open(os.path.join(sipp.SCENARIOS, name + ".xml"), encoding="utf-8") as text:
+            scenario = text.read()
+        for word, instead in words.items():
+            if word not in scenario:
+                raise Failed(f"{name}.xml has no {word}")
+            scenario = scenario.replace(word, instead)
+        with open(os.path.join(self.scenarios, as_name + ".xml"), "w", encoding="utf-8") as out:
+            out.write(scenario)
 
     def office(self):
         """relay and sipctl, with the example configuration."""
@@ -81,11 +103,14 @@ class Demo:
             config = text.read().replace("/run/tandem/", self.folder + "/")
         for address, here in REPLACED.items():
             config = config.replace(address, here)
+        for line, more in ALLOWED.items():
+            config = config.replace(line, line + more)
         if "control:" not in config:
             config += f"\ncontrol: {self.folder}/sipctl.sock\n"
         self.sipctl = self.begin(tandem.Sipctl(self.folder, config))
         print(f"relay    pid {self.relay.program.pid}, io_uring, {TO_CARRIER} and {TO_PBX}")
-        print(f"sipctl   pid {self.sipctl.program.pid}, docs/examples/sipctl.yaml")
+        print(f"sipctl   pid {self.sipctl.program.pid}, docs/examples/sipctl.yaml, "
+              "SRTP and transcoding allowed")
         print(f"carrier  SIPp at {CARRIER}\nPBX      baresip at {PBX}")
 
     # ---- one call ----
@@ -96,11 +121,11 @@ class Demo:
             service=NUMBER_AT_PBX, name=name, keys={"rtp_ip": CARRIER},
             more=["-mi", CARRIER, "-mp", "28000"]))
 
-    def telephone(self, name, dial=None):
+    def telephone(self, name, dial=None, says=None, **more):
         heard = os.path.join(self.keep, f"heard-by-pbx-{name}.wav")
-        return self.begin(Baresip(self.folder, PBX, SIP_PORT, NUMBER_AT_PBX, self.pbx_wav, heard,
-                                  self.cable, prefix=self.desk.prefix, dial=dial,
-                                  name=f"baresip-{name}"))
+        return self.begin(Baresip(self.folder, PBX, SIP_PORT, NUMBER_AT_PBX, says or self.pbx_wav,
+                                  heard, self.cable, prefix=self.desk.prefix, dial=dial,
+                                  name=f"baresip-{name}", **more))
 
     def carrier_to_pbx(self):
         telephone = self.telephone("call-1")
@@ -112,19 +137,34 @@ class Demo:
         telephone = self.telephone("call-2", f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}")
         return self.watch("call 2", "PBX -> carrier", PBX, carrier, telephone)
 
-    def watch(self, title, way, caller, carrier, telephone):
+    def encrypted_pbx_to_carrier(self):
+        carrier = self.carrier("demo_uas_ulaw", None, "sipp-call-3")
+        telephone = self.telephone("call-3", f"sip:{NUMBER_AT_CARRIER}@{TO_PBX}",
+                                   self.encrypted_wav, more=["module srtp.so"],
+                                   account="mediaenc=srtp-mand")
+        return self.watch("call 3", "PBX -> carrier", PBX, carrier, telephone,
+                          {"carrier": ("PCMU", ""), "PBX": ("PCMA", SUITE)})
+
+    def suites(self):
+        """By sipctl's record of the call that has just ended: {leg: suite or \"\"}."""
+        record = json.loads(re.findall(r"\{\"call\":.*\}", self.sipctl.log_text)[-1])
+        names = {"exotel": "carrier", "pbx": "PBX"}
+        return {names[leg["trunk"]]: leg["srtp"] for leg in record["legs"]}
+
+    def watch(self, title, way, caller, carrier, telephone, expected=None):
         """Waits for the end of the call and says what the witness saw."""
         carrier.expect_success(60)
         wait_until(telephone.packets, 10, "packet counts of baresip")
         telephone.stop()
         wait_until(lambda: not self.relay.state()["sessions"], 5, "end of the relay's session")
-        return Call(title, way, self.witness, caller, telephone.packets())
+        return Call(title, way, self.witness, caller, telephone.packets(), self.suites(),
+                    expected or {"carrier": ("PCMA", ""), "PBX": ("PCMA", "")})
 
     def run(self):
         self.prepare()
         self.office()
         calls = []
-        for place in (self.carrier_to_pbx, self.pbx_to_carrier):
+        for place in (self.carrier_to_pbx, self.pbx_to_carrier, self.encrypted_pbx_to_carrier):
             self.witness = Witness()
             try:
                 calls.append(place())
@@ -136,13 +176,12 @@ class Demo:
 
 
 class Call:
-    def __init__(self, title, way, witness, caller, telephone_packets):
-        self.title, self.way = title, way
+    def __init__(self, title, way, witness, caller, telephone_packets, suites, expected):
+        self.title, self.way, self.suites, self.expected = title, way, suites, expected
         self.setup_ms = witness.setup_ms(caller)
         # baresip's last packet leaves together with its BYE and may find the leg closed.
         self.in_flight_after = witness.hang_up() - 0.025
         self.telephone_sent, self.telephone_heard = telephone_packets
-        self.legs = []  # name, program, into the relay, out of it
         self.streams = {(a, b): witness.between(a, b) for a, b in (
             (CARRIER, TO_CARRIER), (TO_CARRIER, CARRIER), (PBX, TO_PBX), (TO_PBX, PBX))}
         if None in self.streams.values():
@@ -175,8 +214,9 @@ class Call:
         if self.telephone_sent != self.backward[0]:
             yield f"baresip counts {self.telephone_sent} packets sent, {self.backward[0]} came"
         for (a, b), stream in self.streams.items():
-            if stream.codec != "PCMA":
-                yield f"{a} -> {b} carries {stream.codec}"
+            leg = "PBX" if PBX in (a, b) else "carrier"
+            if (stream.codec, self.suites[leg]) != self.expected[leg]:
+                yield f"{a} -> {b} carries {stream.codec} {self.suites[leg]}"
         if min(*self.forward, *self.backward) < 100:
             yield "less than two seconds of speech"
         if self.setup_ms is None:
@@ -185,12 +225,15 @@ class Call:
     def show(self):
         setup = f"{self.setup_ms:.1f} ms" if self.setup_ms is not None else "never"
         print(f"\n{self.title}: {self.way}   answered after {setup}")
-        print(f"  {'leg':9}{'program':9}{'address':16}{'codec':7}{'in':>6}{'out':>6}{'lost':>6}"
+        print(f"  {'leg':9}{'program':9}{'address':13}{'codec':6}{'media':6}{'in':>6}{'out':>6}"
+              f"{'lost':>6}"
               f"{'jitter in':>12}{'jitter out':>12}")
         for name, program, address, ours in (("carrier", "SIPp", CARRIER, TO_CARRIER),
                                              ("PBX", "baresip", PBX, TO_PBX)):
             into, out = self.streams[address, ours], self.streams[ours, address]
-            print(f"  {name:9}{program:9}{address:16}{into.codec:7}{into.packets:6}{out.packets:6}"
+            media = "SRTP" if self.suites[name] else "RTP"
+            print(f"  {name:9}{program:9}{address:13}{into.codec:6}{media:6}{into.packets:6}"
+                  f"{out.packets:6}"
                   f"{into.missing + out.missing:6}{into.jitter_ms:9.2f} ms{out.jitter_ms:9.2f} ms")
 
 

@@ -4,6 +4,7 @@ import base64
 import ctypes
 import os
 import re
+import socket
 
 from .process import wait_until
 from .singer import Singer
@@ -11,7 +12,7 @@ from .sipp import SCENARIOS
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 
-_ANY_INBOUND, _ANY_OUTBOUND = 2, 3
+_ONE_STREAM, _ANY_INBOUND, _ANY_OUTBOUND = 1, 2, 3
 
 
 class _CryptoPolicy(ctypes.Structure):
@@ -38,19 +39,25 @@ def _library():
 
 
 class Session:
-    """One direction under AES_CM_128_HMAC_SHA1_80; `key` as a=crypto writes it."""
+    """One direction under AES_CM_128_HMAC_SHA1_80; `key` as a=crypto writes it. `goes_on`: an SSRC
+    and the roll-over counter that it has already."""
 
-    def __init__(self, key, inbound):
+    def __init__(self, key, inbound, goes_on=None):
         self.library = _library()
         policy = _Policy()
         self.library.srtp_crypto_policy_set_rtp_default(ctypes.byref(policy.rtp))
         self.library.srtp_crypto_policy_set_rtp_default(ctypes.byref(policy.rtcp))
         policy.ssrc_type = _ANY_INBOUND if inbound else _ANY_OUTBOUND
+        if goes_on:
+            policy.ssrc_type, policy.ssrc_value = _ONE_STREAM, goes_on[0]
         policy.key = base64.b64decode(key)
         policy.window_size = 1024
         self.handle = ctypes.c_void_p()
         status = self.library.srtp_create(ctypes.byref(self.handle), ctypes.byref(policy))
         assert status == 0, f"srtp_create: {status}"
+        if goes_on:
+            status = self.library.srtp_set_stream_roc(self.handle, *goes_on)
+            assert status == 0, f"srtp_set_stream_roc: {status}"
 
     def _turn(self, function, packet):
         buffer = ctypes.create_string_buffer(packet, len(packet) + 64)
@@ -97,9 +104,10 @@ def new_key():
     return base64.b64encode(os.urandom(30)).decode()
 
 
-def scenario_with_key(folder, scenario, key, again=(), invited_again=False):
+def scenario_with_key(folder, scenario, key, again=(), invited_again=False, on_word=False):
     """A scenario of the rig with RTP/SAVP and this key; `again`: keys of re-INVITEs, a second
-    apart, before the end of the call; `invited_again`: it gets one and answers it."""
+    apart or each after give_word(), before the end of the call; `invited_again`: it gets one and
+    answers it."""
     with open(os.path.join(SCENARIOS, scenario + ".xml"), encoding="utf-8") as text:
         text = text.read()
     crypto = f"a=crypto:1 {SUITE} inline:{key}\na=ptime:20"
@@ -116,7 +124,8 @@ def scenario_with_key(folder, scenario, key, again=(), invited_again=False):
                               "To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]")
         block = block.replace("Max-Forwards", "[routes]\nMax-Forwards")
         block = block.replace("o=- 20 1 IN", f"o=- 20 {number} IN")
-        blocks.append("  <pause milliseconds=\"1000\"/>\n" + block +
+        wait = "recv request=\"MESSAGE\"" if on_word else "pause milliseconds=\"1000\""
+        blocks.append(f"  <{wait}/>\n" + block +
                       "  <recv response=\"100\" optional=\"true\"/>\n"
                       "  <recv response=\"200\" rrs=\"true\"/>\n" +
                       ack.group(0).replace("CSeq: 1 ACK", f"CSeq: {number} ACK"))
@@ -131,6 +140,20 @@ def scenario_with_key(folder, scenario, key, again=(), invited_again=False):
     with open(path + ".xml", "w", encoding="utf-8") as out:
         out.write(text)
     return path
+
+
+def give_word(program, address):
+    """Lets a SIPp that has called do the next of `again`."""
+    answer = program.received(r"^CSeq: 1 INVITE")[-1]
+
+    def field(name):
+        return re.search(rf"^{name}: *(.*?)\r?$", answer, re.M).group(1)
+    word = [f"MESSAGE sip:{address[0]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {address[0]}:9;branch=z9hG4bK{os.urandom(8).hex()}",
+            f"From: {field('To')}", f"To: {field('To')}", f"Call-ID: {field('Call-ID')}",
+            "CSeq: 9 MESSAGE", "Content-Length: 0", "", ""]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto("\r\n".join(word).encode(), address)
 
 
 def key_in(program, index=-1):
