@@ -70,14 +70,15 @@ void StartStream(Leg& far, TimeNs now) {
   out.SetSentTick(now);
 }
 
-// Whoever speaks next is another source for the listener: its stream goes on behind the event.
+// Whoever speaks next, if anything was played, is another source for the listener: its stream goes
+// on behind the event.
 void Stop(Leg& far) {
+  if (far.out.flags & session::kOutPlaying) StartAfresh(far);
   far.play.next_ns = 0;
   far.play.count = 0;
   far.play.elapsed_ms = 0;
   far.play.ends_left = 0;
   far.out.flags = static_cast<uint8_t>(far.out.flags & ~session::kOutPlaying);
-  far.out.source_ssrc = ~far.out.source_ssrc;
 }
 
 void WriteEvent(const Leg& far, const abi::Format& format, bool first, std::span<uint8_t> packet) {

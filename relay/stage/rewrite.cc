@@ -77,8 +77,11 @@ void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
 
 void LoseSpeaker(Leg& far, const Leg& speaker, uint32_t slot) {
   // Of several speakers only the one whose stream is being heard can break it.
-  if (!(far.out.flags & session::kOutStarted) || far.out.source_ssrc != speaker.reception.ssrc)
+  constexpr uint8_t kHeard = session::kOutStarted | session::kOutNewSpeaker;
+  if ((far.out.flags & kHeard) != session::kOutStarted ||
+      far.out.source_ssrc != speaker.reception.ssrc) {
     return;
+  }
   far.bridges.speaker_former = slot;
   far.bridges.speaker_former_generation = speaker.path.generation;
   far.out.flags |= session::kOutNewSpeaker;
@@ -91,6 +94,11 @@ void GainSpeaker(Leg& far, const Leg& speaker, uint32_t slot) {
   }
   far.bridges.speaker_former = session::kNoLeg;
   far.out.flags &= static_cast<uint8_t>(~session::kOutNewSpeaker);
+}
+
+void StartAfresh(Leg& far) {
+  far.bridges.speaker_former = session::kNoLeg;
+  far.out.flags |= session::kOutNewSpeaker;
 }
 
 void RenameStream(Leg& far, wire::Rtp* rtp, uint32_t ssrc) {

@@ -36,6 +36,9 @@ void LoseSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
 // `far` hears the speaker of slot `slot` from now on. When that is the one it heard last, the
 // stream goes on with its own numbers, as after a hold.
 void GainSpeaker(session::Leg& far, const session::Leg& speaker, uint32_t slot);
+// The relay itself has sent something in `far`'s stream: whoever is heard next goes on behind it,
+// also who was heard before.
+void StartAfresh(session::Leg& far);
 
 // Whether the source has started its numbers again: with this packet the far party's stream would
 // go back further than disorder does. Plain RTP passes that on, unless its packets were cut and

@@ -219,6 +219,27 @@ TEST_F(Making, TakesThePlaceOfSpeechInTheStream) {
   EXPECT_NEAR(rtp.timestamp, all[0].timestamp + 4 * 160, 16);
 }
 
+// Digits with nothing between them, and a hold: no number of theirs comes again with the speech.
+TEST_F(Making, SpeechGoesOnBehindTheLastOfSeveralDigits) {
+  Leg speaker{};
+  speaker.reception.ssrc = 0xaaaa;
+  constexpr uint32_t kSlot = 3;
+  wire::Rtp rtp{.ssrc = 0xaaaa, .timestamp = 5000, .sequence = 100, .payload_type = 8};
+  Rewrite(leg, 8, &rtp, now);
+  for (int i = 0; i < 2; ++i) {
+    now += 20 * kMillisecond;
+    ASSERT_TRUE(QueueDigit(leg, {.event = 0, .volume = 10, .duration_ms = 40}, now));
+    EXPECT_EQ(Run().front().sequence, 101 + 4 * i);
+  }
+  LoseSpeaker(leg, speaker, kSlot);
+  GainSpeaker(leg, speaker, kSlot);
+  now += 20 * kMillisecond;
+  rtp = {.ssrc = 0xaaaa, .timestamp = 5000 + 12 * 160, .sequence = 112, .payload_type = 8};
+  Rewrite(leg, 8, &rtp, now);
+  EXPECT_EQ(rtp.sequence, 109);
+  EXPECT_TRUE(rtp.marker);
+}
+
 TEST_F(Making, WhereItCannotBeSentItIsDropped) {
   leg.path.format_count = 1;
   EXPECT_FALSE(QueueDigit(leg, {.event = 1, .volume = 10, .duration_ms = 40}, now));
