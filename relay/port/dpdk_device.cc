@@ -1,6 +1,3 @@
-// For news of a device that its bus takes away (rte_dev_event_callback_register).
-#define ALLOW_EXPERIMENTAL_API
-
 #include "relay/port/dpdk_device.h"
 
 #include <net/if.h>
