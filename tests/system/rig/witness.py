@@ -102,15 +102,19 @@ class Witness:
                  if s.source[0] == source and s.destination[0] == destination]
         return max(found, key=lambda s: s.packets, default=None)
 
-    def setup_ms(self, caller):
-        """INVITE leaving `caller` to the 200 that reaches it; the last such call."""
+    def setup(self, caller):
+        """When an INVITE left `caller`, and when its 200 came."""
         begin = [t for t, s, _, line, _ in self.sip if s[0] == caller and
                  line.startswith("INVITE ")]
         if not begin:
             return None
         ends = [t for t, _, d, line, method in self.sip if d[0] == caller and
                 line.startswith("SIP/2.0 200") and method == "INVITE" and t >= begin[0]]
-        return 1000 * (ends[0] - begin[0]) if ends else None
+        return (begin[0], ends[0]) if ends else None
+
+    def setup_ms(self, caller):
+        times = self.setup(caller)
+        return 1000 * (times[1] - times[0]) if times else None
 
     def hang_up(self):
         """When the first BYE passed."""
