@@ -251,7 +251,8 @@ void Call::OnSessionEnded(relay::abi::EndReason reason) {
 
 void Call::Finish(const End& end) {
   if (phase_ == Phase::kEnded) return;
-  const bool answered = phase_ == Phase::kEstablished;
+  // Where the 200 still waits for a PRACK the caller never had it.
+  const bool answered = phase_ == Phase::kEstablished && !near_.holds_answer();
   phase_ = Phase::kEnded;
   context_->timers->Cancel(&timer_);
   context_->timers->Cancel(&response_timer_);

@@ -159,6 +159,8 @@ class Leg {
   bool confirmed() const {
     return dialog && dialog->state == sip::DialogState::kConfirmed && !over_;
   }
+  // Its 2xx waits for a PRACK.
+  bool holds_answer() const { return received != nullptr && received->held_2xx.has_value(); }
   bool busy() const { return received != nullptr || sent != nullptr; }
   // The peer's half of the media as last heard, seen from the peer.
   sdp::Direction wish = sdp::Direction::kSendRecv;

@@ -18,7 +18,10 @@ void SessionKeeper::Watch(std::function<void()> refresh, std::function<void()> e
 }
 
 void SessionKeeper::Answer(const sip::SessionTerms& asked, sip::Message* response) {
-  const auto timer = sip::AgreeAsServer(policy_, asked);
+  auto timer = sip::AgreeAsServer(policy_, asked);
+  // A request that was sent before our 2xx came, with which the peer agreed: it still waits for our
+  // refreshes. What itself promised, nobody can ask of it any more.
+  if (!timer && timer_ && timer_->ours) timer = timer_;
   if (timer) sip::AddTerms(*timer, asked, response);
   Start(timer);
 }

@@ -172,6 +172,24 @@ TEST_F(CallSessionTest, APeerWithoutTimersHasNone) {
   HangUp();
 }
 
+// The simulation found it: an UPDATE that crossed the 200 took the caller's timer away here alone,
+// and it hung up as nobody refreshed.
+TEST_F(CallSessionTest, AnUpdateWithoutATimerLeavesTheOneThatIsOurs) {
+  for (const bool ours : {true, false}) {
+    Establish(Expires(ours ? "90;refresher=uas" : "90;refresher=uac"), {});
+    world_.carrier.reinvite_answer = World::CarrierSdp();
+    world_.carrier.Send(Method::kUpdate, [](Message*) {});
+    world_.Run(100);
+    ASSERT_EQ(world_.carrier.status(), 200);
+    EXPECT_EQ(ExpiresOf(world_.carrier.last()), ours ? "90;refresher=uas" : "");
+    world_.carrier.Clear();
+    world_.Run(80'000);
+    EXPECT_EQ(world_.carrier.Count(Method::kInvite), ours ? 1u : 0u);
+    EXPECT_EQ(world_.table().size(), 1u);
+    HangUp();
+  }
+}
+
 TEST_F(CallSessionTest, ATrunkWithoutTimersAsksForNone) {
   for (auto& trunk : world_.config->trunks) trunk.session_expires_ns = 0;
   Establish(Expires("90;refresher=uac"), Expires("90;refresher=uac"));
@@ -418,6 +436,9 @@ TEST_F(ReliableTest, GivingUpWhileAPrackIsOutstanding) {
   EXPECT_EQ(world_.carrier.status(), 487);
   EXPECT_EQ(world_.pbx.Count(Method::kBye), 1u);
   world_.ExpectNothingLeft();
+  // The simulation found it: the record said that the call was answered.
+  EXPECT_FALSE(world_.cdrs().at(0).answered);
+  EXPECT_EQ(world_.cdrs().at(0).status, 487);
 }
 
 TEST_F(ReliableTest, AfterAReliableAnswerOffersAreOpenAgain) {
