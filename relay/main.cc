@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "relay/address_text.h"
+#include "relay/capabilities.h"
 #include "relay/conductor/assembly.h"
-#include "relay/conductor/capabilities.h"
 #include "relay/log.h"
 #include "relay/networks.h"
 #include "relay/options.h"
@@ -95,9 +95,9 @@ int Serve(Options options) {
     return 1;
   }
   KeepKeysOutOfCores(srtp_engine);
-  const auto claim = relay::RangeClaim::Take(options.listen);
-  if (!claim.ok()) {
-    relay::log::Critical("cannot start: {}", std::string(claim.status().message()));
+  const auto claims = relay::ClaimRanges(options.listen);
+  if (!claims.ok()) {
+    relay::log::Critical("cannot start: {}", std::string(claims.status().message()));
     return 1;
   }
   const int signal_fd = TakeSignals();  // before a port starts threads of its own
@@ -124,13 +124,12 @@ int Serve(Options options) {
                                   .keeper = relay::conductor::Keeper::FromEnvironment()},
                                  options.workers, networks.PortMaker(options));
   absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
-  if (status.ok()) {
-    status = relay::conductor::KeepCapabilitiesEverywhere(networks.capabilities(options));
-  }
   if (!status.ok()) {
     relay::log::Critical("cannot start: {}", std::string(status.message()));
     return 1;
   }
+  status = relay::KeepCapabilitiesEverywhere(networks.capabilities(options));
+  if (!status.ok()) relay::log::Warn("{}", std::string(status.message()));
   Describe(options, networks, srtp_engine, **assembly);
   (*assembly)->RunConductor();
   (*assembly)->Stop();

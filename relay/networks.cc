@@ -209,9 +209,9 @@ abi::PlacementKind Networks::placement() const {
   return abi::PlacementKind::kSockets;
 }
 
-conductor::CapabilitySet Networks::capabilities(const Options& options) const {
-  const auto set = [](int capability) { return conductor::CapabilitySet{1} << capability; };
-  conductor::CapabilitySet needed = 0;
+CapabilitySet Networks::capabilities(const Options& options) const {
+  const auto set = [](int capability) { return CapabilitySet{1} << capability; };
+  CapabilitySet needed = 0;
   if (hops_ != nullptr) needed |= set(CAP_NET_ADMIN);  // asks the kernel for neighbours
   // To attach the program again that somebody took off, behind a dispatcher too; for that the
   // kernel is asked for programs by their numbers.

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "relay/capabilities.h"
 #include "relay/conductor/assembly.h"
-#include "relay/conductor/capabilities.h"
 #include "relay/options.h"
 #include "relay/port/dpdk.h"
 #include "relay/port/neighbour.h"
@@ -33,7 +33,7 @@ class Networks {
   std::vector<port::Upkeep*> upkeeps() const;
   abi::PlacementKind placement() const;
   // What the process must still be allowed when its ports are open.
-  conductor::CapabilitySet capabilities(const Options& options) const;
+  CapabilitySet capabilities(const Options& options) const;
   // For the log.
   std::vector<std::string> Report() const;
 

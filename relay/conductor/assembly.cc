@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "relay/conductor/capabilities.h"
+#include "relay/capabilities.h"
 
 namespace relay::conductor {
 namespace {

@@ -18,21 +18,15 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "relay/port/dpdk_eal.h"
 #include "relay/port/dpdk_steering.h"
+#include "relay/port/link.h"
 
 namespace relay::port {
 namespace {
 
 constexpr TimeNs kCountEvery = kSecond;
-
-std::string Text(const wire::MacAddress& mac) {
-  return absl::StrJoin(mac, ":", [](std::string* out, uint8_t byte) {
-    absl::StrAppend(out, absl::Hex(byte, absl::kZeroPad2));
-  });
-}
 
 absl::Status Refused(const std::string& name, absl::string_view what, int error) {
   return absl::FailedPreconditionError(absl::StrCat(
@@ -157,7 +151,7 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   if (absl::Status status = Steer(); !status.ok()) return status;
   if (absl::Status status = OpenExceptions(workers); !status.ok()) return status;
   notices_.push_back(absl::StrCat(
-      "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ", Text(mac_), ", ",
+      "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ", MacText(mac_), ", ",
       workers, " queue pairs of ", plan.descriptors, ", UDP checksum ",
       offloads_.udp_checksum ? "by the NIC" : "in software", ", VLAN tag ",
       offloads_.vlan_insert ? "by the NIC" : "in software", ", ",

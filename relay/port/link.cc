@@ -8,9 +8,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "relay/port/netlink.h"
 
 namespace relay::port {
+
+std::string MacText(const wire::MacAddress& mac) {
+  return absl::StrJoin(mac, ":", [](std::string* out, uint8_t byte) {
+    absl::StrAppend(out, absl::Hex(byte, absl::kZeroPad2));
+  });
+}
 
 std::optional<Link> ReadLink(const nlmsghdr& message) {
   const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(&message));

@@ -17,6 +17,9 @@ namespace relay::port {
 
 class Netlink;
 
+// "02:00:00:00:00:01"
+std::string MacText(const wire::MacAddress& mac);
+
 struct Link {
   int index = 0;  // as the kernel counts
   std::string name;

@@ -2,8 +2,6 @@
 
 #include <linux/capability.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bitset>
@@ -13,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "relay/capabilities.h"
 
 namespace relay::port {
 namespace {
@@ -39,12 +38,6 @@ rlimit Raise(int what) {
   return limit;
 }
 
-bool MayLockAll() {
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  __user_cap_data_struct own[_LINUX_CAPABILITY_U32S_3] = {};
-  return syscall(SYS_capget, &header, own) == 0 && (own[0].effective >> CAP_IPC_LOCK & 1) != 0;
-}
-
 }  // namespace
 
 MachineFacts PrepareMachine() {
@@ -56,7 +49,7 @@ MachineFacts PrepareMachine() {
                      .reserved_ports = FirstLine("/proc/sys/net/ipv4/ip_local_reserved_ports"),
                      .receive_buffer_bytes_max = 0,
                      .locked_bytes_max = Raise(RLIMIT_MEMLOCK).rlim_cur,
-                     .may_lock_all = MayLockAll()};
+                     .may_lock_all = HasCapability(CAP_IPC_LOCK)};
   std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
   range >> facts.ephemeral_first >> facts.ephemeral_last;
   std::ifstream("/proc/sys/net/core/rmem_max") >> facts.receive_buffer_bytes_max;

@@ -36,13 +36,6 @@ absl::StatusOr<std::vector<Link>> LinksNow() {
   return ReadLinks(*netlink);
 }
 
-std::string TextOf(const wire::MacAddress& mac) {
-  std::string text;
-  for (const uint8_t byte : mac)
-    absl::StrAppend(&text, text.empty() ? "" : ":", absl::Hex(byte, absl::kZeroPad2));
-  return text;
-}
-
 // Which counter a frame moves that the steering program has passed to the kernel.
 constexpr std::array<abi::Counter, STEER_VERDICTS> kPassedAs = [] {
   std::array<abi::Counter, STEER_VERDICTS> counters{};
@@ -78,14 +71,14 @@ struct XdpNetwork::Parts {
 
   explicit Parts(const XdpOptions& given) : options(given) {}
   absl::Status OpenDevice(const std::string& name, const std::vector<Link>& links);
-  // Each second: what happened to a device.
+  // Each second: whether buffers ran out, and what happened to a device.
   void CheckBuffers(TimeNs now);
-  // How many queues run in which mode: the one kind of counter that may go down again.
-  void CountModes(abi::CounterBlock& counters);
   void Check(Device& device, const std::vector<Link>& links, abi::CounterBlock& counters);
   void CheckPresence(Device& device, const Link* link);
   void CheckOwnMac(Device& device, const std::vector<Link>& links);
   void CheckProgram(Device& device, abi::CounterBlock& counters);
+  // How many queues run in which mode: the one kind of counter that may go down again.
+  void CountModes(abi::CounterBlock& counters);
   bool native() const {
     return std::all_of(devices.begin(), devices.end(),
                        [](const Device& device) { return device.steering->native(); });
@@ -340,7 +333,7 @@ void XdpNetwork::Parts::CheckOwnMac(Device& device, const std::vector<Link>& lin
     owned.mac = link->mac;
     // Several addresses of an interface, and one change.
     const std::string word =
-        absl::StrCat(link->name, " has the link address ", TextOf(link->mac),
+        absl::StrCat(link->name, " has the link address ", MacText(link->mac),
                      " now; it is followed, and its calls go on once its neighbours know it");
     if (news.empty() || news.back() != word) news.push_back(word);
     changed = true;

@@ -2,8 +2,6 @@
 
 #include <bpf/libbpf.h>
 #include <linux/magic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 #include <xdp/libxdp.h>
 
@@ -60,21 +58,6 @@ bool FindProgram(int device, const std::function<bool(const xdp_program*)>& want
 }
 
 }  // namespace
-
-absl::StatusOr<XdpClaim> XdpClaim::Make(int device, const std::string& name) {
-  abi::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string text = absl::StrCat("tandem-xdp-", device);
-  std::copy(text.begin(), text.end(), address.sun_path + 1);  // behind a zero: abstract
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
-  if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) {
-    return XdpClaim(std::move(socket));
-  }
-  if (errno != EADDRINUSE) return absl::ErrnoToStatus(errno, absl::StrCat("claim of ", name));
-  return absl::FailedPreconditionError(
-      absl::StrCat("another relay serves ", name, "; stop it, or give this one another device"));
-}
 
 int RemoveSteeringLeftovers(int device) {
   const auto ours = [](const xdp_program* program) {

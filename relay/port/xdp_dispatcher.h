@@ -10,23 +10,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "relay/abi/mapping.h"
 
 struct bpf_object;
 struct xdp_program;
 
 namespace relay::port {
-
-// One relay a device and network namespace, as long as this lives.
-class XdpClaim {
- public:
-  // Error: another relay is alive there.
-  static absl::StatusOr<XdpClaim> Make(int device, const std::string& name);
-
- private:
-  explicit XdpClaim(abi::Descriptor socket) : socket_(std::move(socket)) {}
-  abi::Descriptor socket_;  // with an abstract name: the kernel frees it when the process ends
-};
 
 // Takes the steering programs off that a dead relay left under the dispatcher; the programs of
 // others stay. For who holds the claim. How many there were.

@@ -61,6 +61,23 @@ absl::Status Refused(int error, const std::string& what) {
   return absl::ErrnoToStatus(error, text);
 }
 
+// One relay a device and network namespace.
+absl::StatusOr<std::vector<Claim>> ClaimDevice(int device, const std::string& name) {
+  constexpr char kKind[] = "xdp";
+  const std::string what = absl::StrCat(device);
+  absl::StatusOr<Claim> claim = Claim::Make(kKind, what);
+  if (!claim.ok()) return claim.status();
+  std::vector<Claim> own;
+  own.push_back(*std::move(claim));
+  for (const Claim::Other& other : Claim::Others(kKind, own)) {
+    if (other.what != what) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("another relay, process ", other.holder, ", serves ", name,
+                     "; stop it, or give this one another device"));
+  }
+  return own;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(int device, std::string name,
@@ -70,7 +87,7 @@ absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(int device, std::
   if (dispatcher) {
     if (absl::Status status = XdpDispatched::Preflight(); !status.ok()) return status;
   }
-  absl::StatusOr<XdpClaim> claim = XdpClaim::Make(device, name);
+  absl::StatusOr<std::vector<Claim>> claim = ClaimDevice(device, name);
   if (!claim.ok()) return claim.status();
   std::unique_ptr<XdpSteering> steering(
       new XdpSteering(device, std::move(name), *std::move(claim), dispatcher));

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "relay/abi/segment.h"
+#include "relay/claim.h"
 #include "relay/port/xdp_dispatcher.h"
 #include "relay/port/xdp_steer.h"
 #include "relay/wire/frame.h"
@@ -56,7 +57,7 @@ class XdpSteering {
   Verdicts Passed() const;
 
  private:
-  XdpSteering(int device, std::string name, XdpClaim claim, bool dispatcher)
+  XdpSteering(int device, std::string name, std::vector<Claim> claim, bool dispatcher)
       : device_(device), name_(std::move(name)), claim_(std::move(claim)), beside_(dispatcher) {}
   absl::Status AttachBeside(bool generic_only, bool generic_allowed);
   // 0, or a negative errno.
@@ -66,7 +67,7 @@ class XdpSteering {
 
   const int device_;
   const std::string name_;
-  const XdpClaim claim_;
+  const std::vector<Claim> claim_;
   const bool beside_;
   int leftovers_ = 0;
   xdp_steer* programs_ = nullptr;

@@ -57,6 +57,12 @@ uint64_t PrintOf(const abi::SrtpKey& key) {
   return print == 0 ? 1 : print;
 }
 
+// Not inline: its frame must lie where theirs lay.
+[[gnu::noinline]] void WipeStack() {
+  uint8_t below[32 * 1024];  // deeper than a key's derivation goes in any engine
+  OPENSSL_cleanse(below, sizeof below);
+}
+
 void WipeKey(void* bytes, size_t count) {
   OPENSSL_cleanse(bytes, count);
 }

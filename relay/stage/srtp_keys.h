@@ -28,6 +28,9 @@ uint64_t PrintOf(const abi::SrtpKey& key);
 
 // Overwrites what held a key.
 void WipeKey(void* bytes, size_t count);
+// Overwrites what functions that have returned left on this thread's stack below the caller: copies
+// that compilers and libraries make of keys.
+void WipeStack();
 // In a time that does not depend on where they differ.
 bool SameBytes(const uint8_t* a, const uint8_t* b, size_t count);
 

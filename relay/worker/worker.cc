@@ -98,13 +98,16 @@ size_t Worker::RunOnce(TimeNs now) {
 
 size_t Worker::Impl::TakeOrders(TimeNs now) {
   size_t taken = 0;
+  bool any_keys = false;
   while (taken < kMailboxDrainMax && state.config.orders->Take(&order)) {
     roster.Obey(order, now);
     if (order.setup.srtp.suite != abi::SrtpSuite::kNone) {
+      any_keys = true;
       stage::WipeKey(&order.setup.srtp, sizeof order.setup.srtp);
     }
     ++taken;
   }
+  if (any_keys) stage::WipeStack();
   return taken;
 }
 

@@ -29,6 +29,19 @@ relay::abi::Codec CodecOf(sdp::Codec codec) {
   return relay::abi::Codec::kOpaque;
 }
 
+// Some peers begin at 0 with a new key, against RFC 3711 section 3.3.1 (trap T-13).
+relay::abi::SrtpRoc RocOf(trunk::RollOver roll_over) {
+  switch (roll_over) {
+    case trunk::RollOver::kEither:
+      return relay::abi::SrtpRoc::kEither;
+    case trunk::RollOver::kRunsOn:
+      return relay::abi::SrtpRoc::kRunsOn;
+    case trunk::RollOver::kRestarts:
+      return relay::abi::SrtpRoc::kRestarts;
+  }
+  return relay::abi::SrtpRoc::kEither;
+}
+
 relay::abi::Learning LearningOf(trunk::Learning learning) {
   switch (learning) {
     case trunk::Learning::kOff:
@@ -229,23 +242,6 @@ LegPlan PlanOf(const sdp::MediaPlan& agreed, const LegFrame& frame) {
   }
   return plan;
 }
-
-namespace {
-
-// Some peers begin at 0 with a new key, against RFC 3711 section 3.3.1 (trap T-13).
-relay::abi::SrtpRoc RocOf(trunk::RollOver roll_over) {
-  switch (roll_over) {
-    case trunk::RollOver::kEither:
-      return relay::abi::SrtpRoc::kEither;
-    case trunk::RollOver::kRunsOn:
-      return relay::abi::SrtpRoc::kRunsOn;
-    case trunk::RollOver::kRestarts:
-      return relay::abi::SrtpRoc::kRestarts;
-  }
-  return relay::abi::SrtpRoc::kEither;
-}
-
-}  // namespace
 
 std::optional<SrtpKeys> KeysOf(const sdp::MediaPlan& agreed, const trunk::Trunk& trunk) {
   if (!agreed.crypto) return std::nullopt;

@@ -28,7 +28,7 @@ std::string Elsewhere(const std::vector<abi::LocalAddress>& wanted) {
   if (pipe(ends) != 0) return "no pipe";
   const pid_t child = fork();
   if (child == 0) {
-    const auto claim = RangeClaim::Take(wanted);
+    const auto claim = ClaimRanges(wanted);
     const std::string said = claim.ok() ? "taken" : std::string(claim.status().message());
     const ssize_t written = write(ends[1], said.data(), said.size());
     _exit(written < 0);
@@ -47,7 +47,7 @@ std::string Elsewhere(const std::vector<abi::LocalAddress>& wanted) {
 TEST(RangeClaim, WhatOverlapsIsRefusedByNameOfTheOther) {
   const std::vector<abi::LocalAddress> ours = {Range(1, 10000, 19999), Range(2, 30000, 39999)};
   {
-    const auto claim = RangeClaim::Take(ours);
+    const auto claim = ClaimRanges(ours);
     ASSERT_TRUE(claim.ok()) << claim.status();
     const std::string said = Elsewhere({Range(1, 19999, 20999)});
     EXPECT_THAT(said, HasSubstr("--listen 198.51.100.1:19999-20999: process "));
@@ -62,7 +62,7 @@ TEST(RangeClaim, WhatOverlapsIsRefusedByNameOfTheOther) {
 }
 
 TEST(RangeClaim, TwoRangesOfOneAddressAreNoQuarrelWithOneself) {
-  EXPECT_TRUE(RangeClaim::Take(std::vector{Range(4, 10000, 10999), Range(4, 12000, 12999)}).ok());
+  EXPECT_TRUE(ClaimRanges(std::vector{Range(4, 10000, 10999), Range(4, 12000, 12999)}).ok());
 }
 
 }  // namespace

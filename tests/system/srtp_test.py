@@ -170,21 +170,17 @@ class Secrecy(Secured):
             self.secrets[masters[-1]] = base64.b64decode(key)[:16]
             self.secrets[f"{whose} as text"] = key.encode()
         self.assertEqual(memory.core_limit(self.sipctl.program.pid), ("1", "1"))
-        # As soon as the relay has done with the order that brought them. That a worker's stack may
-        # still have a key, and a dump with it, is said in docs/packet.md section 6.
-        wait_until(lambda: all(len(kept_out) == (name in masters) for
-                               name, (_, kept_out) in self.places(self.relay).items()), 5,
+        # As soon as the relay has done with the order that brought them.
+        wait_until(lambda: all((len(dumped), len(kept_out)) == (0, name in masters) for
+                               name, (dumped, kept_out) in self.places(self.relay).items()), 5,
                    lambda: f"keys in their place alone: {self.places(self.relay)}")
-        for name, (dumped, _) in self.places(self.relay).items():
-            self.assertLessEqual(set(dumped), {"anonymous"}, f"{name}, in a dump of the relay")
         for name in masters:
             self.assertTrue(any(self.places(self.sipctl)[name]), "sipctl can be looked into")
         carrier.expect_success(20)
         pbx.expect_success()
         self.expect_no_calls()
-        for name, (dumped, kept_out) in self.places(self.relay).items():
-            self.assertEqual(kept_out, [], f"{name}, in the relay after the call")
-            self.assertLessEqual(set(dumped), {"anonymous"}, f"{name}, in the relay afterwards")
+        for name, places in self.places(self.relay).items():
+            self.assertEqual(places, ([], []), f"{name}, in the relay after the call")
 
         def left():
             return {name: found for name, found in self.places(self.sipctl).items() if any(found)}
@@ -267,8 +263,10 @@ class RollOver(Secured):
         noise = secure.Session(secure.new_key(), inbound=False)
         for number in range(500):
             sockets[1].sendto(self.forge(first + number, noise), to_b)
-        wait_until(lambda: self.unexpected() == {"srtp_bad_tag": 500}, 10,
-                   lambda: f"500 bad tags: {self.unexpected()}")
+            if (number + 1) % 50 == 0:  # what a socket of a busy machine has room for
+                expected = {"srtp_bad_tag": number + 1}
+                wait_until(lambda: self.unexpected() == expected, 10,
+                           lambda: f"{expected}: {self.unexpected()}")
         speak()
         self.assertEqual(self.unexpected(), {"srtp_bad_tag": 500})
 

@@ -2,27 +2,20 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/bench/options_fixture.h"
 
 namespace bench::callgen {
 namespace {
 
 using testing::HasSubstr;
 
-class OptionsTest : public testing::Test {
+class OptionsTest : public OptionsFixture<Options, UsageOf> {
  protected:
-  // What is wrong with them; empty = nothing.
-  std::string Read(const std::vector<const char*>& arguments) {
-    options_ = {};
-    return std::string(Parse(UsageOf(&options_), arguments, &help_).message());
-  }
   std::string With(std::vector<const char*> more) {
     more.insert(more.begin(), {"--to", "127.0.0.1:5060", "--from", "127.0.1.1,127.0.1.2", "--at",
                                "127.0.2.1:5060,127.0.2.2:5062"});
     return Read(more);
   }
-
-  Options options_;
-  std::string help_;
 };
 
 TEST_F(OptionsTest, WhatIsGivenIsSet) {

@@ -2,26 +2,19 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/bench/options_fixture.h"
 
 namespace bench::loadgen {
 namespace {
 
 using testing::HasSubstr;
 
-class OptionsTest : public testing::Test {
+class OptionsTest : public OptionsFixture<Options, UsageOf> {
  protected:
-  // What is wrong with them; empty = nothing.
-  std::string Read(const std::vector<const char*>& arguments) {
-    options_ = {};
-    return std::string(Parse(UsageOf(&options_), arguments, &help_).message());
-  }
   std::string With(std::vector<const char*> more) {
     more.insert(more.begin(), {"--relay", "/run/tandem/relay.sock"});
     return Read(more);
   }
-
-  Options options_;
-  std::string help_;
 };
 
 TEST_F(OptionsTest, WhatIsGivenIsSet) {

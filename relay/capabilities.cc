@@ -1,7 +1,8 @@
-#include "relay/conductor/capabilities.h"
+#include "relay/capabilities.h"
 
 #include <dirent.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "relay/clock.h"
 
-namespace relay::conductor {
+namespace relay {
 namespace {
 
 // The kernel knows capabilities of threads alone, so each has to give up its own: it is asked to by
@@ -27,20 +28,27 @@ const int kSignal = SIGRTMAX - 1;
 std::atomic<uint64_t> wanted{0};
 std::atomic<int> obeyed{0};
 
+using Sets = __user_cap_data_struct[_LINUX_CAPABILITY_U32S_3];
+
+// Those of the calling thread.
+int Transfer(long call, Sets& sets) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  return syscall(call, &header, sets) == 0 ? 0 : errno;
+}
+
 // Nothing but system calls: it runs in a signal handler too.
 int Reduce(CapabilitySet kept) {
   // No set-user-ID program gives anything back.
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
-  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
-  if (syscall(SYS_capget, &header, sets) != 0) return errno;
+  Sets sets = {};
+  if (const int error = Transfer(SYS_capget, sets); error != 0) return error;
   for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; ++i) {
     const auto mask = static_cast<uint32_t>(kept >> 32 * i);
     sets[i].permitted &= mask;
     sets[i].effective &= mask;
     sets[i].inheritable = 0;  // and with it what a program that is started would have
   }
-  return syscall(SYS_capset, &header, sets) == 0 ? 0 : errno;
+  return Transfer(SYS_capset, sets);
 }
 
 void Obey(int) {
@@ -71,6 +79,12 @@ bool IsKernels(pid_t thread) {
 
 }  // namespace
 
+bool HasCapability(int capability) {
+  Sets sets = {};
+  return Transfer(SYS_capget, sets) == 0 &&
+         (sets[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
 absl::Status KeepCapabilities(CapabilitySet kept) {
   const int error = Reduce(kept);
   return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(error, "giving up capabilities");
@@ -78,12 +92,12 @@ absl::Status KeepCapabilities(CapabilitySet kept) {
 
 absl::Status KeepCapabilitiesEverywhere(CapabilitySet kept) {
   if (absl::Status own = KeepCapabilities(kept); !own.ok()) return own;
+  // It stays: who takes the signal late must not die of it.
   struct sigaction action = {};
-  struct sigaction before = {};
   action.sa_handler = Obey;
   action.sa_flags = SA_RESTART;
   sigfillset(&action.sa_mask);
-  if (sigaction(kSignal, &action, &before) != 0) return absl::ErrnoToStatus(errno, "sigaction");
+  if (sigaction(kSignal, &action, nullptr) != 0) return absl::ErrnoToStatus(errno, "sigaction");
   wanted.store(kept, std::memory_order_release);
   absl::Status status;
   std::set<pid_t> told = {gettid()};
@@ -106,8 +120,7 @@ absl::Status KeepCapabilitiesEverywhere(CapabilitySet kept) {
       }
     }
   }
-  sigaction(kSignal, &before, nullptr);
   return status;
 }
 
-}  // namespace relay::conductor
+}  // namespace relay

@@ -1,4 +1,4 @@
-#include "relay/conductor/capabilities.h"
+#include "relay/capabilities.h"
 
 #include <linux/capability.h>
 #include <sys/wait.h>
@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/sanitized.h"
 
-namespace relay::conductor {
+namespace relay {
 namespace {
 
 constexpr CapabilitySet kNetAdmin = CapabilitySet{1} << CAP_NET_ADMIN;
@@ -88,4 +88,4 @@ TEST(Capabilities, AllThreadsOfAProcessGiveThemUp) {
 }
 
 }  // namespace
-}  // namespace relay::conductor
+}  // namespace relay
