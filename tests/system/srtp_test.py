@@ -5,67 +5,22 @@ SIPp, baresip, and linphone."""
 
 import base64
 import glob
-import json
 import os
-import re
 import socket
 import struct
 import subprocess
 import wave
 
-from rig import memory, office, secure, singer
+from rig import memory, office, rtp, secure, singer
 from rig.baresip import Baresip
 from rig.certificates import Certificates
 from rig.linphone import Linphone
 from rig.office import (CARRIER, CARRIER_RTP, NUMBER_AT_CARRIER, NUMBER_AT_PBX, PBX, PBX_RTP,
                         SIP_PORT, TANDEM, TELEPHONE, TO_DESK)
 from rig.process import wait_until
+from rig.secure_office import Secured, Watched, record_of
 
 SUITE = secure.SUITE
-
-
-def record_of(test):
-    def found():
-        records = re.findall(r"\{\"call\":.*\}", test.sipctl.log_text)
-        return json.loads(records[-1]) if records else None
-    return wait_until(found, 10, "the call's record")
-
-
-class Secured(office.Office):
-    """The telephone at the PBX is SIPp, its media libsrtp2 here."""
-
-    trunk_more = {"pbx": {"srtp": "required"}}
-
-    def secured(self, scenario, key, **more):
-        return secure.scenario_with_key(self.folder, scenario, key, **more)
-
-    def key_in(self, program, index=-1):
-        return secure.key_in(program, index)
-
-    def parties(self, key):
-        a = singer.Singer(CARRIER, CARRIER_RTP, "carrier", "PCMA", hertz=1004)
-        b = secure.SecureSinger(PBX, PBX_RTP, "pbx", "PCMA", hertz=620, send_key=key)
-        self.addCleanup(a.close)
-        self.addCleanup(b.close)
-        return a, b
-
-    def expect_both_hear(self, a, b, packets=50):
-        heard_a, heard_b = len(a.of_type(8)), len(b.of_type(8))
-        a.expect_packets(heard_a + packets, 8)
-        b.expect_packets(heard_b + packets, 8)
-
-    def expect_tones(self, a, b):
-        for listener, speaker in ((a, b), (b, a)):
-            _, share = listener.tone("PCMA")
-            self.assertGreater(share(speaker.hertz), 0.99)
-        self.assertEqual(a.strange, 0)
-        self.assertEqual(b.not_authentic, 0)
-
-    def expect_record(self, encrypted):
-        record = record_of(self)
-        suites = [leg["srtp"] for leg in record["legs"]]
-        self.assertEqual(suites, [SUITE if i == encrypted else "" for i in range(2)])
-        self.assertNotIn("inline", self.sipctl.log_text)
 
 
 class Keys(Secured):
@@ -116,6 +71,7 @@ class Keys(Secured):
         self.expect_record(encrypted=0)
 
     def test_after_the_relay_has_died_the_key_is_another(self):
+        self.seen = {"packets": 50, "keys": 2}
         key = secure.new_key()
         pbx = self.side(self.secured("uas", key, invited_again=True), "pbx", name="pbx")
         carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
@@ -132,16 +88,16 @@ class Keys(Secured):
         wait_until(lambda: len(pbx.received(r"^a=crypto:")) >= 2, 10, "a re-INVITE with a key")
         second = self.key_in(pbx)
         self.assertNotEqual(second, first)
-        b.not_authentic = 0
-        b.hearing = []  # the first key would not be missed
+        heard = b.heard_under[first]
         b.expect_key(second)
         self.expect_both_hear(a, b)
-        self.assertEqual(b.not_authentic, 0, "nothing is sent under the key of the dead relay")
+        self.assertEqual(b.heard_under[first], heard, "nothing under the key of the dead relay")
         carrier.expect_success()
         pbx.expect_success()
         self.expect_no_calls()
 
     def test_a_telephone_without_keys_gets_no_call(self):
+        self.seen = {"packets": 0, "keys": 0}
         self.side("uas", "pbx", name="pbx")
         carrier = self.side("uac", "carrier", (TANDEM, SIP_PORT), service=NUMBER_AT_PBX,
                             name="carrier")
@@ -152,6 +108,8 @@ class Keys(Secured):
 
 class Secrecy(Secured):
     """Where a telephone's key and ours lie while the call lasts, and what is left of them."""
+
+    seen = {"packets": 0, "keys": 0}  # nobody speaks
 
     def places(self, program):
         return memory.places_of(program.program.pid, self.secrets)
@@ -192,6 +150,7 @@ class RollOver(Secured):
     """More packets than a sequence number counts, as fast as they come back."""
 
     PACKETS, WINDOW = 70_000, 64
+    seen = {"packets": PACKETS, "keys": 1}
 
     def packet(self, number, ssrc):
         return (struct.pack("!BBHII", 0x80, 8, (60_000 + number) & 0xffff, 160 * number, ssrc) +
@@ -291,6 +250,7 @@ class KeysOnBothSides(Secured):
     """Each leg has its own; what is sent under one is heard under the other."""
 
     trunk_more = {"carrier": {"srtp": "required"}, "pbx": {"srtp": "required"}}
+    seen = {"packets": 100, "keys": 2}
 
     def test_each_hears_the_other(self):
         key_a, key_b = secure.new_key(), secure.new_key()
@@ -359,7 +319,7 @@ class WithLibsrtp2(WithBatch):
     engine, no_dump = "libsrtp2", True
 
 
-class WithBaresip(office.DeskOffice):
+class WithBaresip(Watched, office.DeskOffice):
     srtp = "required"
     suffix, lines, rtcp_mux = "", (), False
 
@@ -405,15 +365,10 @@ class WithBaresip(office.DeskOffice):
         self.expect_song(carrier, self.voice(), telephone)
 
 
-def sender_report(ssrc):
-    """SR and SDES (RFC 3550 sections 6.4.1, 6.5)."""
-    return (struct.pack("!BBHIQIII", 0x80, 200, 6, ssrc, 0xe5 << 56, 0, 1, 160) +
-            struct.pack("!BBHIBB", 0x81, 202, 3, ssrc, 1, 2) + b"a@" + bytes(4))
-
-
 class WithRtcpOnOnePort(WithBaresip):
     """SRTCP comes and goes on the port of SRTP; the carrier's RTCP has a port of its own."""
 
+    seen = {"packets": 50, "keys": 1, "reports": 1}
     rtcp_mux, hold_ms = True, 9000
 
     def config(self):
@@ -427,7 +382,7 @@ class WithRtcpOnOnePort(WithBaresip):
         voice.expect_packets(20, 8)  # then the relay knows whose report that is
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtcp:
             rtcp.bind((CARRIER, CARRIER_RTP + 1))
-            rtcp.sendto(sender_report(0x7b000000 + CARRIER_RTP), (address, port + 1))
+            rtcp.sendto(rtp.sender_report(0x7b000000 + CARRIER_RTP), (address, port + 1))
 
         def muxed():
             legs = [leg for session in self.relay.state()["sessions"] for leg in session["legs"]
@@ -442,6 +397,7 @@ class WithBaresipOverTls(WithBaresip):
     """The same calls, and the keys are not for everybody to read."""
 
     transport_of_desk, suffix = "tls", f":{SIP_PORT + 1};transport=tls"
+    seen = None
 
     def config(self):
         made = Certificates(self.folder)

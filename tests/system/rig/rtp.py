@@ -12,6 +12,12 @@ PCMA, TELEPHONE_EVENT = 8, 101
 INTERVAL = 0.02
 
 
+def sender_report(ssrc):
+    """SR and SDES (RFC 3550 sections 6.4.1, 6.5)."""
+    return (struct.pack("!BBHIQIII", 0x80, 200, 6, ssrc, 0xe5 << 56, 0, 1, 160) +
+            struct.pack("!BBHIBB", 0x81, 202, 3, ssrc, 1, 2) + b"a@" + bytes(4))
+
+
 class Party:
     """Bound from the start; sends while `talk` was called and `hush` was not."""
 

@@ -1,6 +1,7 @@
 """SRTP for a Singer by libsrtp2: a program of its own beside the relay's engines."""
 
 import base64
+import collections
 import ctypes
 import os
 import re
@@ -68,6 +69,9 @@ class Session:
     def protect(self, packet):
         return self._turn(self.library.srtp_protect, packet)
 
+    def protect_report(self, compound):
+        return self._turn(self.library.srtp_protect_rtcp, compound)
+
     def unprotect(self, packet):
         """None when it is not authentic, or a replay."""
         return self._turn(self.library.srtp_unprotect, packet)
@@ -78,7 +82,8 @@ class SecureSinger(Singer):
 
     def __init__(self, *arguments, send_key, **more):
         self.sending = Session(send_key, inbound=False)
-        self.hearing = []
+        self.hearing = {}  # by key
+        self.heard_under = collections.Counter()
         self.not_authentic = 0
         super().__init__(*arguments, **more)
 
@@ -86,15 +91,16 @@ class SecureSinger(Singer):
         self.sending = Session(key, inbound=False)
 
     def expect_key(self, key):
-        self.hearing = [Session(key, inbound=True)] + self.hearing
+        self.hearing = {key: Session(key, inbound=True), **self.hearing}
 
     def _packet(self):
         return self.sending.protect(super()._packet())
 
     def heard_packet(self, data):
-        for session in self.hearing:
+        for key, session in self.hearing.items():
             plain = session.unprotect(data)
             if plain is not None:
+                self.heard_under[key] += 1
                 return super().heard_packet(plain)
         self.not_authentic += 1
         return None

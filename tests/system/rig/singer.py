@@ -41,6 +41,7 @@ class Singer(rtp.Party):
         self.law, self.hertz, self.peak, self.event_type = law, hertz, peak, event_type
         self.packets_heard = []  # (payload type, marker, sequence, timestamp, payload)
         self.to_press = []  # packets of telephone events that go out instead of the tone
+        self.to_renumber = []
         super().__init__(address, port, name)
 
     def press(self, event, duration_ms=100):
@@ -49,7 +50,13 @@ class Singer(rtp.Party):
         units = [160 * (i + 1) for i in range(count)] + [160 * count] * 2
         self.to_press = [(event, i >= count - 1, length, i) for i, length in enumerate(units)]
 
+    def renumber(self, number):
+        """The next packet has this number and its time, as of a program that was started again."""
+        self.to_renumber.append(number)
+
     def _packet(self):
+        if self.to_renumber:
+            self.sent = self.to_renumber.pop(0)
         marker, kind = self.sent == 0, PAYLOAD_TYPES[self.law]
         timestamp = self.sent * self.samples
         if self.to_press:
