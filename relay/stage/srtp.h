@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "relay/clock.h"
@@ -59,6 +60,14 @@ class Srtp {
   // Whether the leg can send one SSRC more.
   bool MayBeginStream(uint32_t leg) const {
     return legs_[leg].send.former_count < std::size(legs_[leg].send.former);
+  }
+
+  // The newest number that the leg has sent under some key, if it was one of this stream; nothing
+  // is known of what a new key has not protected yet.
+  std::optional<uint16_t> NewestSent(uint32_t leg, uint32_t ssrc) const {
+    const session::SrtpStream& stream = legs_[leg].send.stream;
+    if (!stream.used || stream.ssrc != ssrc || stream.top == 0) return std::nullopt;
+    return static_cast<uint16_t>(stream.top);
   }
 
   void PrefetchReceiving(uint32_t leg) const { __builtin_prefetch(&legs_[leg].receive.streams[0]); }

@@ -169,6 +169,12 @@ bool Roster::ApplySrtp(uint32_t slot, const abi::SrtpPlan& srtp, TimeNs now) {
   SetFlag(&leg.gate.flags, session::kGateSrtp, is);
   if (is) SetFlag(&leg.gate.flags, session::kGateHadSrtp, true);
   SetFlag(&leg.out.flags, session::kOutSrtp, is);
+  if (is && !was) {
+    // The stream may have gone back while it was plain; a key that returns has had its numbers.
+    // Then the next packet is one of a source that has started again.
+    leg.out.sequence_last =
+        state_.srtp->NewestSent(slot, leg.out.ssrc).value_or(leg.out.sequence_last);
+  }
   return is != was;
 }
 

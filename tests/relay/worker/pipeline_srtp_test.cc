@@ -237,6 +237,25 @@ TEST_F(SecuredCall, ASourceThatStartsAgainIsAnotherStream) {
   Discard();
 }
 
+// A source that starts its numbers again while the leg has plain RTP: when the key returns, they
+// are numbers that it had, and nothing would be heard until they are passed.
+TEST_F(SecuredCall, ASourceThatStartedAgainWithoutTheKeyIsAnotherStreamUnderIt) {
+  const abi::SrtpPlan secured = setups[1].srtp;
+  Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 30'000});
+  setups[1].srtp = {};
+  Update(1, [](abi::LegPlan&) {});
+  Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 100});
+  Discard();
+  setups[1].srtp = secured;
+  Update(1, [](abi::LegPlan&) {});
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 101}), "forwarded");
+  const auto out = Sent();
+  ASSERT_TRUE(out);
+  EXPECT_NE(wire::Load32(&Opened(out->payload)[8]), 0x11111111u);
+  EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 102}), "forwarded");
+  Discard();
+}
+
 // Also when its RTP is plain by then: what keeps its keys from being used twice is left so long.
 TEST_F(SecuredCall, KeysGoWithTheLeg) {
   const auto all_zero = [&] {
