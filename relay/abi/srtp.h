@@ -10,6 +10,8 @@
 //   the same key again     everything goes on: indices, roll-over counters, replay windows
 //   another receive key    authenticates from the first packet on; the former one stays good for
 //                          `overlap_ms`, for packets on their way and far parties that are late
+//   a receive key stays    beside others, or in another form (MKI, suite): its windows and counters
+//                          go on, and are those of the keys beside it; its former form ends at once
 //   another send key       used from the next packet on
 //   suite kNone again      plain RTP; all keys are overwritten
 //   a key that returns     goes on where it was, also when RTP was plain between, as with a fork

@@ -88,6 +88,8 @@ class Srtp {
   void RetireReceiver(session::SrtpLeg& leg, session::SrtpReceiver& receiver);
   void RetireSender(session::SrtpLeg& leg);
   void DropReceiver(session::SrtpReceiver& receiver);
+  // Of `receiver`, those that `stays` has as well.
+  void DropKeysOf(const session::SrtpReceiver& stays, session::SrtpReceiver& receiver);
   void DropSender(session::SrtpSender& send);
   void Expire(session::SrtpLeg& leg, TimeNs now);
   static void RefreshQuick(session::SrtpLeg& leg);

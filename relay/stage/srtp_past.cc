@@ -79,7 +79,8 @@ void Recall(const SrtpSpent& spent, SrtpReceiver* receiver) {
     if (rtcp == nullptr && !one.used) rtcp = &one;
   }
   if (rtcp == nullptr) return;
-  *rtcp = {.ssrc = spent.ssrc, .used = 1, .top = spent.rtcp_end - 1, .seen = {}};
+  const uint64_t top = std::max<uint64_t>(rtcp->used ? rtcp->top : 0, spent.rtcp_end - 1);
+  *rtcp = {.ssrc = spent.ssrc, .used = 1, .top = top, .seen = {}};
   std::fill(std::begin(rtcp->seen), std::end(rtcp->seen), ~uint64_t{0});
 }
 

@@ -45,6 +45,29 @@ void Hint(uint32_t ssrc, uint64_t top, SrtpReceiver* to) {
   if (place != nullptr) *place = {.ssrc = ssrc, .used = session::kFormerHint, .top = top};
 }
 
+// Whether the key is one of the receiver's, under whatever MKI or suite: neither is under the tag,
+// so what it protected as the one may pass for the other.
+bool Has(const SrtpReceiver& receiver, const abi::SrtpKey& key) {
+  const auto end = receiver.keys + receiver.key_count;
+  return std::any_of(receiver.keys, end, [&key](const session::SrtpReceiveKey& one) {
+    return SameBytes(one.master.key, key.key, sizeof key.key) &&
+           SameBytes(one.master.salt, key.salt, sizeof key.salt);
+  });
+}
+
+bool SharesKey(const SrtpReceiver& a, const SrtpReceiver& b) {
+  const auto end = a.keys + a.key_count;
+  return std::any_of(a.keys, end, [&b](const auto& one) { return Has(b, one.master); });
+}
+
+// Where a key stays, all that was heard under it stays with it, to the last bit of the windows; its
+// counters run on. What is heard under the keys beside it stands in the same windows.
+void KeepWindows(const SrtpReceiver& from, SrtpReceiver* to) {
+  std::copy(std::begin(from.streams), std::end(from.streams), to->streams);
+  std::copy(std::begin(from.rtcp), std::end(from.rtcp), to->rtcp);
+  std::copy(std::begin(from.former), std::end(from.former), to->former);
+}
+
 // The far party's streams go over to its next key; what the keys before that had come to as well,
 // should nothing have been heard since. Replays of what another key protected do not authenticate:
 // windows begin anew.
@@ -108,6 +131,21 @@ void Srtp::DropReceiver(SrtpReceiver& receiver) {
   WipeKey(&receiver, sizeof receiver);
 }
 
+void Srtp::DropKeysOf(const SrtpReceiver& stays, SrtpReceiver& receiver) {
+  uint8_t left = 0;
+  for (uint8_t i = 0; i < receiver.key_count; ++i) {
+    session::SrtpReceiveKey& key = receiver.keys[i];
+    if (!Has(stays, key.master)) {
+      receiver.keys[left++] = key;
+      continue;
+    }
+    contexts_.Drop(key.rtp_context, receiver.suite);
+    contexts_.Drop(key.rtcp_context, receiver.suite);
+  }
+  WipeKey(receiver.keys + left, (receiver.key_count - left) * sizeof receiver.keys[0]);
+  receiver.key_count = left;
+}
+
 void Srtp::DropSender(SrtpSender& send) {
   if (send.key_count != 0) {
     contexts_.Drop(send.stream.context, send.stream.suite);
@@ -134,7 +172,8 @@ void Srtp::RetireSender(SrtpLeg& leg) {
   leg.send = bare;
 }
 
-// Keys that come back while they are good still change places with those that took theirs.
+// Keys that come back while they are good still change places with those that took theirs. A key is
+// in one of the two places only, with one window: one that stays is not good in its former form.
 void Srtp::ReplaceReceiveKeys(SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs now) {
   SrtpReceiver before = leg.receive;
   if (SameReceiveKeys(leg.former, plan)) {
@@ -144,8 +183,13 @@ void Srtp::ReplaceReceiveKeys(SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs no
   } else {
     RetireReceiver(leg, leg.former);
     MakeReceiver(leg, plan);
-    CarryOver(before, &leg.receive);
+    if (SharesKey(before, leg.receive)) {
+      KeepWindows(before, &leg.receive);
+    } else {
+      CarryOver(before, &leg.receive);
+    }
     RecallReceiver(leg.past, &leg.receive);
+    DropKeysOf(leg.receive, before);
   }
   leg.former = before;
   leg.former.until_ns = now + plan.overlap_ms * kMillisecond;

@@ -229,6 +229,119 @@ TEST_P(Return, OfPrintsNothingIsLeftWhenTheLegCloses) {
   }
 }
 
+// A change of keys in which one stays: with an MKI or another one, under another suite, beside
+// others. MKIs of 4 bytes; a key without a number has none.
+struct Numbered {
+  uint32_t key;
+  uint64_t mki = 0;
+};
+struct Staying {
+  const char* name;
+  SrtpSuite suite;
+  std::vector<Numbered> keys;
+};
+abi::SrtpKey MakeKey(const Numbered& one) {
+  abi::SrtpKey key = RandomKey(kCounterMode, one.key);
+  key.mki_length = one.mki == 0 ? 0 : 4;
+  key.mki = one.mki;
+  return key;
+}
+
+class Stay : public Rekey {
+ protected:
+  static constexpr uint32_t kStays = 2;
+
+  // Who listens has all the keys, who sends the one that stays.
+  void AgreeOn(const Staying& all) {
+    abi::SrtpPlan plan = PlanFor(all.suite, RandomKey(all.suite, 1), {});
+    plan.receive_key_count = static_cast<uint8_t>(all.keys.size());
+    plan.receive_roc = SrtpRoc::kEither;
+    for (size_t i = 0; i < all.keys.size(); ++i) {
+      plan.receive[i] = MakeKey(all.keys[i]);
+      if (all.keys[i].key == kStays) mki = plan.receive[i].mki;
+    }
+    near.Apply(plan, now);
+    abi::SrtpKey key = RandomKey(all.suite, kStays);
+    key.mki_length = mki == 0 ? 0 : 4;
+    key.mki = mki;
+    far.Apply(PlanFor(all.suite, key, RandomKey(all.suite, 1)), now);
+    suite = all.suite;
+  }
+  // What anybody can make of a packet that was sealed under the same key before: neither MKI nor
+  // the length of the tag is authentic.
+  Bytes InTodaysForm(Bytes packet, SrtpSuite former, uint64_t former_mki, bool rtcp) const {
+    const size_t tag =
+        rtcp ? abi::FactsOf(former).rtcp_tag_length : abi::FactsOf(former).rtp_tag_length;
+    if (former_mki != 0) packet.erase(packet.end() - tag - 4, packet.end() - tag);
+    if (mki != 0) {
+      const uint8_t bytes[4] = {0, 0, 0, static_cast<uint8_t>(mki)};
+      packet.insert(packet.end() - tag, bytes, bytes + 4);
+    }
+    if (!rtcp) packet.resize(packet.size() - tag + abi::FactsOf(suite).rtp_tag_length);
+    return packet;
+  }
+
+  uint64_t mki = 0;
+  SrtpSuite suite = kCounterMode;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, Stay, testing::ValuesIn(EnginesHere()),
+                         [](const auto& one) { return EngineName(one.param); });
+
+TEST_P(Stay, NothingThatWasAcceptedIsAcceptedAgain) {
+  constexpr SrtpSuite kShortTag = SrtpSuite::kAesCm128HmacSha1_32;
+  const Staying changes[][2] = {
+      {{"one more", kCounterMode, {{2, 1}}}, {"", kCounterMode, {{2, 1}, {3, 2}}}},
+      {{"the next two", kCounterMode, {{4, 1}, {2, 2}}}, {"", kCounterMode, {{2, 2}, {3, 3}}}},
+      {{"one less", kCounterMode, {{4, 1}, {2, 2}}}, {"", kCounterMode, {{2, 2}}}},
+      {{"turned", kCounterMode, {{4, 1}, {2, 2}}}, {"", kCounterMode, {{2, 2}, {4, 1}}}},
+      {{"with an MKI", kCounterMode, {{2}}}, {"", kCounterMode, {{2, 1}}}},
+      {{"without", kCounterMode, {{2, 1}}}, {"", kCounterMode, {{2}}}},
+      {{"another MKI", kCounterMode, {{2, 1}}}, {"", kCounterMode, {{2, 9}}}},
+      {{"a shorter tag", kCounterMode, {{2}}}, {"", kShortTag, {{2}}}}};
+  for (const auto& change : changes) {
+    SCOPED_TRACE(change[0].name);
+    far.srtp().Forget(0);
+    near.srtp().Forget(0);
+    now = kSecond;
+    AgreeOn(change[0]);
+    const uint64_t former = mki;
+    RollOver();
+    std::vector<Bytes> rtp;
+    for (uint16_t sequence = 100; sequence < 110; ++sequence) rtp.push_back(Seal(sequence));
+    const Bytes late = Seal(110);  // on its way while the keys change
+    rtp.push_back(Seal(111));
+    std::vector<Bytes> rtcp;
+    for (int i = 0; i < 5; ++i) rtcp.push_back(SealRtcp());
+    for (const Bytes& packet : rtp) ASSERT_EQ(Arrive(packet), "forwarded");
+    for (const Bytes& packet : rtcp) ASSERT_EQ(Arrive(packet), "forwarded");
+    AgreeOn(change[1]);
+    const auto refuses = [&](const Bytes& packet, bool is_rtcp) {
+      EXPECT_FALSE(Accepts(packet));
+      const std::string verdict = Arrive(InTodaysForm(packet, change[0].suite, former, is_rtcp));
+      EXPECT_TRUE(verdict == "srtp_replayed" || verdict == "srtp_too_old") << verdict;
+    };
+    const auto refuses_all = [&] {
+      for (const Bytes& packet : rtp) refuses(packet, false);
+      for (const Bytes& packet : rtcp) refuses(packet, true);
+    };
+    refuses_all();
+    // What was not heard yet still is, and the call goes on.
+    EXPECT_EQ(Arrive(InTodaysForm(late, change[0].suite, former, false)), "forwarded");
+    rtp.push_back(late);
+    EXPECT_EQ(Arrive(Seal(900)), "forwarded");
+    EXPECT_EQ(Arrive(SealRtcp()), "forwarded");
+    now += 2 * kSecond;  // the overlap has ended
+    refuses_all();
+    // And where it once more changes back.
+    AgreeOn(change[0]);
+    for (const Bytes& packet : rtp) EXPECT_FALSE(Accepts(packet));
+    for (const Bytes& packet : rtcp) EXPECT_FALSE(Accepts(packet));
+    EXPECT_EQ(Arrive(Seal(901)), "forwarded");
+    EXPECT_EQ(Arrive(SealRtcp()), "forwarded");
+  }
+}
+
 // RFC 3711 section 3.4: after a change of keys the index of SRTCP goes on; and it is the leg's, not
 // an SSRC's.
 TEST_P(Rekey, TheIndexOfReportsRunsOn) {
