@@ -48,8 +48,8 @@ void OrderByLength(const CmJob* jobs, size_t count, const CmJob** order) {
 class IpsecMb final : public BatchCrypto {
  public:
   // `ciphers` may be the same manager as `hashes`.
-  IpsecMb(IMB_MGR* hashes, IMB_MGR* ciphers, bool wide_hashes)
-      : wide_hashes_(wide_hashes), manager_(hashes), ciphers_(ciphers) {
+  IpsecMb(IMB_MGR* hashes, IMB_MGR* ciphers, bool wide_hashes, AesKeySchedule* schedules)
+      : wide_hashes_(wide_hashes), manager_(hashes), ciphers_(ciphers), schedules_(schedules) {
     for (IMB_JOB& job : jobs_) {
       std::memset(&job, 0, sizeof job);
       job.chain_order = IMB_ORDER_CIPHER_HASH;
@@ -67,18 +67,9 @@ class IpsecMb final : public BatchCrypto {
 
   void SetKeys(CmContext* context, const uint8_t* key, size_t key_length,
                const uint8_t* auth_key) override {
-    alignas(64) uint8_t expanded[240];
-    alignas(64) uint8_t decrypt[240];
-    if (key_length == 16) {
-      IMB_AES_KEYEXP_128(manager_, key, expanded, decrypt);
-    } else {
-      IMB_AES_KEYEXP_256(manager_, key, expanded, decrypt);
-    }
-    std::memcpy(context->round_keys, expanded, key_length == 16 ? 176 : 240);
+    std::memcpy(context->key, key, key_length);
     SetPad(auth_key, 0x36, context->inner);
     SetPad(auth_key, 0x5c, context->outer);
-    Wipe(expanded, sizeof expanded);
-    Wipe(decrypt, sizeof decrypt);
   }
 
   void SetKey(GcmContext* context, const uint8_t* key, size_t key_length) override {
@@ -91,10 +82,24 @@ class IpsecMb final : public BatchCrypto {
   }
 
   void Cipher(const CmJob* jobs, size_t count, size_t key_length) override {
+    for (size_t i = 0; i < count; i += kSchedules) {
+      CipherSome(jobs + i, std::min(kSchedules, count - i), key_length);
+    }
+  }
+
+  // At most kSchedules jobs.
+  void CipherSome(const CmJob* jobs, size_t count, size_t key_length) {
+    std::array<const uint8_t*, kSchedules> keys;
+    for (size_t i = 0; i < count; ++i) keys[i] = jobs[i].context->key;
+    if (key_length == 16) {
+      ExpandAes128(keys.data(), count, schedules_);
+    } else {
+      ExpandAes256(keys.data(), count, schedules_);
+    }
     for (size_t i = 0; i < count; ++i) {
       const CmJob& from = jobs[i];
       IMB_JOB& to = jobs_[i];
-      to.enc_keys = from.context->round_keys;
+      to.enc_keys = schedules_[i].round_keys;
       to.key_len_in_bytes = key_length;
       to.src = from.data;
       to.dst = from.data + from.cipher_offset;
@@ -163,8 +168,9 @@ class IpsecMb final : public BatchCrypto {
   }
 
   const bool wide_hashes_;  // by our own lanes
-  IMB_MGR* const manager_;  // hashes, and makes keys of counter mode
+  IMB_MGR* const manager_;  // hashes
   IMB_MGR* const ciphers_;
+  AesKeySchedule* const schedules_;
   gcm_context_data scratch_;
   std::array<IMB_JOB, kBatchMax> jobs_;
 };
@@ -185,7 +191,7 @@ IMB_MGR* CiphersBeside(IMB_MGR* manager) {
 
 }  // namespace
 
-std::unique_ptr<BatchCrypto> BatchCrypto::Make(Hashes hashes) {
+std::unique_ptr<BatchCrypto> BatchCrypto::Make(AesKeySchedule* schedules, Hashes hashes) {
   constexpr uint64_t kNeeded = IMB_FEATURE_SSE4_2 | IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ;
   IMB_MGR* manager = alloc_mb_mgr(0);
   if (manager == nullptr) return nullptr;
@@ -195,7 +201,7 @@ std::unique_ptr<BatchCrypto> BatchCrypto::Make(Hashes hashes) {
   }
   init_mb_mgr_auto(manager, nullptr);
   return std::make_unique<IpsecMb>(manager, CiphersBeside(manager),
-                                   hashes == Hashes::kBest && HasWideHashes());
+                                   hashes == Hashes::kBest && HasWideHashes(), schedules);
 }
 
 }  // namespace kernels

@@ -12,23 +12,27 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernels/aes_key_schedule.h"
+
 namespace kernels {
 
 inline constexpr size_t kBatchMax = 64;
 inline constexpr size_t kSha1Length = 20;
 
-// Counter mode and HMAC-SHA1: a packet needs four lines for AES-128, five for AES-256. An odd
-// number of lines: those of a leg are made in turn, one for each purpose, and with 256 bytes the
-// ones that a burst needs would share a few sets of the first-level cache, and throw each other out
-// before they are used.
+// Counter mode and HMAC-SHA1: a packet needs two lines, as the round keys are made anew for it. An
+// odd number of lines: those of a leg are made in turn, one for each purpose, and with 128 bytes
+// the ones that a burst needs would share a few sets of the first-level cache, and throw each other
+// out before they are used.
 struct alignas(64) CmContext {
   uint8_t inner[kSha1Length];  // SHA-1 after the key's block xor ipad
   uint8_t outer[kSha1Length];  // xor opad
   uint8_t salt[14];            // the caller's
   uint8_t reserved[10];
-  uint8_t round_keys[240];  // AES-128 uses 176 of them
+  uint8_t key[32];  // AES-128 uses 16 of them
+  uint8_t reserved2[96];
 };
-static_assert(sizeof(CmContext) == 320 && sizeof(CmContext) / 64 % 2 == 1);
+static_assert(offsetof(CmContext, key) == 64);
+static_assert(sizeof(CmContext) == 192 && sizeof(CmContext) / 64 % 2 == 1);
 
 struct alignas(64) GcmContext {
   uint8_t library[1008];  // round keys, then powers of the hash key
@@ -68,8 +72,12 @@ class BatchCrypto {
  public:
   // Who hashes: our lanes (hmac_sha1.h) where the processor has them, or the library in any case.
   enum class Hashes : uint8_t { kBest, kLibrary };
-  // Null where the processor or the build has no batch engine.
-  static std::unique_ptr<BatchCrypto> Make(Hashes hashes = Hashes::kBest);
+  static constexpr size_t kSchedules = 8;
+  // `schedules`: kSchedules of them, of the caller, who outlives the object and keeps them out of
+  // core dumps; round keys of the packets that were ciphered last stay there. Null where the
+  // processor or the build has no batch engine.
+  static std::unique_ptr<BatchCrypto> Make(AesKeySchedule* schedules,
+                                           Hashes hashes = Hashes::kBest);
   virtual ~BatchCrypto() = default;
 
   // Key lengths are 16 and 32. Salts are left to the caller.

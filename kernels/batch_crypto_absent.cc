@@ -3,7 +3,7 @@
 
 namespace kernels {
 
-std::unique_ptr<BatchCrypto> BatchCrypto::Make(Hashes /*hashes*/) {
+std::unique_ptr<BatchCrypto> BatchCrypto::Make(AesKeySchedule* /*schedules*/, Hashes /*hashes*/) {
   return nullptr;
 }
 

@@ -8,7 +8,7 @@
 //
 //     streams[0], first line   SSRC, newest index and its part of the window, where the cipher
 //                              context is
-//     the cipher context       four lines (CM, AES-128); in a pool of the worker (stage/srtp.h)
+//     the cipher context       two lines (CM); in a pool of the worker (stage/srtp.h)
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/batch_crypto.h"
+#include "relay/session/secret_memory.h"
 #include "relay/stage/srtp_engine.h"
 #include "relay/wire/bytes.h"
 
@@ -35,7 +36,10 @@ bool LongKey(abi::SrtpSuite suite) {
 
 class BatchEngine final : public CipherEngine {
  public:
-  explicit BatchEngine(std::unique_ptr<kernels::BatchCrypto> crypto) : crypto_(std::move(crypto)) {}
+  BatchEngine() : crypto_(kernels::BatchCrypto::Make(schedules())) {}
+
+  // Else this machine cannot have it.
+  bool works() const { return crypto_ != nullptr; }
 
   std::string_view name() const override { return "batch"; }
 
@@ -115,7 +119,7 @@ class BatchEngine final : public CipherEngine {
 
   // What both halves need to know. The trailer is hashed behind the packet.
   void PrepareCm(std::span<SrtpJob* const> jobs) {
-    for (size_t i = 0; i < std::min(kTogether, jobs.size()); ++i) PrefetchKeys(*jobs[i]);
+    for (size_t i = 0; i < std::min(kTogether, jobs.size()); ++i) PrefetchKey(*jobs[i]);
     for (size_t i = 0; i < jobs.size(); ++i) {
       const SrtpJob& job = *jobs[i];
       CmJob& to = cm_[i];
@@ -136,7 +140,7 @@ class BatchEngine final : public CipherEngine {
     for (size_t at = first; at < end; at += kTogether) {
       const size_t next = at + kTogether;
       for (size_t i = next; i < std::min(next + kTogether, jobs.size()); ++i) {
-        PrefetchKeys(*jobs[i]);
+        PrefetchKey(*jobs[i]);
       }
       for (size_t i = at; i < std::min(next, end);) {
         const size_t run = RunOf(jobs, i, std::min(next, end));
@@ -157,11 +161,8 @@ class BatchEngine final : public CipherEngine {
     return i - first;
   }
 
-  static void PrefetchKeys(const SrtpJob& job) {
-    const auto* const keys = static_cast<const CmContext*>(job.context)->round_keys;
-    for (size_t offset = 0; offset < (LongKey(job.suite) ? 240u : 176u); offset += 64) {
-      __builtin_prefetch(keys + offset);
-    }
+  static void PrefetchKey(const SrtpJob& job) {
+    __builtin_prefetch(static_cast<const CmContext*>(job.context)->key);
   }
 
   // Round keys and the powers of the hash key that a packet of telephony needs.
@@ -208,6 +209,12 @@ class BatchEngine final : public CipherEngine {
     job.result = SameBytes(job.tag, tag, sizeof tag) ? SrtpResult::kOk : SrtpResult::kBadTag;
   }
 
+  kernels::AesKeySchedule* schedules() {
+    return reinterpret_cast<kernels::AesKeySchedule*>(secrets_.data());
+  }
+
+  session::SecretMemory secrets_{kernels::BatchCrypto::kSchedules *
+                                 sizeof(kernels::AesKeySchedule)};
   std::unique_ptr<kernels::BatchCrypto> crypto_;
   std::array<CmJob, kSrtpBatchMax> cm_;
   uint8_t tags_[kSrtpBatchMax][kernels::kSha1Length];
@@ -217,9 +224,9 @@ class BatchEngine final : public CipherEngine {
 }  // namespace
 
 std::unique_ptr<SrtpEngine> MakeBatchEngine() {
-  std::unique_ptr<kernels::BatchCrypto> crypto = kernels::BatchCrypto::Make();
-  if (crypto == nullptr) return nullptr;
-  return std::make_unique<BatchEngine>(std::move(crypto));
+  auto engine = std::make_unique<BatchEngine>();
+  if (!engine->works()) return nullptr;
+  return engine;
 }
 
 }  // namespace relay::stage

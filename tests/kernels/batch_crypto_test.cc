@@ -27,9 +27,11 @@ void ExpectNoInstructions() {
 #endif
 }
 
+AesKeySchedule schedules[BatchCrypto::kSchedules];
+
 // RFC 3711 appendix B.2: the key stream, as the encryption of zeros.
 TEST(BatchCrypto, CounterModeGivesTheRfcsKeyStream) {
-  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make();
+  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make(schedules);
   if (crypto == nullptr) return ExpectNoInstructions();
   CmContext context{};
   const Bytes key = FromHex("2B7E151628AED2A6ABF7158809CF4F3C");
@@ -52,7 +54,7 @@ TEST(BatchCrypto, CounterModeGivesTheRfcsKeyStream) {
 
 // RFC 7714 sections 16.1.1 and 16.2.1, whose keys are those of a session.
 TEST(BatchCrypto, GcmEncryptsAsInTheRfc) {
-  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make();
+  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make(schedules);
   if (crypto == nullptr) return ExpectNoInstructions();
   const Bytes header = FromHex("8040f17b8041f8d35501a0b2");
   const std::string text = "Gallia est omnis divisa in partes tres";
@@ -87,7 +89,7 @@ TEST(BatchCrypto, GcmEncryptsAsInTheRfc) {
 
 // RFC 2202 section 3, test case 1: a key of 20 bytes, as SRTP's are.
 TEST(BatchCrypto, HashesAsInTheRfcInEveryLane) {
-  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make();
+  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make(schedules);
   if (crypto == nullptr) return ExpectNoInstructions();
   const Bytes auth(20, 0x0b);
   const Bytes key(16, 1);
@@ -115,7 +117,7 @@ TEST(BatchCrypto, HashesAsInTheRfcInEveryLane) {
 
 // A context may lie anywhere on a line's start: nothing is written behind it.
 TEST(BatchCrypto, KeysStayInTheirContext) {
-  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make();
+  const std::unique_ptr<BatchCrypto> crypto = BatchCrypto::Make(schedules);
   if (crypto == nullptr) return ExpectNoInstructions();
   struct alignas(64) Block {
     CmContext context;

@@ -118,7 +118,8 @@ class Batch {
 
 class HmacSha1Test : public testing::TestWithParam<BatchCrypto::Hashes> {
  protected:
-  const std::unique_ptr<BatchCrypto> crypto_ = BatchCrypto::Make(GetParam());
+  AesKeySchedule schedules_[BatchCrypto::kSchedules];
+  const std::unique_ptr<BatchCrypto> crypto_ = BatchCrypto::Make(schedules_, GetParam());
 };
 
 TEST_P(HmacSha1Test, EveryLength) {
