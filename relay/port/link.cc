@@ -13,6 +13,12 @@
 #include "relay/port/netlink.h"
 
 namespace relay::port {
+namespace {
+
+// While devices come and go (containers that start), each some milliseconds.
+constexpr int kLinkTries = 20;
+
+}  // namespace
 
 std::string MacText(const wire::MacAddress& mac) {
   return absl::StrJoin(mac, ":", [](std::string* out, uint8_t byte) {
@@ -50,12 +56,17 @@ std::optional<Link> ReadLink(const nlmsghdr& message) {
 
 absl::StatusOr<std::vector<Link>> ReadLinks(Netlink& netlink) {
   std::vector<Link> links;
-  NetlinkMessage question(RTM_GETLINK, NLM_F_DUMP);
-  question.Extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
-  absl::Status status = netlink.Ask(question, [&links](const nlmsghdr& message) {
-    if (message.nlmsg_type != RTM_NEWLINK) return;
-    if (std::optional<Link> link = ReadLink(message)) links.push_back(*std::move(link));
-  });
+  absl::Status status;
+  for (int tries = 0; tries < kLinkTries; ++tries) {
+    links.clear();
+    NetlinkMessage question(RTM_GETLINK, NLM_F_DUMP);
+    question.Extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
+    status = netlink.Ask(question, [&links](const nlmsghdr& message) {
+      if (message.nlmsg_type != RTM_NEWLINK) return;
+      if (std::optional<Link> link = ReadLink(message)) links.push_back(*std::move(link));
+    });
+    if (!absl::IsAborted(status)) break;
+  }
   if (!status.ok()) return status;
   return links;
 }

@@ -171,9 +171,16 @@ void NextHops::NeighbourChanged(const nlmsghdr& message) {
 }
 
 void NextHops::LinksChanged() {
-  links_changed_ = false;
   absl::StatusOr<std::vector<Link>> links = ReadLinks(*questions_);
-  if (!links.ok()) return;  // the next change brings them
+  if (!links.ok()) {  // the next turn asks again
+    if (now_ < next_links_word_ns_) return;
+    next_links_word_ns_ = now_ + kTellEvery;
+    told_.push_back(absl::StrCat("the kernel does not tell its network devices (",
+                                 links.status().message(),
+                                 "), and changes of them are not followed; it is asked again"));
+    return;
+  }
+  links_changed_ = false;
   links_ = *std::move(links);
   for (const auto& [key, hop] : hop_of_) SetOwn(hop);
   routes_changed_ = true;  // a link that goes takes its routes with it, without a word of each

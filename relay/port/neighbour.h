@@ -144,6 +144,7 @@ class NextHops final : public Upkeep {
   std::vector<uint16_t> fell_silent_;  // hops, not told yet
   bool silence_told_ = false;
   TimeNs next_word_ns_ = 0;
+  TimeNs next_links_word_ns_ = 0;
   std::vector<std::string> told_;
   bool routes_changed_ = false;
   bool links_changed_ = false;

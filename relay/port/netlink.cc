@@ -1,6 +1,7 @@
 #include "relay/port/netlink.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
@@ -8,17 +9,51 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace relay::port {
 namespace {
 
 // A dump comes in pieces of at most this size.
 constexpr size_t kPieceMax = 32768;
 constexpr int kReceiveBufferBytes = 1 << 20;  // for bursts of news: a thousand routes at once
+// The kernel answers within the system call that asks: what has not come by then was lost.
+constexpr timeval kAnswerWithin{.tv_sec = 1, .tv_usec = 0};
 
 int ReadOne(const nlmsghdr* message, void* reader) {
   const auto& read = *static_cast<const NetlinkReader*>(reader);
   if (read) read(*message);
   return MNL_CB_OK;
+}
+
+// An answer, as far as it has come.
+struct Answer {
+  bool ended = false;
+  bool interrupted = false;  // what it lists was changed meanwhile, and something may be missing
+  int error = 0;             // the kernel's
+
+  // One datagram. Messages of an earlier question, whose answer nobody took, are passed over.
+  void Take(std::span<const uint8_t> piece, uint32_t sequence, const NetlinkReader& read) {
+    auto left = static_cast<int>(piece.size());
+    for (auto* message = reinterpret_cast<const nlmsghdr*>(piece.data());
+         !ended && mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      if (message->nlmsg_seq != sequence) continue;
+      interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+      ended = message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE;
+      if (!ended && read) read(*message);
+      // Both begin with zero, or an errno below it.
+      int32_t code = 0;
+      if (ended && mnl_nlmsg_get_payload_len(message) >= sizeof(code)) {
+        std::memcpy(&code, mnl_nlmsg_get_payload(message), sizeof(code));
+      }
+      error = code < 0 ? -code : 0;
+    }
+  }
+};
+
+// The socket is of no use any more: an answer was lost, or does not come.
+absl::Status Broken(const char* what) {
+  return absl::DataLossError(absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
 // Among the attributes from `attribute` up to `end`.
@@ -60,8 +95,12 @@ absl::StatusOr<Netlink> Netlink::Open(std::span<const int> groups) {
       mnl_socket_open2(NETLINK_ROUTE, groups.empty() ? SOCK_CLOEXEC : SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (socket == nullptr) return absl::ErrnoToStatus(errno, "netlink socket");
   Netlink netlink(socket);
-  setsockopt(netlink.descriptor(), SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes,
-             sizeof(kReceiveBufferBytes));
+  // Past net.core.rmem_max where that is allowed.
+  for (const int option : {SO_RCVBUF, SO_RCVBUFFORCE}) {
+    setsockopt(netlink.descriptor(), SOL_SOCKET, option, &kReceiveBufferBytes,
+               sizeof(kReceiveBufferBytes));
+  }
+  setsockopt(netlink.descriptor(), SOL_SOCKET, SO_RCVTIMEO, &kAnswerWithin, sizeof(kAnswerWithin));
   if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) != 0) {
     return absl::ErrnoToStatus(errno, "netlink bind");
   }
@@ -76,21 +115,39 @@ absl::StatusOr<Netlink> Netlink::Open(std::span<const int> groups) {
 absl::Status Netlink::Ask(NetlinkMessage& message, const NetlinkReader& read) {
   const bool dump = (message.header()->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
   if (!dump) message.header()->nlmsg_flags |= NLM_F_ACK;  // so that every question has an end
+  absl::Status status = AskOnce(message, read);
+  // A new socket has nothing left of an answer that came in part.
+  if (!absl::IsDataLoss(status)) return status;
+  if (absl::Status opened = Reopen(); !opened.ok()) return opened;
+  if (dump) return absl::AbortedError(status.message());  // `read` had some of it
+  status = AskOnce(message, read);
+  if (absl::IsDataLoss(status)) Reopen().IgnoreError();
+  return status;
+}
+
+absl::Status Netlink::AskOnce(NetlinkMessage& message, const NetlinkReader& read) {
   message.header()->nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), message.header(), message.header()->nlmsg_len) < 0) {
-    return absl::ErrnoToStatus(errno, "netlink send");
+    return Broken("netlink send");
   }
   std::array<uint8_t, kPieceMax> piece;
-  const unsigned own = mnl_socket_get_portid(socket_.get());
-  auto* reader = const_cast<NetlinkReader*>(&read);
-  int result = MNL_CB_OK;
-  while (result > MNL_CB_STOP) {
+  Answer answer;
+  while (!answer.ended) {
     const ssize_t length = mnl_socket_recvfrom(socket_.get(), piece.data(), piece.size());
     if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return absl::ErrnoToStatus(errno, "netlink receive");
-    result = mnl_cb_run(piece.data(), static_cast<size_t>(length), sequence_, own, ReadOne, reader);
+    if (length < 0) return Broken("netlink receive");
+    answer.Take({piece.data(), static_cast<size_t>(length)}, sequence_, read);
   }
-  return result == MNL_CB_STOP ? absl::OkStatus() : absl::ErrnoToStatus(errno, "netlink");
+  if (answer.error != 0) return absl::ErrnoToStatus(answer.error, "netlink");
+  if (answer.interrupted) return absl::AbortedError("netlink: changed while it was told");
+  return absl::OkStatus();
+}
+
+absl::Status Netlink::Reopen() {
+  absl::StatusOr<Netlink> fresh = Open({});
+  if (!fresh.ok()) return fresh.status();
+  socket_ = std::move(fresh->socket_);
+  return absl::OkStatus();
 }
 
 bool Netlink::Hear(const NetlinkReader& read) {
@@ -100,7 +157,7 @@ bool Netlink::Hear(const NetlinkReader& read) {
   while (true) {
     const ssize_t length = mnl_socket_recvfrom(socket_.get(), piece.data(), piece.size());
     if (length < 0 && errno == EINTR) continue;
-    if (length < 0 && errno == ENOBUFS) {
+    if (length < 0 && (errno == ENOBUFS || errno == ENOSPC)) {
       whole = false;
       continue;
     }

@@ -51,7 +51,9 @@ class Netlink {
   int descriptor() const { return mnl_socket_get_fd(socket_.get()); }
 
   // Waits for the kernel's answer, which it gives within the system call. `read` gets each message
-  // of it. An error has the kernel's errno.
+  // of it. An error has the kernel's errno; ABORTED: the answer to a dump is not whole, because it
+  // changed meanwhile or was lost; ask again, and forget what `read` got. After any error the next
+  // question is answered as if nothing had been.
   absl::Status Ask(NetlinkMessage& message, const NetlinkReader& read = {});
   // All news there are, without waiting. False when the kernel had to throw some away.
   bool Hear(const NetlinkReader& read);
@@ -61,6 +63,9 @@ class Netlink {
     void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
   };
   explicit Netlink(mnl_socket* socket) : socket_(socket) {}
+  // DATA_LOSS, as no errno is: the socket has to be opened anew.
+  absl::Status AskOnce(NetlinkMessage& message, const NetlinkReader& read);
+  absl::Status Reopen();
 
   std::unique_ptr<mnl_socket, Close> socket_;
   uint32_t sequence_ = 0;

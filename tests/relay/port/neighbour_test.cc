@@ -2,7 +2,10 @@
 #include "relay/port/neighbour.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <poll.h>
+
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -259,10 +262,99 @@ TEST_F(NextHopsTest, AFullBucketLetsItsOldestGo) {
   EXPECT_NE(table.Find(table.HashOf(0, crowd.back())), kNoHop);
 }
 
+// More news than the socket holds while the conductor was busy elsewhere.
+TEST_F(NextHopsTest, NewsThatWereLostAreMadeUpFor) {
+  Hop hop;
+  ASSERT_TRUE(Becomes(true, 0, "10.66.0.2", &hop));
+  lab_.Near(
+      "for i in $(seq 1 12000); do echo route add 10.$((100 + i / 65536)).$((i / 256 % 256))."
+      "$((i % 256)) dev near1; done | ip -batch -");
+  lab_.Near("ip neigh replace 10.66.0.2 dev near0 lladdr 02:00:00:00:77:08 nud reachable");
+  lab_.Near("ip link set near0 address 02:00:00:00:77:09");
+  lab_.Near("ip neigh replace 10.66.0.2 dev near0 lladdr 02:00:00:00:77:08 nud reachable");
+  lab_.Near("awk '$9 > 0 { lost = 1 } END { exit !lost }' /proc/net/netlink");  // Drops
+  hops_->Turn(now_ += kMillisecond, counters_);
+  ASSERT_TRUE(hops_->reader(0)->Find(0, Text("10.66.0.2"), &hop));
+  EXPECT_EQ(hop.to, (wire::MacAddress{2, 0, 0, 0, 0x77, 8}));
+  EXPECT_EQ(hop.from, (wire::MacAddress{2, 0, 0, 0, 0x77, 9}));
+}
+
 TEST(NextHops, ADeviceThatIsNotThereIsNamed) {
   test::VethLab lab;
   const absl::Status status = NextHops::Open({.devices = {"eth7"}}).status();
   EXPECT_EQ(status.message(), "there is no Ethernet device eth7; `ip link` lists those that are");
+}
+
+// Whatever an earlier question left on the socket: the next one has its own answer.
+TEST(NetlinkSocket, AnAnswerThatNobodyTookSpoilsNoLaterOne) {
+  test::VethLab lab;
+  absl::StatusOr<Netlink> netlink = Netlink::Open({});
+  ASSERT_TRUE(netlink.ok());
+  for (uint32_t earlier = 700; earlier < 703; ++earlier) {
+    NetlinkMessage question(RTM_GETLINK, NLM_F_ACK);
+    question.Extra<ifinfomsg>()->ifi_index = 1;
+    question.header()->nlmsg_seq = earlier;
+    ASSERT_GT(send(netlink->descriptor(), question.header(), question.header()->nlmsg_len, 0), 0);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const absl::StatusOr<std::vector<Link>> links = ReadLinks(*netlink);
+    ASSERT_TRUE(links.ok()) << links.status();
+    EXPECT_NE(FindLink(*links, "near0"), nullptr);
+  }
+  // An error of the kernel is one of that question alone.
+  NetlinkMessage wrong(RTM_GETLINK, 0);
+  wrong.Extra<ifinfomsg>()->ifi_index = 123456;
+  EXPECT_TRUE(absl::IsNotFound(netlink->Ask(wrong)) ||
+              absl::IsFailedPrecondition(netlink->Ask(wrong)))
+      << netlink->Ask(wrong);
+  EXPECT_TRUE(ReadLinks(*netlink).ok());
+}
+
+// The kernel says of a dump that its list was changed while it was told, in several datagrams: it
+// is asked again, and what was left of the first answer is in nobody's way.
+TEST(NetlinkSocket, ADumpThatChangesMeanwhileIsAskedAgain) {
+  test::VethLab lab;
+  lab.Near("for i in $(seq 60); do echo link add v$i type veth peer name w$i; done | ip -batch -");
+  absl::StatusOr<Netlink> netlink = Netlink::Open({});
+  ASSERT_TRUE(netlink.ok());
+  std::jthread churn([](const std::stop_token& done) {  // in the same network namespace
+    absl::StatusOr<Netlink> own = Netlink::Open({});
+    while (!done.stop_requested()) {
+      NetlinkMessage add(RTM_NEWLINK, NLM_F_CREATE);
+      add.Extra<ifinfomsg>();
+      add.Put(IFLA_IFNAME, "churn");
+      nlattr* information = mnl_attr_nest_start(add.header(), IFLA_LINKINFO);
+      add.Put(IFLA_INFO_KIND, "veth");
+      mnl_attr_nest_end(add.header(), information);
+      EXPECT_TRUE(own->Ask(add).ok());
+      NetlinkMessage remove(RTM_DELLINK, 0);
+      remove.Extra<ifinfomsg>();
+      remove.Put(IFLA_IFNAME, "churn");
+      EXPECT_TRUE(own->Ask(remove).ok());
+    }
+  });
+  int interrupted = 0;
+  for (const TimeNs end = MonotonicNow() + 10 * kSecond;
+       interrupted < 20 && MonotonicNow() < end;) {
+    NetlinkMessage question(RTM_GETLINK, NLM_F_DUMP);
+    question.Extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
+    const absl::Status status = netlink->Ask(question);
+    ASSERT_TRUE(status.ok() || absl::IsAborted(status)) << status;
+    if (!absl::IsAborted(status)) continue;
+    ++interrupted;
+    // Right after it another question, whose answer is its own.
+    NetlinkMessage one(RTM_GETLINK, 0);
+    one.Extra<ifinfomsg>()->ifi_index = 1;
+    int told = 0;
+    ASSERT_TRUE(netlink->Ask(one, [&told](const nlmsghdr&) { ++told; }).ok());
+    EXPECT_EQ(told, 1);
+  }
+  churn.request_stop();
+  churn.join();
+  EXPECT_EQ(interrupted, 20);
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks(*netlink);
+  ASSERT_TRUE(links.ok()) << links.status();
+  EXPECT_EQ(links->size(), 2u * 60 + 1);
 }
 
 // 802.1Q: this kernel may have no such device, so the message is made by hand.
