@@ -65,7 +65,8 @@ void StartStream(Leg& far, TimeNs now) {
   if (out.flags & session::kOutStarted) return;
   out.flags |= session::kOutStarted;
   out.ssrc = far.rtcp.ssrc;
-  out.sequence_last = static_cast<uint16_t>(out.ssrc >> 16);
+  // In the lower half, as under SRTP a stream shall begin (FirstSequence, stage/rewrite.cc).
+  out.sequence_last = static_cast<uint16_t>(out.ssrc >> 17);
   out.timestamp_last = out.ssrc * 2654435761u;
   out.SetSentTick(now);
 }

@@ -35,6 +35,13 @@ uint8_t PayloadTypeOf(const Leg& listener, const abi::Format& format) {
   return session::kNoPayloadType;
 }
 
+// What a stream's first number becomes. RFC 3711 section 3.3.1: a receiver that misses the first
+// packets takes the right roll-over counter if the numbers begin in the lower half. Its key often
+// comes to it behind them.
+uint16_t FirstSequence(const Out& out, uint16_t sequence) {
+  return (out.flags & session::kOutSrtp) ? static_cast<uint16_t>(sequence & 0x7fff) : sequence;
+}
+
 }  // namespace
 
 uint32_t TimestampUnits(const Leg& leg, uint64_t span_ns) {
@@ -57,9 +64,11 @@ void ChangeSource(Leg& far, wire::Rtp* rtp, TimeNs now) {
   if (!(out.flags & session::kOutStarted)) {
     out.flags |= session::kOutStarted;
     out.ssrc = rtp->ssrc;
-    out.sequence_offset = 0;
+    const uint16_t first = FirstSequence(out, rtp->sequence);
+    if (first != rtp->sequence) out.flags |= session::kOutRewritten;
+    out.sequence_offset = static_cast<uint16_t>(first - rtp->sequence);
     out.timestamp_offset = 0;
-    out.sequence_last = static_cast<uint16_t>(rtp->sequence - 1);
+    out.sequence_last = static_cast<uint16_t>(first - 1);
     out.timestamp_last = rtp->timestamp;
     out.SetSentTick(now);
   } else {
@@ -103,9 +112,7 @@ void StartAfresh(Leg& far) {
 
 void RenameStream(Leg& far, wire::Rtp* rtp, uint32_t ssrc) {
   Out& out = far.out;
-  // RFC 3711 section 3.3.1: a receiver that misses the first packets of a stream takes the right
-  // roll-over counter if the numbers begin in the lower half.
-  out.sequence_last = static_cast<uint16_t>(out.sequence_last & 0x7fff);
+  out.sequence_last = static_cast<uint16_t>(FirstSequence(out, out.sequence_last + 1) - 1);
   out.sequence_offset = static_cast<uint16_t>(out.sequence_last + 1 - rtp->sequence);
   out.ssrc = ssrc;
   out.flags |= session::kOutRewritten;

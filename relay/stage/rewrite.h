@@ -5,6 +5,8 @@
 // SSRC, another speaker by a new bridge), the far party's stream goes on as one stream: its SSRC
 // stays, the sequence continues without a break, timestamps go on by the time that passed, and the
 // first packet carries the marker, as after a silence.
+//
+// A stream under SRTP begins in the lower half of the sequence numbers.
 #pragma once
 
 #include <bit>

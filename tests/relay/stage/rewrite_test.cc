@@ -134,5 +134,24 @@ TEST_F(Outgoing, TimeGoesOnWhileADigitKeepsItsTimestamp) {
   EXPECT_NEAR(next.timestamp, 320u + 50 * 160, 20);  // a second of the digit is over
 }
 
+TEST_F(Outgoing, UnderSrtpAStreamBeginsInTheLowerHalf) {
+  for (const int sequence : {0, 1, 0x7fff, 0x8000, 0x8001, 65'500, 0xffff}) {
+    for (const bool srtp : {false, true}) {
+      SCOPED_TRACE(sequence);
+      far.out = {};
+      far.out.flags = srtp ? session::kOutSrtp : 0;
+      const auto first = static_cast<uint16_t>(srtp ? sequence & 0x7fff : sequence);
+      for (uint16_t i = 0; i < 100; ++i) {
+        const wire::Rtp sent = Send(9, static_cast<uint16_t>(sequence + i), 160u * i);
+        EXPECT_EQ(sent.sequence, static_cast<uint16_t>(first + i));
+        EXPECT_EQ(sent.ssrc, 9u);
+        EXPECT_EQ(sent.timestamp, 160u * i);
+      }
+      // Whose numbers pass, its RTCP does.
+      EXPECT_EQ((far.out.flags & session::kOutRewritten) != 0, first != sequence);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace relay::stage

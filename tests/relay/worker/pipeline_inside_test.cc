@@ -227,6 +227,11 @@ TEST(ShortPacketsOfAnotherKind, AreConvertedAndProtectedEach) {
       Join(0, 1);
       stage::SrtpEnd far(stage::SrtpEngineKind::kPortable);
       far.Apply(stage::PlanFor(suite, theirs, ours));
+      for (const uint16_t before : {16'000, 40'000, 64'000}) {
+        RtpPacket speech{.payload_type = 8, .sequence = before, .payload = Bytes(160, 0xd5)};
+        EXPECT_EQ(Send(0, kTrunk, speech), "forwarded");
+        ASSERT_EQ(far.Unprotect(&Sent()->payload), stage::Verdict::kForwarded);
+      }
       uint16_t number = 65'530;  // the roll-over counter moves by a piece
       for (uint16_t i = 0; i < 6; ++i) {
         RtpPacket speech{.payload_type = 8, .sequence = static_cast<uint16_t>(65'530 + i)};
@@ -245,7 +250,7 @@ TEST(ShortPacketsOfAnotherKind, AreConvertedAndProtectedEach) {
         }
         EXPECT_FALSE(Sent());
       }
-      EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 12u);
+      EXPECT_EQ(counters.Read(abi::Counter::kTranscoded), 15u);
       EXPECT_EQ(counters.Read(abi::Counter::kSplit), 6u);
     }
   };

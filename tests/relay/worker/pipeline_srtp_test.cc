@@ -219,6 +219,20 @@ TEST_F(SecuredCall, ABurstMayBeMixedAndAForkSecured) {
   EXPECT_EQ(to_third, 12u);
 }
 
+// The first second of a call, before the listener has our key: what it hears then lies beyond the
+// end of the source's numbers, and no receiver guesses that by itself.
+TEST_F(SecuredCall, WhoMissesTheBeginningOfAStreamHearsTheRest) {
+  stage::Oracle listener(kSuite, ours, false);
+  for (uint32_t i = 0; i < 200; ++i) {
+    const auto sequence = static_cast<uint16_t>(65'500 + i);
+    EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = sequence}), "forwarded");
+    auto out = Sent();
+    ASSERT_TRUE(out);
+    if (i < 60) continue;
+    EXPECT_TRUE(listener.Unprotect(&out->payload)) << i;
+  }
+}
+
 TEST_F(SecuredCall, ASourceThatStartsAgainIsAnotherStream) {
   for (const uint16_t sequence : {5000, 5001, 5002}) {
     Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = sequence});
