@@ -85,9 +85,25 @@ absl::Status Networks::Open(Options* options) {
     dpdk.push_back(*std::move(device));
   }
   port_of_address_.assign(options->listen.size(), 0);
-  if (!xdp.empty()) return OpenXdp(options, xdp);
-  if (!dpdk.empty()) return OpenDpdk(*options, std::move(dpdk));
-  return absl::OkStatus();
+  absl::Status status;
+  if (!xdp.empty()) {
+    status = OpenXdp(options, xdp);
+  } else if (!dpdk.empty()) {
+    status = OpenDpdk(*options, std::move(dpdk));
+  }
+  if (status.ok() && uring_) LetSocketsHear(*options);
+  return status;
+}
+
+void Networks::LetSocketsHear(const Options& options) {
+  std::vector<abi::LocalAddress> addresses;
+  const uint8_t sockets = xdp_ != nullptr || dpdk_ != nullptr ? 1 : 0;
+  for (size_t i = 0; i < options.listen.size(); ++i) {
+    if (port_of_address_[i] == sockets) addresses.push_back(options.listen[i]);
+  }
+  for (const std::string& sentence : port::XdpNetwork::TakeGuardsOff(addresses)) {
+    log::Warn("{}", sentence);
+  }
 }
 
 absl::Status Networks::Divide(const Options& options, const std::vector<bool>& raw) {

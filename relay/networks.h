@@ -41,6 +41,8 @@ class Networks {
   absl::Status OpenXdp(Options* options, const std::vector<std::string>& devices);
   absl::Status OpenDpdk(const Options& options, std::vector<port::DpdkDeviceOptions> devices);
   absl::Status OpenHops(const Options& options, const std::vector<std::string>& devices);
+  // Takes away what an xdp relay before this one left in the way of the kernel's sockets.
+  void LetSocketsHear(const Options& options);
   // Addresses that no raw port reaches need the kernel's sockets.
   absl::Status Divide(const Options& options, const std::vector<bool>& raw);
   absl::StatusOr<std::unique_ptr<port::Port>> MakeRaw(uint16_t worker, abi::CounterBlock* counters);

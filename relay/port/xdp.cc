@@ -165,7 +165,8 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   device.steering = *std::move(steering);
   device.owned = std::move(owned);
   device.presence = link->up ? Presence::kUp : Presence::kDown;
-  // The guard first: from here on nobody answers for the range but the relay.
+  // The guard first: from here on nobody answers for the range but the relay. It goes again if the
+  // relay does not come to its first turn.
   if (absl::Status status = device.steering->PutGuard(); !status.ok()) return status;
   const bool generic_only = options.mode == XdpMode::kGeneric;
   const bool generic_allowed = generic_only || options.mode == XdpMode::kAuto;
@@ -214,6 +215,30 @@ absl::Status XdpNetwork::Release(const std::string& device) {
   return XdpSteering::TakeGuardAway(link->index);
 }
 
+std::vector<std::string> XdpNetwork::TakeGuardsOff(std::span<const abi::LocalAddress> addresses) {
+  std::vector<std::string> news;
+  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  if (!links.ok()) return news;
+  for (const Link& link : *links) {
+    const XdpSteering::Guard guard = XdpSteering::GuardOver(link.device(), link.vlan, addresses);
+    if (guard != XdpSteering::Guard::kOver && guard != XdpSteering::Guard::kUnseen) continue;
+    const Link* device = FindLink(*links, link.device());
+    const std::string& name = device != nullptr ? device->name : link.name;
+    if (guard == XdpSteering::Guard::kOver && XdpSteering::TakeGuardAway(link.device()).ok()) {
+      news.push_back(absl::StrCat("the guard that a relay with --port xdp:", name,
+                                  " had left on that device was taken off: it dropped what comes "
+                                  "for this one"));
+    } else if (link.vlan == 0 || guard == XdpSteering::Guard::kOver) {
+      news.push_back(absl::StrCat(
+          name, " has the guard of a relay with --port xdp, and no such relay runs; ",
+          guard == XdpSteering::Guard::kOver ? "it drops what comes for this one"
+                                             : "if its addresses are ours, nothing is heard",
+          ": take it off by `relay --xdp-release ", name, "`, as root"));
+    }
+  }
+  return news;
+}
+
 abi::PlacementKind XdpNetwork::placement_kind() const {
   return parts_->options.workers == 1 ? abi::PlacementKind::kFlowRules
                                       : abi::PlacementKind::kHandOver;
@@ -241,6 +266,7 @@ std::vector<std::string> XdpNetwork::Report() const {
 void XdpNetwork::Turn(TimeNs now, abi::CounterBlock& counters) {
   if (now < parts_->next_count_ns) return;
   parts_->next_count_ns = now + kCountEvery;
+  for (Parts::Device& device : parts_->devices) device.steering->KeepGuard();
   for (Parts::Seen& seen : parts_->ports) {
     const uint64_t dropped = seen.port->KernelDropped();
     counters.Add(abi::Counter::kKernelDropped, dropped - std::exchange(seen.dropped, dropped));

@@ -63,6 +63,9 @@ class XdpNetwork final : public Upkeep {
   abi::PlacementKind placement_kind() const;
   // The guard of a device that no relay uses any more.
   static absl::Status Release(const std::string& device);
+  // Before kernel sockets of `addresses` are opened: a guard that a relay with this port left would
+  // drop what comes for them. Takes those off, and says so; a sentence, too, where it cannot.
+  static std::vector<std::string> TakeGuardsOff(std::span<const abi::LocalAddress> addresses);
   // For the log: devices, modes, queues.
   std::vector<std::string> Report() const;
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -61,15 +62,65 @@ absl::Status Refused(int error, const std::string& what) {
   return absl::ErrnoToStatus(error, text);
 }
 
+struct TcPlace {
+  bpf_tc_hook hook = Sized<bpf_tc_hook>();
+  bpf_tc_opts options = Sized<bpf_tc_opts>();
+};
+
+TcPlace PlaceOfGuard(int device) {
+  TcPlace place;
+  place.hook.ifindex = device;
+  place.hook.attach_point = BPF_TC_INGRESS;
+  place.options.handle = kGuardHandle;
+  place.options.priority = kGuardPriority;
+  return place;
+}
+
+// Its program's number; 0: there is no guard.
+uint32_t FindGuard(int device) {
+  TcPlace place = PlaceOfGuard(device);
+  return bpf_tc_query(&place.hook, &place.options) == 0 ? place.options.prog_id : 0;
+}
+
+// The map of that name which the program uses; not valid when it may not be seen.
+abi::Descriptor MapOf(uint32_t program, const char* name) {
+  const abi::Descriptor loaded(bpf_prog_get_fd_by_id(program));
+  std::array<uint32_t, 8> maps{};
+  bpf_prog_info facts{};
+  facts.nr_map_ids = maps.size();
+  facts.map_ids = reinterpret_cast<uint64_t>(maps.data());
+  uint32_t length = sizeof(facts);
+  if (!loaded.valid() || bpf_obj_get_info_by_fd(loaded.get(), &facts, &length) != 0) return {};
+  for (size_t i = 0; i < std::min<size_t>(facts.nr_map_ids, maps.size()); ++i) {
+    abi::Descriptor map(bpf_map_get_fd_by_id(maps[i]));
+    bpf_map_info of{};
+    length = sizeof(of);
+    if (map.valid() && bpf_obj_get_info_by_fd(map.get(), &of, &length) == 0 &&
+        std::strcmp(of.name, name) == 0 && of.key_size == sizeof(steer_address) &&
+        of.value_size == sizeof(steer_own)) {
+      return map;
+    }
+  }
+  return {};
+}
+
+steer_address KeyOf(const abi::Address& address, uint16_t vlan) {
+  steer_address key{};
+  std::memcpy(key.address, address.bytes.data(), sizeof(key.address));
+  key.vlan = vlan;
+  return key;
+}
+
+constexpr char kClaimKind[] = "xdp";
+
 // One relay a device and network namespace.
 absl::StatusOr<std::vector<Claim>> ClaimDevice(int device, const std::string& name) {
-  constexpr char kKind[] = "xdp";
   const std::string what = absl::StrCat(device);
-  absl::StatusOr<Claim> claim = Claim::Make(kKind, what);
+  absl::StatusOr<Claim> claim = Claim::Make(kClaimKind, what);
   if (!claim.ok()) return claim.status();
   std::vector<Claim> own;
   own.push_back(*std::move(claim));
-  for (const Claim::Other& other : Claim::Others(kKind, own)) {
+  for (const Claim::Other& other : Claim::Others(kClaimKind, own)) {
     if (other.what != what) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("another relay, process ", other.holder, ", serves ", name,
@@ -105,6 +156,7 @@ absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(int device, std::
 
 XdpSteering::~XdpSteering() {
   Detach();
+  if (guard_is_new_) TakeGuardAway(device_).IgnoreError();
   if (programs_ != nullptr) xdp_steer__destroy(programs_);
 }
 
@@ -116,9 +168,7 @@ absl::Status XdpSteering::Own(std::span<const XdpOwned> owned) {
   };
   std::vector<Entry> entries;
   for (const XdpOwned& each : owned) {
-    steer_address key{};
-    std::memcpy(key.address, each.address.address.bytes.data(), sizeof(key.address));
-    key.vlan = each.address.vlan;
+    const steer_address key = KeyOf(each.address.address, each.address.vlan);
     auto entry = std::find_if(entries.begin(), entries.end(), [&key](const Entry& other) {
       return std::memcmp(&other.key, &key, sizeof(key)) == 0;
     });
@@ -239,31 +289,48 @@ bool XdpSteering::attached() const {
 }
 
 absl::Status XdpSteering::PutGuard() {
-  bpf_tc_hook hook = Sized<bpf_tc_hook>();
-  hook.ifindex = device_;
-  hook.attach_point = BPF_TC_INGRESS;
-  const int made = bpf_tc_hook_create(&hook);
+  const bool was_there = FindGuard(device_) != 0;
+  TcPlace place = PlaceOfGuard(device_);
+  const int made = bpf_tc_hook_create(&place.hook);
   if (made != 0 && made != -EEXIST) return Refused(-made, absl::StrCat("tc hook of ", name_));
-  bpf_tc_opts options = Sized<bpf_tc_opts>();
-  options.handle = kGuardHandle;
-  options.priority = kGuardPriority;
-  options.prog_fd = bpf_program__fd(programs_->progs.guard);
-  options.flags = BPF_TC_F_REPLACE;
-  const int put = bpf_tc_attach(&hook, &options);
-  return put == 0 ? absl::OkStatus() : Refused(-put, absl::StrCat("tc filter of ", name_));
+  place.options.prog_fd = bpf_program__fd(programs_->progs.guard);
+  place.options.flags = BPF_TC_F_REPLACE;
+  const int put = bpf_tc_attach(&place.hook, &place.options);
+  if (put != 0) return Refused(-put, absl::StrCat("tc filter of ", name_));
+  guard_is_new_ = !was_there;
+  return absl::OkStatus();
 }
 
 absl::Status XdpSteering::TakeGuardAway(int device) {
   libbpf_set_print(NoteComplaint);
-  bpf_tc_hook hook = Sized<bpf_tc_hook>();
-  hook.ifindex = device;
-  hook.attach_point = BPF_TC_INGRESS;
-  bpf_tc_opts options = Sized<bpf_tc_opts>();
-  options.handle = kGuardHandle;
-  options.priority = kGuardPriority;
-  const int gone = bpf_tc_detach(&hook, &options);
+  const TcPlace place = PlaceOfGuard(device);
+  const int gone = bpf_tc_detach(&place.hook, &place.options);
   if (gone == 0 || gone == -ENOENT || gone == -EINVAL) return absl::OkStatus();
   return absl::ErrnoToStatus(-gone, "tc filter");
+}
+
+XdpSteering::Guard XdpSteering::GuardOver(int device, uint16_t vlan,
+                                          std::span<const abi::LocalAddress> addresses) {
+  libbpf_set_print(NoteComplaint);
+  const uint32_t guard = FindGuard(device);
+  if (guard == 0) return Guard::kNone;
+  for (const Claim::Other& other : Claim::Others(kClaimKind, {})) {
+    if (other.what == absl::StrCat(device)) return Guard::kHeld;
+  }
+  const abi::Descriptor map = MapOf(guard, "addresses");
+  if (!map.valid()) return Guard::kUnseen;
+  for (const abi::LocalAddress& address : addresses) {
+    const steer_address key = KeyOf(address.address, vlan);
+    steer_own own{};
+    if (bpf_map_lookup_elem(map.get(), &key, &own) != 0) continue;
+    for (const steer_range& range : own.ranges) {
+      if (range.first <= address.port_last && address.port_first <= range.last &&
+          range.first <= range.last) {
+        return Guard::kOver;
+      }
+    }
+  }
+  return Guard::kApart;
 }
 
 absl::Status XdpSteering::AddSocket(uint32_t queue, int socket) {

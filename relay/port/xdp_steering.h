@@ -34,7 +34,8 @@ class XdpSteering {
   static absl::StatusOr<std::unique_ptr<XdpSteering>> Load(int device, std::string name,
                                                            std::span<const XdpOwned> owned,
                                                            bool dispatcher = false);
-  // The steering program leaves with this; the guard stays.
+  // The steering program leaves with this; the guard stays when it was there before, or KeepGuard
+  // was called.
   ~XdpSteering();
 
   // By a link that ends with the process, or by the dispatcher. Native first, unless
@@ -48,7 +49,19 @@ class XdpSteering {
 
   // A tc filter that drops the range without an ICMP error. It outlives the process on purpose.
   absl::Status PutGuard();
+  // The relay runs: from here on the guard outlives it.
+  void KeepGuard() { guard_is_new_ = false; }
   static absl::Status TakeGuardAway(int device);
+
+  enum class Guard : uint8_t {
+    kNone,
+    kHeld,    // a relay serves the device
+    kApart,   // of other addresses or ports
+    kOver,    // it drops what comes for one of them, and nobody serves the device
+    kUnseen,  // the right to look into it is missing (CAP_SYS_ADMIN)
+  };
+  // Whether a guard on the device drops frames of VLAN `vlan` to one of `addresses`.
+  static Guard GuardOver(int device, uint16_t vlan, std::span<const abi::LocalAddress> addresses);
 
   // What is the relay's from here on. Frames in between are steered by the old or the new word.
   absl::Status Own(std::span<const XdpOwned> owned);
@@ -76,6 +89,7 @@ class XdpSteering {
   std::unique_ptr<XdpDispatched> dispatched_;
   int link_ = -1;
   bool native_ = false;
+  bool guard_is_new_ = false;  // and goes again when the start comes to nothing
 };
 
 }  // namespace relay::port

@@ -178,6 +178,8 @@ class Refusals(unittest.TestCase):
              f"/tmp/tandem-refused-{os.getpid()}", "--listen", f"{office.TANDEM}:10000-10999",
              *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
         self.assertEqual(done.returncode, 1)
+        # What did not start is in nobody's way.
+        self.assertEqual(self.host.run(["tc", "filter", "show", "dev", DEVICE, "ingress"]), "")
         return done.stdout.decode()
 
     def test_a_device_that_is_not_there(self):
@@ -207,6 +209,20 @@ class Refusals(unittest.TestCase):
         said = self.refusal("--port", f"xdp:{DEVICE}", user=(
             "setpriv", "--bounding-set=-all,+ipc_lock", "--inh-caps=-all"))
         self.assertIn("CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW", said)
+
+
+class AfterXdp(XdpOffice):
+    """The way back to sockets, on the same address."""
+
+    def test_a_uring_relay_after_an_xdp_one_hears_its_calls(self):
+        call = self.call()
+        self.relay.stop()
+        self.relay.command[self.relay.command.index(f"xdp:{DEVICE}")] = "uring"
+        self.relay.start()
+        self.assertIn(f"the guard that a relay with --port xdp:{DEVICE} had left",
+                      self.relay.log_text)
+        self.expect_both_ways(*call)
+        self.expect_sessions(1)
 
 
 class TwoWorkers(unittest.TestCase):

@@ -179,6 +179,7 @@ TEST_F(XdpTest, WhatLiesBetweenTwoRangesIsTheKernels) {
   say(11000);
   EXPECT_TRUE(near.Hear(between));
   // While no relay is there its filter stands for it, for the same ports.
+  News();
   Close();
   say(12000);
   say(11000);
@@ -282,6 +283,40 @@ TEST_F(XdpTest, Ipv4OptionsAreSkipped) {
   EXPECT_TRUE(std::equal(std::begin(kPayload), std::end(kPayload), packet->data));
   EXPECT_EQ(packet->length, sizeof(kPayload));
   port_->Release({&*packet, 1});
+}
+
+// A start that came to nothing must not leave the range deaf for what runs instead.
+TEST_F(XdpTest, TheGuardStaysOnceTheRelayRuns) {
+  constexpr char kNoGuard[] = "! tc filter show dev near0 ingress | grep -q 'pref 30104'";
+  constexpr char kGuard[] = "tc filter show dev near0 ingress | grep -q 'pref 30104'";
+  ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
+  lab_.Near(kGuard);
+  Close();  // before its first turn
+  lab_.Near(kNoGuard);
+  ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
+  News();
+  Close();
+  lab_.Near(kGuard);
+  // Found there, it is left there.
+  ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
+  Close();
+  lab_.Near(kGuard);
+}
+
+TEST_F(XdpTest, AGuardIsTakenOffForSocketsOfItsRangeAlone) {
+  constexpr char kNoGuard[] = "! tc filter show dev near0 ingress | grep -q 'pref 30104'";
+  ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
+  News();
+  const abi::LocalAddress same[] = {Range(10500, 11999)};
+  EXPECT_THAT(XdpNetwork::TakeGuardsOff(same), IsEmpty());  // its relay lives
+  Close();
+  const abi::LocalAddress other[] = {Range(11000, 11999)};
+  EXPECT_THAT(XdpNetwork::TakeGuardsOff(other), IsEmpty());
+  lab_.Near("tc filter show dev near0 ingress | grep -q 'pref 30104'");
+  EXPECT_THAT(XdpNetwork::TakeGuardsOff(same),
+              ElementsAre(HasSubstr("the guard that a relay with --port xdp:near0 had left")));
+  lab_.Near(kNoGuard);
+  EXPECT_THAT(XdpNetwork::TakeGuardsOff(same), IsEmpty());
 }
 
 // ---- modes --------------------------------------------------------------------------------------

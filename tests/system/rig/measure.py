@@ -97,7 +97,7 @@ class Bench:
             return dict(row, workers=workers)
         finally:
             relay.stop()
-            if by_xdp:  # else its guard drops what comes for the next system
+            if by_xdp:  # else its guard drops what comes for rtpengine
                 self.pair.near.run([tandem.program("relay"), "--xdp-release", "v0"])
 
     def testpmd(self, calls, seconds):
