@@ -77,6 +77,7 @@ void Leg::Update() {
 void Leg::OnUpdated(const sip::Message& response, const sip::Flow& flow) {
   if (response.status < 200) return;
   DropUpdate();
+  if (!sip::IsChallenge(response.status)) digest_.Served();
   if (response.status >= 300) return;
   dialog->AcceptResponse(response, flow);
   NotePeer(response);

@@ -14,10 +14,6 @@ bool IsOfTheServer(int status) {
   return status == 408 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-bool IsChallenge(const sip::Message& response) {
-  return response.status == 401 || response.status == 407;
-}
-
 }  // namespace
 
 // A new Call-ID and tag for each address: the one before may still pass the call on, and must not
@@ -69,7 +65,8 @@ void Leg::GiveUpAddress() {
 bool Leg::TryAgain(const sip::Message& response, sip::ResponseOrigin origin) {
   if (sent == nullptr) return false;
   const bool ours = origin != sip::ResponseOrigin::kNetwork;
-  if (!ours && IsChallenge(response)) return Authenticate(response);
+  if (!ours && sip::IsChallenge(response.status)) return Authenticate(response);
+  digest_.Served();
   if (sent->trial == nullptr) return false;
   Trial& trial = *sent->trial;
   if (trial.rang || !(ours || IsOfTheServer(response.status))) return false;
@@ -95,8 +92,8 @@ bool Leg::Authenticate(const sip::Message& response) {
     return false;
   }
   sip::Message again = std::move(*sent->invite);
-  ++again.cseq.number;
-  if (dialog) dialog->local_cseq = again.cseq.number;
+  // Something else may have been sent in the dialog meanwhile.
+  again.cseq.number = dialog ? ++dialog->local_cseq : again.cseq.number + 1;
   const sip::Flow flow = dialog ? NextFlow(*context_, trunk_, *dialog)
                                 : FirstFlow(*context_, trunk_, sent->trial->now);
   SendInvite(std::move(again), flow);
@@ -104,7 +101,7 @@ bool Leg::Authenticate(const sip::Message& response) {
 }
 
 bool Leg::UpdateAgain(const sip::Message& refusal) {
-  if (!IsChallenge(refusal) || credentials_ == nullptr || !dialog ||
+  if (!sip::IsChallenge(refusal.status) || credentials_ == nullptr || !dialog ||
       !digest_.Accept(refusal, *credentials_)) {
     return false;
   }
@@ -137,7 +134,8 @@ bool OnFarewellAnswered(Context* context, sip::TransactionId id, const sip::Mess
   if (response.status < 200) return true;
   std::unique_ptr<Farewell> farewell = std::move(found->second);
   context->farewells.erase(found);
-  if (!IsChallenge(response) || !farewell->digest.Accept(response, *farewell->credentials)) {
+  if (!sip::IsChallenge(response.status) ||
+      !farewell->digest.Accept(response, *farewell->credentials)) {
     return true;
   }
   ++farewell->bye.cseq.number;

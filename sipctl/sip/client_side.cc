@@ -62,8 +62,10 @@ TransactionId ClientSide::Send(Message request, const Sending& sending) {
   transaction->bytes = Encode(request);
   if (sending.stream && !IsReliable(sending.flow.protocol) &&
       transaction->bytes.size() > kUdpRequestBytesMax && IsWorthTrying(*sending.stream)) {
-    transaction->extra = std::make_unique<Extra>(
-        Extra{.datagram_flow = sending.flow, .may_fall_back = true, .cancel_reason = {}});
+    transaction->extra = std::make_unique<Extra>(Extra{.datagram_flow = sending.flow,
+                                                       .may_fall_back = true,
+                                                       .cancel_reason = {},
+                                                       .credentials = {}});
     transaction->flow = *sending.stream;
     request.via.front() = MakeVia(*sending.stream, context_.branches.Of(id));
     transaction->bytes = Encode(request);
@@ -200,6 +202,7 @@ void ClientSide::OnSuccess(TransactionId id, Transaction& transaction, Message r
                           transaction.state == ClientState::kAccepted;
   if (may_accept) {
     if (transaction.acceptances.size() >= kAcceptancesMax) return;
+    if (transaction.acceptances.empty()) KeepCredentials(transaction);
     transaction.acceptances.push_back({std::string(response.to.tag()), {}, flow});
   }
   Step(id, ClientEvent::kSuccess, &response, &flow);
@@ -257,7 +260,7 @@ void ClientSide::Act(TransactionId id, Transaction& transaction, uint8_t actions
   if ((actions & Do::kStartLinger) != 0) {
     // From here on only an ACK may have to be sent again.
     if ((actions & Do::kAcknowledge) == 0) std::string().swap(transaction.bytes);
-    transaction.extra.reset();
+    if (transaction.extra && transaction.extra->credentials.empty()) transaction.extra.reset();
   }
   if ((actions & Do::kRetransmit) != 0) {
     StartRepeat(id, transaction);
@@ -339,7 +342,11 @@ size_t ClientSide::memory_bytes() {
     for (const Acceptance& acceptance : transaction.acceptances) {
       bytes += sizeof acceptance + acceptance.ack.capacity() + acceptance.to_tag.capacity();
     }
-    if (transaction.extra) bytes += sizeof(Extra) + transaction.extra->cancel_reason.capacity();
+    if (!transaction.extra) return;
+    bytes += sizeof(Extra) + transaction.extra->cancel_reason.capacity();
+    for (const HeaderField& field : transaction.extra->credentials) {
+      bytes += sizeof field + field.name.capacity() + field.value.capacity();
+    }
   });
   return bytes;
 }

@@ -50,6 +50,7 @@ class ClientSide {
     Flow datagram_flow;  // to fall back to when the stream did not work (18.1.1)
     bool may_fall_back = false;
     std::string cancel_reason;
+    std::vector<HeaderField> credentials;  // of an INVITE that was answered, for its ACKs
   };
 
   struct Transaction {
@@ -77,6 +78,7 @@ class ClientSide {
   void StartTimerC(TransactionId id, Transaction& transaction);
   void StartRepeat(TransactionId id, Transaction& transaction);
   void FailLater(TransactionId id);
+  void KeepCredentials(Transaction& transaction);
   void AcknowledgeFailure(Transaction& transaction, const Message& response);
   void OnSuccess(TransactionId id, Transaction& transaction, Message response, const Flow& flow);
   void OnBroken(TransactionId id);

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "sipctl/sip/client_side.h"
 #include "sipctl/sip/derived_request.h"
 
@@ -60,7 +61,29 @@ void ClientSide::SendCancel(TransactionId invite, Transaction& transaction) {
   Begin(id, *record);
 }
 
+// RFC 3261 section 13.2.2.4: the ACK of a 2xx carries the same credentials as the INVITE, whose
+// bytes are given up with the first 2xx.
+void ClientSide::KeepCredentials(Transaction& transaction) {
+  if (transaction.bytes.find("Authorization: ") == std::string::npos) return;
+  ParseFailure failure;
+  std::optional<Message> request = Parse(transaction.bytes, &failure);
+  if (!request) return;  // it is ours: this cannot be
+  if (!transaction.extra) transaction.extra = std::make_unique<Extra>();
+  for (HeaderField& field : request->others) {
+    if (!absl::EqualsIgnoreCase(field.name, "Authorization") &&
+        !absl::EqualsIgnoreCase(field.name, "Proxy-Authorization")) {
+      continue;
+    }
+    transaction.extra->credentials.push_back(std::move(field));
+  }
+}
+
 void ClientSide::Acknowledge(TransactionId invite, Message ack, const Flow& flow) {
+  Transaction* transaction = transactions_.Find(invite);
+  if (transaction != nullptr && transaction->extra) {
+    const auto& credentials = transaction->extra->credentials;
+    ack.others.insert(ack.others.end(), credentials.begin(), credentials.end());
+  }
   // A transaction of its own as far as the branch goes (13.2.2.4), but nothing answers it.
   ack.via.insert(ack.via.begin(), MakeVia(flow, context_.branches.Fresh()));
   if (!ack.max_forwards) ack.max_forwards = 70;
@@ -69,7 +92,6 @@ void ClientSide::Acknowledge(TransactionId invite, Message ack, const Flow& flow
   const auto used = context_.transport->Send(flow, bytes);
   if (!used.ok()) ++context_.counters.transport_failures;
 
-  Transaction* transaction = transactions_.Find(invite);
   if (transaction == nullptr) return;
   for (Acceptance& acceptance : transaction->acceptances) {
     if (acceptance.to_tag != ack.to.tag()) continue;

@@ -30,6 +30,11 @@ struct Challenge {
   bool operator==(const Challenge&) const = default;
 };
 
+// Whether it asks who we are: says nothing of what was asked for.
+constexpr bool IsChallenge(int status) {
+  return status == 401 || status == 407;
+}
+
 // Those of a 401 or 407 that can be answered, in the order in which they stand.
 std::vector<Challenge> ReadChallenges(const Message& response);
 
@@ -45,7 +50,8 @@ class DigestClient {
   // Does nothing before a challenge was accepted.
   void Authorize(const Credentials& credentials, std::string_view cnonce, Message* request);
 
-  // A request that carried an answer was served: the next challenge may be answered again.
+  // A request that carried an answer was served, or refused for what it asked: the next challenge
+  // may be answered again.
   void Served() { tries_ = 0; }
 
   bool challenged() const { return challenge_.has_value(); }

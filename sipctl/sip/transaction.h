@@ -142,7 +142,8 @@ class TransactionLayer : public TransportUser {
   // nothing after a final answer.
   void Cancel(TransactionId invite, std::string_view reason = {});
 
-  // Sends the ACK of a 2xx (from Dialog::MakeAck; Via is added here) and keeps its bytes for
+  // Sends the ACK of a 2xx (from Dialog::MakeAck; Via and the INVITE's credentials are added here)
+  // and keeps its bytes for
   // repetitions of that 2xx, which the TU does not see. When `invite` is no more, it is sent once.
   void Acknowledge(TransactionId invite, Message ack, const Flow& flow);
 

@@ -1,4 +1,6 @@
 // A call's INVITE on its way: the next address, and who we are.
+#include <map>
+#include <set>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -250,6 +252,129 @@ TEST_F(LegTrialTest, AnAnswerThatCrossesACancelIsHungUpByWhoWeAre) {
   ASSERT_EQ(world_.pbx.Count(Method::kBye), 2u);
   EXPECT_THAT(Authorization(*world_.pbx.Got(Method::kBye)), HasSubstr("nonce=\"n2\""));
   EXPECT_TRUE(world_.sipctl->context.farewells.empty());
+}
+
+// RFC 3261 section 13.2.2.4.
+TEST_F(LegTrialTest, TheAckCarriesTheCredentialsOfItsInvite) {
+  LogIn();
+  Call();
+  Challenge();
+  std::map<std::string, std::string> acks;  // by the branch that answered
+  world_.network.on_arrival = [&](const sip::SipHost&, const sip::Message& message,
+                                  const sip::Flow&) {
+    if (message.is_request && message.method == Method::kAck) {
+      acks[std::string(message.to.tag())] = Authorization(message);
+    }
+  };
+  world_.pbx.Respond(200, World::PbxSdp(), "one");
+  world_.pbx.Respond(200, World::PbxSdp(), "two");  // which we hang up
+  world_.Run(100);
+  EXPECT_EQ(acks["one"], Authorization(Invite()));
+  EXPECT_EQ(acks["two"], Authorization(Invite()));
+  world_.carrier.Bye();
+  world_.Run(100);
+  world_.ExpectNothingLeft();
+}
+
+// A nonce that has grown old between two refreshes is challenged without `stale` by many a
+// registrar.
+TEST_F(LegTrialTest, EachRefreshMayMeetAnotherNonce) {
+  LogIn();
+  Call();
+  Challenge();
+  world_.pbx.Respond(200, World::PbxSdp(), {}, [](sip::Message* response) {
+    response->allow = {"INVITE", "ACK", "BYE", "UPDATE"};
+    response->require.emplace_back("timer");
+    response->others.push_back({"Session-Expires", "300;refresher=uac"});
+  });
+  world_.Run(100);
+  int nonce = 2;
+  world_.pbx.dress = [&](sip::Message* response) {
+    const std::string now = "\"n" + std::to_string(nonce) + "\"";
+    if (Authorization(world_.pbx.requests.back().message).find(now) == std::string::npos) {
+      response->status = 401;
+      response->others.push_back(
+          {"WWW-Authenticate", "Digest realm=\"r\", nonce=" + now + ", qop=\"auth\""});
+      return;
+    }
+    ++nonce;
+    response->require.emplace_back("timer");
+    response->others.push_back({"Session-Expires", "300;refresher=uac"});
+  };
+  world_.Run(5 * 151'000);
+  EXPECT_EQ(nonce, 7);
+  EXPECT_EQ(world_.pbx.Count(Method::kUpdate), 10u);
+  EXPECT_EQ(world_.table().size(), 1u);
+  world_.pbx.dress = {};
+  world_.carrier.Bye();
+  world_.Run(100);
+  world_.ExpectNothingLeft();
+}
+
+// A re-INVITE that is refused for what it offers was let in: the next challenge is a new one.
+TEST_F(LegTrialTest, ARefusalThatIsNoChallengeEndsTheCountOfTries) {
+  LogIn();
+  world_.pbx.busy_with_reinvites = true;
+  Call();
+  Challenge();
+  world_.pbx.Respond(200, World::PbxSdp());
+  world_.Run(100);
+  for (int i = 0; i < 3; ++i) {
+    const size_t before = Invites();
+    world_.carrier.Reinvite(World::CarrierSdp("sendonly", 2 + i));
+    world_.Run(100);
+    ASSERT_EQ(Invites(), before + 1);
+    Challenge(401);
+    ASSERT_EQ(Invites(), before + 2) << i;
+    world_.pbx.Respond(488);
+    world_.Run(100);
+    EXPECT_EQ(world_.carrier.status(), 488);
+  }
+  world_.carrier.Bye();
+  world_.Run(100);
+  world_.ExpectNothingLeft();
+}
+
+// A CSeq number is one request's: a challenged one takes the next that is free.
+TEST_F(LegTrialTest, AnUpdateAndAReinviteThatAreBothChallengedShareNoNumber) {
+  LogIn();
+  world_.pbx.busy_with_reinvites = true;
+  Call();
+  Challenge();
+  world_.pbx.Respond(200, World::PbxSdp(), {}, [](sip::Message* response) {
+    response->allow = {"INVITE", "ACK", "BYE", "UPDATE"};
+    response->require.emplace_back("timer");
+    response->others.push_back({"Session-Expires", "300;refresher=uac"});
+  });
+  world_.Run(100);
+  world_.pbx.dress = [&](sip::Message* response) {
+    if (Authorization(world_.pbx.requests.back().message).find("n2") != std::string::npos) return;
+    response->status = 401;
+    response->others.push_back(
+        {"WWW-Authenticate", "Digest realm=\"r\", nonce=\"n2\", qop=\"auth\""});
+  };
+  // The first UPDATE is lost, so that the re-INVITE finds it open.
+  world_.network.drop = [](const sip::SipHost&, std::string_view bytes) {
+    return bytes.starts_with("UPDATE ");
+  };
+  world_.Run(150'000);
+  world_.carrier.Reinvite(World::CarrierSdp("sendonly", 2));
+  world_.Run(50);
+  world_.network.drop = {};
+  ASSERT_EQ(Invites(), 3u);
+  world_.Run(600);
+  ASSERT_EQ(world_.pbx.Count(Method::kUpdate), 2u);
+  Challenge(401, ", stale=true");
+  ASSERT_EQ(Invites(), 4u);
+  std::set<uint32_t> numbers;
+  for (const auto& request : world_.pbx.requests) numbers.insert(request.message.cseq.number);
+  EXPECT_EQ(numbers.size(), world_.pbx.requests.size());
+  world_.pbx.Respond(200, World::PbxSdp("recvonly", 2));
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 200);
+  world_.carrier.Bye();
+  world_.Run(100);
+  world_.ExpectNothingLeft();
 }
 
 TEST_F(LegTrialTest, AReinviteIsAnsweredForToo) {
