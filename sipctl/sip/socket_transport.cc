@@ -50,6 +50,7 @@ SocketTransport::SocketTransport(Loop* loop, SocketTransportOptions options, Tra
 
 SocketTransport::~SocketTransport() {
   for (auto& [connection, stranger] : strangers_) loop_->timers().Cancel(&stranger.end);
+  for (auto& [connection, end] : retired_) loop_->timers().Cancel(&end);
 }
 
 absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
@@ -80,33 +81,6 @@ absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
   if (listener.advertised.port == 0) listener.advertised.port = listener.bound.port;
   listeners_.push_back(std::move(listener));
   return absl::OkStatus();
-}
-
-absl::Status SocketTransport::ReloadTls() {
-  std::vector<std::shared_ptr<TlsContext>> servers(listeners_.size());
-  for (size_t i = 0; i < listeners_.size(); ++i) {
-    if (listeners_[i].protocol != Protocol::kTls) continue;
-    auto made = MakeTlsServer(options_.listeners[i].tls);
-    if (!made.ok()) return made.status();
-    servers[i] = *std::move(made);
-  }
-  std::vector<std::shared_ptr<TlsContext>> peers(options_.peers.size());
-  for (size_t i = 0; i < peers.size(); ++i) {
-    if (!options_.peers[i]) continue;
-    auto made = MakeTlsClient(*options_.peers[i]);
-    if (!made.ok()) return made.status();
-    peers[i] = *std::move(made);
-  }
-  for (size_t i = 0; i < servers.size(); ++i) listeners_[i].tls = std::move(servers[i]);
-  peers_ = std::move(peers);
-  return absl::OkStatus();
-}
-
-absl::Status SocketTransport::SetPeers(std::vector<std::optional<TlsClientOptions>> peers) {
-  std::swap(options_.peers, peers);
-  absl::Status made = ReloadTls();
-  if (!made.ok()) std::swap(options_.peers, peers);
-  return made;
 }
 
 absl::Status SocketTransport::Permit(std::span<const Network> networks) {
@@ -160,12 +134,15 @@ void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketA
     ++counters_.connection_limit;
     return socket.Reset();
   }
-  size_t& from_source = accepted_from_[source.address.bytes];
-  if (from_source >= options_.accepted_per_source_max) {
+  Accepted& from_source = accepted_from_[source.address.bytes];
+  if (from_source.untrusted >= options_.accepted_per_source_max ||
+      (at.access &&
+       from_source.all >= std::max(options_.accepted_per_source_max, options_.accepted_max / 4))) {
     ++counters_.source_limit;
     return socket.Reset();
   }
-  ++from_source;
+  ++from_source.untrusted;
+  ++from_source.all;
   ++counters_.accepted;
   const bool known = options_.peer_of && !at.access;
   const Flow flow{at.protocol, listener, ++last_connection_, source,
@@ -180,7 +157,7 @@ void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketA
 void SocketTransport::WatchStranger(uint64_t connection) {
   ++accepted_by_access_;
   strangers_[connection].end = loop_->timers().After(options_.stranger_ms, [this, connection] {
-    strangers_.erase(connection);
+    strangers_.at(connection).end = 0;
     ++counters_.strangers_closed;
     connections_.at(connection)
         ->Close(absl::DeadlineExceededError("nobody has logged in"),
@@ -193,6 +170,7 @@ void SocketTransport::Trust(const Flow& flow) {
   if (stranger == strangers_.end()) return;
   loop_->timers().Cancel(&stranger->second.end);
   strangers_.erase(stranger);
+  --accepted_from_.at(flow.remote.address.bytes).untrusted;
 }
 
 bool SocketTransport::MaySpeak(uint64_t connection) {
@@ -202,6 +180,7 @@ bool SocketTransport::MaySpeak(uint64_t connection) {
 }
 
 void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
+  StayRetired(connection->flow().connection);
   if (MaySpeak(connection->flow().connection)) return Deliver(bytes, connection->flow());
   ++counters_.strangers_cut;
   connection->Close(absl::ResourceExhaustedError("too many messages, and nobody has logged in"),
@@ -265,7 +244,10 @@ absl::StatusOr<Flow> SocketTransport::SendDatagram(const Flow& flow, std::string
 absl::StatusOr<Flow> SocketTransport::SendStream(const Flow& flow, std::string_view bytes) {
   if (Connection* connection = FindConnection(flow)) {
     const absl::Status status = connection->Send(bytes);
-    if (status.ok()) return connection->flow();
+    if (status.ok()) {
+      StayRetired(connection->flow().connection);
+      return connection->flow();
+    }
     if (absl::IsResourceExhausted(status)) return status;
   }
   // Behind an access listener there is mostly a NAT, and no port that could be called.
@@ -345,11 +327,19 @@ void SocketTransport::OnStreamClosed(Connection* connection, const absl::Status&
   connections_.erase(found);
   const auto road = roads_.find(RoadOf(flow));
   if (road != roads_.end() && road->second == flow.connection) roads_.erase(road);
+  if (const auto retired = retired_.find(flow.connection); retired != retired_.end()) {
+    loop_->timers().Cancel(&retired->second);
+    retired_.erase(retired);
+  }
   if (accepted_.erase(flow.connection) > 0) {
-    if (listeners_[flow.listener].access) --accepted_by_access_;
-    Trust(flow);  // no more to be watched
     const auto source = accepted_from_.find(flow.remote.address.bytes);
-    if (--source->second == 0) accepted_from_.erase(source);
+    if (listeners_[flow.listener].access) {
+      --accepted_by_access_;
+      Trust(flow);  // no more to be watched
+    } else {
+      --source->second.untrusted;
+    }
+    if (--source->second.all == 0) accepted_from_.erase(source);
   }
   if (lost) {
     ++counters_.broken_flows;

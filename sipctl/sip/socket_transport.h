@@ -67,6 +67,8 @@ struct SocketTransportOptions {
   Trace trace;         // none: no trace
   ConnectionOptions connection;
   size_t accepted_max = 4096;  // by access listeners half of it at most
+  // From one source address those of which nobody has vouched for its peer (Trust); with the others
+  // a quarter of accepted_max, if that is more. Behind one NAT there may be an office.
   size_t accepted_per_source_max = 64;
   size_t datagram_queue_bytes_max = 4 << 20;
   // A connection to an access listener that nobody has vouched for by then (Trust) is closed.
@@ -74,6 +76,9 @@ struct SocketTransportOptions {
   // And so is one that has sent more than so many messages before, of whatever kind, unread and
   // without an answer. A telephone needs two REGISTERs, and some begin with others.
   uint32_t stranger_messages_max = 16;
+  // A connection that was made by rules which hold no more is closed when nothing was said on it
+  // for so long: longer than anything rings.
+  TimeMs retired_idle_ms = 660 * kSecondMs;
 };
 
 class SocketTransport : public Transport, private ConnectionUser {
@@ -93,8 +98,9 @@ class SocketTransport : public Transport, private ConnectionUser {
   // Who speaks on this connection has said who it is.
   void Trust(const Flow& flow);
   SocketAddress bound(uint16_t listener) const;
-  // Reads all certificates, keys and roots again. Connections that are open go on with the old
-  // ones. On an error everything stays as it was.
+  // Reads all certificates, keys and roots again. On an error everything stays as it was.
+  // Connections that are open go on with the old ones, but only for the dialogs that are on them:
+  // where a peer's rules or files have changed, what is new is sent on a new connection.
   absl::Status ReloadTls();
   // The same with other peers; on an error the old ones stay.
   absl::Status SetPeers(std::vector<std::optional<TlsClientOptions>> peers);
@@ -132,6 +138,9 @@ class SocketTransport : public Transport, private ConnectionUser {
   void OnAccepted(uint16_t listener, Socket socket, const SocketAddress& source);
   void WatchStranger(uint64_t connection);
   bool MaySpeak(uint64_t connection);
+  void Retire(const std::vector<std::string>& server_rules_before,
+              const std::vector<std::string>& peer_rules_before);
+  void StayRetired(uint64_t connection);
   void OnStreamMessage(Connection* connection, std::string_view bytes) override;
   void OnStreamClosed(Connection* connection, const absl::Status& why, bool lost) override;
 
@@ -156,11 +165,18 @@ class SocketTransport : public Transport, private ConnectionUser {
   TransportCounters counters_;
   std::vector<Listener> listeners_;
   std::vector<std::shared_ptr<TlsContext>> peers_;  // by Flow::peer - 1; null without TLS
+  // What the contexts were made of: the options, and which files they named.
+  std::vector<std::string> server_rules_;  // by listener
+  std::vector<std::string> peer_rules_;
   uint64_t last_connection_ = 0;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
   std::map<Road, uint64_t> roads_;
   // By source address; accepted connections only.
-  std::map<std::array<uint8_t, 16>, size_t> accepted_from_;
+  struct Accepted {
+    size_t untrusted = 0;
+    size_t all = 0;
+  };
+  std::map<std::array<uint8_t, 16>, Accepted> accepted_from_;
   absl::flat_hash_set<uint64_t> accepted_;  // the ids of accepted connections
   size_t accepted_by_access_ = 0;
   struct Stranger {
@@ -168,6 +184,8 @@ class SocketTransport : public Transport, private ConnectionUser {
     uint32_t messages = 0;
   };
   absl::flat_hash_map<uint64_t, Stranger> strangers_;  // by connection
+  // Connections on which nothing new is begun, and when they are closed.
+  absl::flat_hash_map<uint64_t, Timers::Id> retired_;
   // Closed ones live until the end of the turn: their own code may be running.
   std::vector<std::unique_ptr<Connection>> closed_;
   std::vector<std::pair<Flow, absl::Status>> broken_;

@@ -216,6 +216,47 @@ TEST_F(SocketTransportTest, AConnectionOfAStrangerIsClosedAndATrustedOneStays) {
   EXPECT_EQ(transport->counters().opened, 0u);
 }
 
+// An office behind one NAT has as many telephones as it likes: what is limited are strangers.
+TEST_F(SocketTransportTest, WhoHasLoggedInDoesNotCountAmongTheStrangersOfHisAddress) {
+  for (ListenerOptions& listener : options.listeners) listener.access = true;
+  options.accepted_per_source_max = 2;
+  options.accepted_max = 28;
+  Start();
+  std::vector<std::unique_ptr<Peer>> peers;
+  const auto connect = [&] {
+    peers.push_back(std::make_unique<Peer>(SOCK_STREAM));
+    peers.back()->Connect(transport->bound(kTcp4));
+  };
+  for (size_t i = 0; i < 5; ++i) {
+    connect();
+    peers.back()->Write(Options(static_cast<int>(i)));
+    Until([&] { return user.flows.size() == i + 1; });
+    transport->Trust(user.flows[i]);
+    transport->Trust(user.flows[i]);  // again: no more than once
+  }
+  EXPECT_EQ(transport->connections(), 5u);
+  for (int i = 0; i < 3; ++i) connect();
+  std::string end;
+  UntilRead(peers.back().get(), "(reset)", &end);
+  EXPECT_EQ(transport->connections(), 7u);
+  EXPECT_EQ(transport->counters().source_limit, 1u);
+  // Nor may one address have all the room, whoever is there: half of what such listeners get.
+  peers.resize(5);
+  Until([&] { return transport->connections() == 5; });
+  for (size_t i = 5; i < 7; ++i) {
+    connect();
+    peers.back()->Write(Options(static_cast<int>(i)));
+    Until([&] { return user.flows.size() == i + 1; });
+    transport->Trust(user.flows[i]);
+  }
+  connect();
+  end.clear();
+  UntilRead(peers.back().get(), "(reset)", &end);
+  EXPECT_EQ(transport->counters().source_limit, 2u);
+  peers.clear();
+  Until([&] { return transport->connections() == 0; });
+}
+
 TEST_F(SocketTransportTest, AStrangerOnAConnectionHasSoManyMessages) {
   for (ListenerOptions& listener : options.listeners) listener.access = true;
   options.stranger_messages_max = 5;

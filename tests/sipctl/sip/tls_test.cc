@@ -322,6 +322,52 @@ TEST_F(TlsTest, CertificatesAreReadAgainWithoutLosingAConnection) {
   Exchange(4);
 }
 
+// What a reload asks of a server is asked of it before anything new is sent.
+TEST_F(TlsTest, OtherRulesMeanAnotherConnection) {
+  client_options.peers[0]->name = "other.example.test";
+  client_options.peers[0]->verify = false;
+  Start();
+  Exchange(1);
+  const Flow old = at_client.flows[0];
+  ASSERT_TRUE(client->SetPeers({client_options.peers[0]}).ok());
+  Exchange(2);
+  EXPECT_EQ(client->counters().opened, 1u) << "nothing has changed";
+  ASSERT_TRUE(client->SetPeers({Peer("other.example.test")}).ok());
+  EXPECT_THAT(Refusal(), HasSubstr("hostname mismatch"));
+  EXPECT_EQ(client->counters().opened, 2u);
+  EXPECT_NE(at_client.broken[0].connection, old.connection);
+  // A dialog that began on it goes on there.
+  ASSERT_TRUE(client->Send(old, Options(3)).ok());
+  Until([&] { return at_client.messages.size() == 3; });
+  EXPECT_EQ(client->counters().opened, 2u);
+  // Until nothing has been said for longer than anything rings.
+  now += client_options.retired_idle_ms - 1;
+  ASSERT_TRUE(client->Send(old, Options(4)).ok());
+  Until([&] { return at_client.messages.size() == 4; });
+  now += client_options.retired_idle_ms - 1;
+  loop->Turn(0);
+  EXPECT_EQ(client->connections(), 1u);
+  now += 1;
+  Until([&] { return client->connections() == 0; });
+  EXPECT_TRUE(at_client.broken.size() == 1) << "nobody is told: nothing is lost";
+}
+
+TEST_F(TlsTest, OtherRootsMeanAnotherConnectionToo) {
+  const std::string roots = Files()("changing_roots.pem");
+  std::filesystem::copy_file(Files()("ca.pem"), roots);
+  client_options.peers[0]->trust = roots;
+  Start();
+  Exchange(1);
+  ASSERT_TRUE(client->ReloadTls().ok());
+  Exchange(2);
+  EXPECT_EQ(client->counters().opened, 1u);
+  std::filesystem::remove(roots);
+  std::filesystem::copy_file(Files()("stranger.pem"), roots);
+  ASSERT_TRUE(client->ReloadTls().ok());
+  EXPECT_THAT(Refusal(), HasSubstr("certificate"));
+  EXPECT_EQ(client->counters().opened, 2u);
+}
+
 TEST_F(TlsTest, HandshakesHaveFiveSecondsAndMessagesFour) {
   Start();
   Socket silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
