@@ -62,6 +62,7 @@ struct Locator::Watched {
   std::vector<Server> servers;  // by priority
   bool answered = false;        // at least once
   bool failing = false;         // something is older than it should be
+  bool denied = false;          // there is no such service
   bool forgotten = false;
   uint32_t searches = 0;  // begun; only the last one's end counts
   Timers::Id again = 0;
@@ -82,6 +83,7 @@ struct Locator::Search {
   size_t open = 0;      // questions for addresses
   bool failed = false;  // some question for servers or addresses
   bool old_servers = false;
+  bool denied = false;
 
   void Note(const DnsAnswer& answer) {
     if (answer.outcome == DnsAnswer::Outcome::kFailed) failed = true;
@@ -189,33 +191,35 @@ void Locator::AskNaptr(std::shared_ptr<Search> search) {
 }
 
 void Locator::AskSrv(std::shared_ptr<Search> search, const std::string& name) {
-  resolver_->Ask(name, DnsType::kSrv,
-                 [this, alive = std::weak_ptr<bool>(alive_), search](const DnsAnswer& answer) {
-                   if (alive.expired() || !IsCurrent(*search)) return;
-                   search->Note(answer);
-                   for (const SrvRecord& record : answer.srv) {
-                     if (search->servers.size() == kServersMax) break;
-                     search->servers.push_back(
-                         {record.priority, record.weight, record.target, record.port, {}});
-                   }
-                   std::stable_sort(search->servers.begin(), search->servers.end(),
-                                    [](const Server& a, const Server& b) {
-                                      return std::pair(a.priority, a.weight != 0) <
-                                             std::pair(b.priority, b.weight != 0);
-                                    });
-                   // When SRV could not be asked for, the servers are the old ones, whose addresses
-                   // may have moved; the name itself would be another server than was meant.
-                   if (answer.outcome == DnsAnswer::Outcome::kFailed) {
-                     search->servers = places_[search->place]->servers;
-                     search->old_servers = true;
-                     for (Server& server : search->servers) server.addresses.clear();
-                   } else if (search->servers.empty()) {
-                     // 4.2: without SRV, the name itself at the usual port.
-                     search->servers.push_back(
-                         {0, 0, search->what.host, UsualPort(search->what.protocol), {}});
-                   }
-                   AskAddresses(search);
-                 });
+  resolver_->Ask(
+      name, DnsType::kSrv,
+      [this, alive = std::weak_ptr<bool>(alive_), search](const DnsAnswer& answer) {
+        if (alive.expired() || !IsCurrent(*search)) return;
+        search->Note(answer);
+        for (const SrvRecord& record : answer.srv) {
+          if (search->servers.size() == kServersMax) break;
+          search->servers.push_back(
+              {record.priority, record.weight, record.target, record.port, {}});
+        }
+        std::stable_sort(
+            search->servers.begin(), search->servers.end(), [](const Server& a, const Server& b) {
+              return std::pair(a.priority, a.weight != 0) < std::pair(b.priority, b.weight != 0);
+            });
+        // When SRV could not be asked for, the servers are the old ones, whose addresses
+        // may have moved; the name itself would be another server than was meant.
+        if (answer.outcome == DnsAnswer::Outcome::kFailed) {
+          search->servers = places_[search->place]->servers;
+          search->old_servers = true;
+          for (Server& server : search->servers) server.addresses.clear();
+        } else if (search->servers.empty() && answer.outcome == DnsAnswer::Outcome::kFound) {
+          search->denied = true;  // the target "." alone (RFC 2782)
+        } else if (search->servers.empty()) {
+          // 4.2: without SRV, the name itself at the usual port.
+          search->servers.push_back(
+              {0, 0, search->what.host, UsualPort(search->what.protocol), {}});
+        }
+        AskAddresses(search);
+      });
 }
 
 void Locator::AskAddresses(std::shared_ptr<Search> search) {
@@ -263,8 +267,23 @@ bool Locator::KeepWhatFailed(const Watched& before, Search* search) const {
   return kept;
 }
 
+void Locator::Deny(const Search& search) {
+  Watched& watched = *places_[search.place];
+  watched.servers.clear();
+  watched.answered = true;
+  watched.failing = false;
+  if (!std::exchange(watched.denied, true)) {
+    notice_(absl::StrCat(ToString(search.what),
+                         ": its name server says that there is no such service"));
+  }
+  const TimeMs ttl = static_cast<TimeMs>(search.ttl_s) * kSecondMs;
+  Schedule(&watched, std::clamp(ttl, kAnswerMsMin, kAnswerMsMax), search.place);
+}
+
 void Locator::End(std::shared_ptr<Search> search) {
+  if (search->denied) return Deny(*search);
   Watched& watched = *places_[search->place];
+  watched.denied = false;
   const bool kept = KeepWhatFailed(watched, search.get()) || search->old_servers;
   std::vector<Server>& servers = search->servers;
   std::erase_if(servers, [](const Server& server) { return server.addresses.empty(); });

@@ -93,6 +93,7 @@ class Locator {
   void AskAddresses(std::shared_ptr<Search> search);
   bool KeepWhatFailed(const Watched& before, Search* search) const;
   void End(std::shared_ptr<Search> search);
+  void Deny(const Search& search);
   void Schedule(Watched* watched, TimeMs delay, size_t place);
 
   Timers* const timers_;

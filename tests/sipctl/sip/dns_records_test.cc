@@ -46,6 +46,13 @@ TEST(DnsRecords, ServersAndServices) {
                        .bytes(),
                    DnsType::kSrv);
   EXPECT_THAT(srv.srv, ElementsAre(SrvRecord{10, 60, 5070, "pop1.example.test"}));
+  // A target of "." alone: found, and nothing there.
+  const DnsAnswer denied = ReadDnsReply(DnsReply("_sip._tcp.example.test", 33)
+                                            .Srv("_sip._tcp.example.test", 9, {0, 0, 0, ""})
+                                            .bytes(),
+                                        DnsType::kSrv);
+  EXPECT_EQ(denied.outcome, Outcome::kFound);
+  EXPECT_THAT(denied.srv, IsEmpty());
   const DnsAnswer naptr =
       ReadDnsReply(DnsReply("example.test", 35)
                        .Naptr("example.test", 9, {1, 2, "s", "SIP+D2T", "_sip._tcp.example.test"})

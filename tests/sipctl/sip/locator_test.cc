@@ -93,6 +93,26 @@ TEST_F(LocatorTest, WithoutNaptrTheUsualServiceAndWithoutThatTheNameItself) {
   EXPECT_THAT(dns.asked, Contains("_sip._udp.b.test SRV"));
 }
 
+// RFC 2782: the target "." says that there is decidedly no such service, not even at the name
+// itself.
+TEST_F(LocatorTest, AServiceThatIsDeniedIsNowhere) {
+  dns.Srv("_sip._udp.a.test", 60, {});  // what a record with that target leaves
+  dns.Addresses("a.test", 60, {"192.0.2.1"});
+  const size_t place = locator.Watch({"a.test", 0, Protocol::kUdp});
+  Run(10);
+  EXPECT_THAT(Texts(place), IsEmpty());
+  EXPECT_THAT(notices,
+              ElementsAre("a.test/udp: its name server says that there is no such service"));
+  // Where it was known before, it is forgotten; and it may come back.
+  dns.Srv("_sip._udp.a.test", 60, {{1, 1, 5070, "a.test"}});
+  Run(60'100);
+  EXPECT_THAT(Texts(place), ElementsAre("192.0.2.1:5070/udp"));
+  dns.Srv("_sip._udp.a.test", 60, {});
+  Run(60'100);
+  EXPECT_THAT(Texts(place), IsEmpty());
+  EXPECT_EQ(notices.size(), 3u);
+}
+
 TEST_F(LocatorTest, AnAnswerHoldsAsLongAsItSays) {
   dns.Addresses("edge.test", 60, {"192.0.2.1"});
   const size_t place = locator.Watch({"edge.test", 5060, Protocol::kUdp});
