@@ -267,8 +267,7 @@ void Call::Finish(const End& end) {
   for (Leg* leg : {&near_, &far_}) {
     const bool first = leg == &near_ && !answered;
     leg->Refuse(first ? end.status : 487, end.reason, first ? end.retry_after_s : 0);
-    if (leg->sent != nullptr && leg->sent->forks != nullptr) leg->Cancel(end.reason);
-    if (leg->sent != nullptr) leg->OnRefused();  // a 2xx that still comes is a stray
+    leg->Abandon(end.reason);
     leg->Bye(end.reason);
   }
   context_->limits->End(plan_.source, plan_.destination);

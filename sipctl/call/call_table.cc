@@ -224,7 +224,7 @@ void CallTable::OnResponse(sip::TransactionId id, sip::Message response, const s
   sip::TakeDescription(&response);  // one that cannot be read is none
   if (const Found found = ByTransaction(id)) {
     found.call->OnResponse(found.leg, response, flow, origin);
-  } else if (OnFarewellAnswered(context_, id, response) ||
+  } else if (OnFarewellAnswered(context_, id, response) || OnLateAnswer(context_, id, response) ||
              (context_->health != nullptr && context_->health->OnResponse(id, response, origin))) {
     // Nobody's call.
   } else if (response.method == sip::Method::kInvite && response.status / 100 == 2) {

@@ -56,6 +56,13 @@ struct Farewell {
   sip::DigestClient digest;
 };
 
+// What the 2xx to a re-INVITE gets when it comes after the end of its call: nothing but this, since
+// its dialog has had its BYE.
+struct LateAck {
+  sip::Message ack;
+  sip::Flow flow;
+};
+
 // Nothing is owned but the indexes; all must outlive the calls.
 struct Context {
   Timers* timers = nullptr;
@@ -81,6 +88,8 @@ struct Context {
   absl::flat_hash_map<sip::TransactionId, Owner> by_transaction;
   absl::flat_hash_map<std::string, Owner> by_local_tag;
   absl::flat_hash_map<sip::TransactionId, std::unique_ptr<Farewell>> farewells;
+
+  absl::flat_hash_map<sip::TransactionId, std::unique_ptr<LateAck>> late_acks;
 
   // Calls that may have become done; their owner looks at them after each event.
   std::vector<CallNumber> ended;

@@ -110,17 +110,33 @@ Destinations::Key Destinations::KeyOf(const sip::Target& target) {
 }
 
 void Destinations::Failed(const sip::Target& target, TimeMs for_ms) {
-  std::erase_if(dead_until_, [this](const auto& each) { return each.second <= timers_->now(); });
-  dead_until_[KeyOf(target)] = timers_->now() + for_ms;
+  std::erase_if(dead_, [this](const auto& each) { return each.second.until() <= timers_->now(); });
+  TimeMs& until = dead_[KeyOf(target)].failed_until;
+  until = std::max(until, timers_->now() + for_ms);
 }
 
 void Destinations::Answered(const sip::Target& target) {
-  dead_until_.erase(KeyOf(target));
+  dead_.erase(KeyOf(target));
+}
+
+void Destinations::Silent(const sip::Target& target, TimeMs for_ms) {
+  dead_[KeyOf(target)].silent_until = timers_->now() + for_ms;
+}
+
+void Destinations::Heard(const sip::Target& target) {
+  if (const auto found = dead_.find(KeyOf(target)); found != dead_.end()) {
+    found->second.silent_until = 0;
+  }
+}
+
+bool Destinations::IsSilent(const sip::Target& target) const {
+  const auto found = dead_.find(KeyOf(target));
+  return found != dead_.end() && found->second.silent_until > timers_->now();
 }
 
 bool Destinations::IsDead(const sip::Target& target) const {
-  const auto found = dead_until_.find(KeyOf(target));
-  return found != dead_until_.end() && found->second > timers_->now();
+  const auto found = dead_.find(KeyOf(target));
+  return found != dead_.end() && found->second.until() > timers_->now();
 }
 
 std::vector<sip::Target> Destinations::Behind(const sip::Place& place) {

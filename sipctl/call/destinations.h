@@ -2,6 +2,7 @@
 // those that did not answer lately last.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -60,8 +61,13 @@ class Destinations {
   // Which of the trunk's destinations an address belongs to; nothing: none that is known.
   std::optional<size_t> Find(size_t trunk, const sip::SocketAddress& address);
 
+  // What a call has met there. A shorter word does not take back a longer one.
   void Failed(const sip::Target& target, TimeMs for_ms = kDeadMs);
   void Answered(const sip::Target& target);
+  // What OPTIONS have: of no weight against a call that was sent away with a Retry-After.
+  void Silent(const sip::Target& target, TimeMs for_ms);
+  void Heard(const sip::Target& target);
+  bool IsSilent(const sip::Target& target) const;
   bool IsDead(const sip::Target& target) const;
 
   // The addresses behind the host of a Route or Contact that a peer sent: looked up when it is
@@ -88,7 +94,12 @@ class Destinations {
   sip::Locator* const locator_;
   sip::Tokens* const tokens_;
   std::vector<Trunk> trunks_;
-  std::map<Key, TimeMs> dead_until_;
+  struct Dead {
+    TimeMs failed_until = 0;
+    TimeMs silent_until = 0;
+    TimeMs until() const { return std::max(failed_until, silent_until); }
+  };
+  std::map<Key, Dead> dead_;
   std::vector<size_t> configured_;  // places
   std::deque<size_t> learned_;      // that only a peer has named, the oldest first
 };

@@ -79,11 +79,11 @@ bool HealthWatch::OnResponse(sip::TransactionId id, const sip::Message& response
 }
 
 void HealthWatch::Conclude(const Question& question, bool dead) {
-  const bool was_dead = context_->destinations->IsDead(question.target);
+  const bool was_dead = context_->destinations->IsSilent(question.target);
   if (dead) {
-    context_->destinations->Failed(question.target, question.dead_ms);
+    context_->destinations->Silent(question.target, question.dead_ms);
   } else {
-    context_->destinations->Answered(question.target);
+    context_->destinations->Heard(question.target);
   }
   if (dead == was_dead) return;
   context_->log->OnNotice(absl::StrCat("trunk ", question.trunk, ": ", ToString(question.target),

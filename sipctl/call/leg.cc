@@ -255,6 +255,12 @@ absl::Status Leg::OnAnswered(const sip::Message& response, const sip::Flow& flow
   const std::string tag(response.to.tag());
   if (sent->forks != nullptr) {
     if (sent->forks->OnResponse(response, flow).dialog == nullptr) {
+      sip::Message stray = response;
+      if (stray.contact.empty()) {
+        stray.contact.resize(1);
+        stray.contact[0].uri = sent->forks->invite().request_uri;
+      }
+      HangUpStray(context_, sent->id, stray, flow, credentials_);
       return absl::InvalidArgumentError("the 2xx makes no dialog");
     }
     dialog = sent->forks->Take(tag);
@@ -354,6 +360,13 @@ void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message
   request.call_id = response.call_id;
   request.cseq = response.cseq;
   request.contact.push_back(ContactOf(*context, flow.listener));
+  if (response.contact.empty()) {
+    // Nobody says where it is. Whom we called must do.
+    sip::Message amended = response;
+    amended.contact.resize(1);
+    amended.contact[0].uri = response.to.uri;
+    return HangUpStray(context, invite, amended, flow, std::move(credentials));
+  }
   auto dialog = sip::Dialog::FromResponse(request, response, flow);
   if (!dialog.ok()) return;
   context->transactions->Acknowledge(invite, dialog->MakeAck(response.cseq.number), flow);

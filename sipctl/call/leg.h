@@ -140,6 +140,9 @@ class Leg {
   void OnRefused();
   // Gives up an INVITE that has no final answer.
   void Cancel(std::string_view reason);
+  // The call is over, and with it the wait for that answer: a first INVITE is cancelled, and hung
+  // up should it be answered all the same; a later one is left to OnLateAnswer.
+  void Abandon(std::string_view reason);
 
   // ---- both ----
 
@@ -217,6 +220,9 @@ void SendBye(Context* context, sip::Message bye, const sip::Flow& flow,
              std::shared_ptr<const sip::Credentials> credentials, const sip::DigestClient& digest);
 // Whether the transaction was such a BYE.
 bool OnFarewellAnswered(Context* context, sip::TransactionId id, const sip::Message& response);
+
+// Whether the transaction was a re-INVITE whose call has ended; a 2xx is acknowledged.
+bool OnLateAnswer(Context* context, sip::TransactionId id, const sip::Message& response);
 
 // The BYE of a dialog. `flow` is where it goes.
 sip::Message MakeBye(const Context& context, sip::Dialog* dialog, std::string_view reason);

@@ -46,7 +46,9 @@ void Leg::AnswerAside(sip::TransactionId id, const sip::Message& request,
                       const sdp::Description& answer) {
   sip::Message response = sip::MakeResponse(request, 200);
   AddProduct(*context_, &response);
-  response.contact.push_back(ContactOf(*context_, static_cast<uint16_t>(trunk().listener)));
+  // Before the answer: what our INVITE said to all of its forks.
+  response.contact.push_back(dialog ? dialog->local_contact
+                                    : sent->forks->invite().contact.front());
   SetSdp(sdp::Write(answer), &response);
   context_->transactions->Respond(id, std::move(response));
 }

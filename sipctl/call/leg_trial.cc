@@ -110,6 +110,31 @@ bool Leg::UpdateAgain(const sip::Message& refusal) {
   return true;
 }
 
+// ---- the end -----------------------------------------------------------------------------------
+
+void Leg::Abandon(std::string_view reason) {
+  if (sent == nullptr) return;
+  if (sent->forks != nullptr) {
+    Cancel(reason);
+  } else {
+    context_->late_acks[sent->id] = std::make_unique<LateAck>(
+        LateAck{.ack = dialog->MakeAck(sent->cseq), .flow = NextFlow(*context_, trunk_, *dialog)});
+  }
+  OnRefused();
+}
+
+bool OnLateAnswer(Context* context, sip::TransactionId id, const sip::Message& response) {
+  const auto found = context->late_acks.find(id);
+  if (found == context->late_acks.end()) return false;
+  if (response.status < 200) return true;
+  const std::unique_ptr<LateAck> late = std::move(found->second);
+  context->late_acks.erase(found);
+  if (response.status < 300) {
+    context->transactions->Acknowledge(id, std::move(late->ack), late->flow);
+  }
+  return true;
+}
+
 // ---- BYE ---------------------------------------------------------------------------------------
 
 void SendBye(Context* context, sip::Message bye, const sip::Flow& flow,

@@ -173,7 +173,7 @@ Forks::Update Forks::OnResponse(const Message& response, const Flow& came_by) {
     known->AcceptResponse(response, came_by);
     return {known, false};
   }
-  if (dialogs_.size() >= kForksMax) return {};
+  if (dialogs_.size() >= kForksMax && response.status < 200) return {};
   auto dialog = Dialog::FromResponse(invite_, response, came_by);
   if (!dialog.ok()) return {};
   dialogs_.push_back(std::make_unique<Dialog>(*std::move(dialog)));

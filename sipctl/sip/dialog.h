@@ -110,7 +110,7 @@ constexpr bool IsTargetRefresh(Method method) {
 }
 
 // The dialogs that the answers to one INVITE of ours make: one for each To tag (trap T-11, forking
-// proxies). At most kForksMax; a peer that makes more is ignored.
+// proxies). At most kForksMax early ones; of a peer that makes more only an answer counts.
 inline constexpr size_t kForksMax = 16;
 class Forks {
  public:

@@ -462,6 +462,42 @@ TEST_F(ReliableTest, AfterAReliableAnswerOffersAreOpenAgain) {
   HangUp();
 }
 
+// A user may come by another access listener than its trunk's first one: what it is told leads
+// there.
+TEST(CallSession, TheContactOfAnEarlyAnswerIsTheDialogs) {
+  World world({.pbx = sip::Protocol::kTcp, .pbx_logs_in = true});
+  world.config->trunks[1].listener = sip::SipHost::kUdp;
+  sip::DigestClient client;
+  const auto call = [&] {
+    world.pbx.early_dialogs = true;
+    world.pbx.Invite(1, "0991234", World::PbxSdp(), [&](Message* invite) {
+      invite->require.emplace_back("100rel");
+      if (world.pbx.status() != 401) return;
+      const sip::Credentials credentials{.user = "pbx1", .password = "secret", .realm = "tandem"};
+      client.Accept(world.pbx.last(), credentials);
+      client.Authorize(credentials, "c", invite);
+    });
+    world.Run(100);
+  };
+  call();
+  call();
+  world.carrier.Respond(183, World::CarrierSdp());
+  world.Run(50);
+  ASSERT_EQ(world.pbx.status(), 183);
+  const Message progress = world.pbx.last();
+  const std::string contact = progress.contact.at(0).ToString();
+  EXPECT_THAT(contact, HasSubstr("transport=tcp"));
+  world.pbx.Send(Method::kPrack, [&](Message* prack) {
+    prack->rack = sip::RAck{.rseq = *progress.rseq, .cseq = progress.cseq};
+  });
+  world.Run(50);
+  world.pbx.Send(Method::kUpdate, [](Message* m) { AddOffer(m, World::PbxSdp("sendonly", 2)); });
+  world.Run(50);
+  ASSERT_EQ(world.pbx.last().method, Method::kUpdate);
+  EXPECT_EQ(world.pbx.status(), 200);
+  EXPECT_EQ(world.pbx.last().contact.at(0).ToString(), contact);
+}
+
 // Its first reliable answer would have to carry our offer, before we know what the PBX can do.
 TEST_F(ReliableTest, ACallerWithoutAnOfferHearsNothingBeforeTheAnswer) {
   world_.carrier.ack_body = World::CarrierSdp();

@@ -359,6 +359,35 @@ TEST_F(CallSetupTest, ASecondForkThatAnswersIsHungUp) {
   EXPECT_EQ(world_.table().size(), 1u);
 }
 
+// Nobody could end such a call, so it does not begin; but it has been answered.
+TEST_F(CallSetupTest, AnAnswerWithoutAContactIsAcknowledgedAndHungUp) {
+  Call();
+  const std::string called = world_.pbx.Got(Method::kInvite)->request_uri.ToString();
+  world_.pbx.Respond(200, World::PbxSdp(), {},
+                     [](sip::Message* response) { response->contact.clear(); });
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 502);
+  ASSERT_EQ(world_.pbx.acks.size(), 1u);
+  EXPECT_EQ(world_.pbx.acks[0].request_uri.ToString(), called);
+  ASSERT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  EXPECT_EQ(world_.pbx.Got(Method::kBye)->request_uri.ToString(), called);
+  world_.ExpectNothingLeft();
+}
+
+TEST_F(CallSetupTest, AForkBeyondThoseThatAreKeptMayAnswer) {
+  Call();
+  for (size_t i = 0; i < sip::kForksMax; ++i) {
+    world_.pbx.Respond(180, {}, "fork" + std::to_string(i));
+    world_.Run(20);
+  }
+  world_.pbx.Respond(200, World::PbxSdp(), "another");
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.status(), 200);
+  ASSERT_EQ(world_.pbx.acks.size(), 1u);
+  EXPECT_EQ(world_.pbx.acks[0].to.tag(), "another");
+  EXPECT_EQ(world_.table().size(), 1u);
+}
+
 TEST_F(CallSetupTest, DelayedOffer) {
   world_.carrier.ack_body = World::CarrierSdp();
   Call("");

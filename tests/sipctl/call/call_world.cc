@@ -190,6 +190,7 @@ void World::ExpectNothingLeft() {
   EXPECT_EQ(sipctl->journal.in_use(), 0u);
   Run(40'000);  // 64*T1 and more
   EXPECT_EQ(sipctl->layer->size(), 0u);
+  EXPECT_TRUE(sipctl->context.late_acks.empty());
 }
 
 }  // namespace sipctl::call

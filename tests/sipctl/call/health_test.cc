@@ -47,5 +47,45 @@ TEST(HealthWatch, FindsOutWhoIsThereBeforeACallDoes) {
   world.sipctl->context.health = nullptr;
 }
 
+// What a call was told of an address (503 with Retry-After) is not undone by the answer to OPTIONS,
+// which says only that somebody is there; nor cut short by its silence.
+TEST(HealthWatch, TakesBackOnlyItsOwnWord) {
+  World world;
+  world.config->trunks[1].health_ns = 10'000'000'000;
+  world.RestartSipctl();
+  HealthWatch health(&world.sipctl->context);
+  world.sipctl->context.health = &health;
+  Destinations& all = world.sipctl->destinations;
+  const auto dead = [&] { return all.IsDead(all.All(1)[0].target); };
+  const auto answer = [&](int status) {
+    world.pbx.layer().Respond(world.pbx.requests.back().id,
+                              sip::MakeResponse(world.pbx.requests.back().message, status));
+    world.Run(100);
+  };
+  world.Run(100);
+  answer(200);
+  all.Failed(all.All(1)[0].target, 300'000);
+  world.Run(10'000);
+  answer(200);
+  EXPECT_TRUE(dead());
+  world.Run(10'000);
+  answer(503);
+  world.Run(10'000);
+  answer(200);
+  all.Failed(all.All(1)[0].target, 30'000);
+  world.Run(250'000);
+  ASSERT_EQ(world.pbx.requests.back().message.method, Method::kOptions);
+  answer(200);
+  EXPECT_TRUE(dead());
+  world.Run(30'000);
+  answer(200);
+  EXPECT_FALSE(dead());
+  // A call that gets an answer is proof of all.
+  all.Failed(all.All(1)[0].target, 300'000);
+  all.Answered(all.All(1)[0].target);
+  EXPECT_FALSE(dead());
+  world.sipctl->context.health = nullptr;
+}
+
 }  // namespace
 }  // namespace sipctl::call

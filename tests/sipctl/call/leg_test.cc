@@ -47,6 +47,40 @@ TEST(CallRouteTest, TheRouteIsFollowedAndNotTheContact) {
   world.ExpectNothingLeft();
 }
 
+// The call is over before its re-INVITE has an answer: the 2xx gets its ACK, by the route, and the
+// dialog, which has had its BYE, nothing else. Least of all an answer to who we are: they called
+// us.
+TEST(CallRouteTest, AnAnswerToAReinviteAfterTheEndIsAcknowledgedByTheRoute) {
+  World world({.logs_in_at_carrier = true});
+  world.carrier.Invite(1, "+911234", World::CarrierSdp(), [](Message* invite) {
+    invite->record_route = {Address("sip:10.0.0.2;lr")};
+    invite->contact = {Address("sip:gw@172.16.0.9:5071")};
+  });
+  world.Run(100);
+  world.pbx.Respond(200, World::PbxSdp());
+  world.Run(100);
+  ASSERT_EQ(world.carrier.status(), 200);
+  world.carrier.busy_with_reinvites = true;
+  world.carrier.Clear();
+  world.pbx.Reinvite(World::PbxSdp("sendonly", 2));
+  world.Run(100);
+  ASSERT_EQ(world.carrier.Count(Method::kInvite), 1u);
+  world.pbx.Bye();
+  world.Run(100);
+  ASSERT_EQ(world.carrier.Count(Method::kBye), 1u);
+  world.carrier.Respond(200, World::CarrierSdp("recvonly", 2));
+  world.Run(100);
+  ASSERT_EQ(world.carrier.acks.size(), 1u);
+  const Message& ack = world.carrier.acks[0];
+  EXPECT_EQ(ack.request_uri.host, "172.16.0.9");
+  ASSERT_EQ(ack.route.size(), 1u);
+  EXPECT_EQ(ack.route[0].uri.host, "10.0.0.2");
+  EXPECT_EQ(ack.cseq.number, world.carrier.Got(Method::kInvite)->cseq.number);
+  EXPECT_EQ(world.carrier.Count(Method::kBye), 1u);
+  EXPECT_TRUE(world.sipctl->context.farewells.empty());
+  world.ExpectNothingLeft();
+}
+
 // A proxy between two transports puts itself in twice (r2=on): each side sees its own half first.
 TEST(CallRouteTest, ADoubleRecordRouteIsUsedInTheRightOrder) {
   World world;
