@@ -21,6 +21,9 @@ constexpr size_t kQueueMax = std::size(PlayLine{}.queue);
 constexpr uint32_t kSegmentMin = 0xf000;
 constexpr int kEnds = 3;  // RFC 4733 section 2.5.1.4
 constexpr uint16_t kIntervalMs = kEventInterval / kMillisecond;
+// Speech so far behind what was heard of an event ends it: no sender lets as much pass between two
+// of its packets (RFC 4733 section 2.5.1.2 recommends 50 ms), and some go on with speech under it.
+constexpr uint32_t kEventSilenceMs = 150;
 
 uint16_t Milliseconds(uint64_t units, uint32_t clock_rate_hz) {
   return static_cast<uint16_t>(std::min<uint64_t>(units * 1000 / clock_rate_hz, 0xffff));
@@ -137,7 +140,8 @@ Heard HearSpeech(Leg& near, const wire::Rtp& rtp) {
   const DigitsLine& line = near.digits;
   // A packet from before the event, or from under it, says nothing about its end.
   const auto after = static_cast<int32_t>(rtp.timestamp - line.timestamp - line.units);
-  if (rtp.ssrc == line.ssrc && after < 0) return {};
+  const int64_t silence = int64_t{line.clock_rate_hz} * kEventSilenceMs / 1000;
+  if (rtp.ssrc == line.ssrc && after < silence) return {};
   return Finish(near);
 }
 

@@ -3,7 +3,7 @@
 //
 // Heard: an event is many packets with one timestamp, and its end is sent three times. It is told
 // once, by its timestamp, when its end is heard; when all ends are lost, by the next event or by
-// speech. The packets themselves pass like any other.
+// speech from well behind it. The packets themselves pass like any other.
 //
 // Made: the event takes the place of speech in the listener's stream - same SSRC, next sequence
 // number, a packet every 20 ms, the end three times - and speech goes on behind it as after a

@@ -81,9 +81,26 @@ TEST_F(Hearing, ALostEndIsMadeGoodByTheNextEventOrBySpeech) {
   EXPECT_EQ(Event(3000, 2, false, 320), 1);
   EXPECT_EQ(Speech(2900), 0) << "from before the event";
   EXPECT_EQ(Speech(3200), 0) << "under it";
-  EXPECT_EQ(Speech(3320), 1);
-  EXPECT_EQ(Speech(3480), 0);
+  EXPECT_EQ(Speech(3320), 0) << "its next packet may still come";
+  EXPECT_EQ(Speech(4519), 0);
+  EXPECT_EQ(Speech(4520), 1);
+  EXPECT_EQ(Speech(4680), 0);
   EXPECT_EQ(Told(), "1:60 2:40");
+}
+
+// Senders need not fall silent while a key is held, and the next packet of the event is up to 50 ms
+// later.
+TEST_F(Hearing, SpeechUnderAnEventDoesNotCutItOff) {
+  EXPECT_EQ(Event(1000, 5, false, 400, true), 0);
+  for (uint16_t heard = 400; heard < 1600; heard = static_cast<uint16_t>(heard + 400)) {
+    EXPECT_EQ(Speech(1000u + heard), 0);
+    EXPECT_EQ(Speech(1000u + heard + 160), 0);
+    EXPECT_EQ(Speech(1000u + heard + 320), 0);
+    EXPECT_EQ(Event(1000, 5, false, static_cast<uint16_t>(heard + 400)), 0);
+  }
+  EXPECT_EQ(Event(1000, 5, true, 1600), 1);
+  EXPECT_EQ(Speech(2600), 0);
+  EXPECT_EQ(Told(), "5:200");
 }
 
 TEST_F(Hearing, ALongKeyIsOneDigitOfManySegments) {
