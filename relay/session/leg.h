@@ -260,8 +260,9 @@ struct alignas(64) DigitsLine {
   uint8_t event;
   EventState state;
   uint8_t pending_count;
-  uint8_t reserved[3];
-  Digit pending[8];  // heard and not yet posted to the conductor
+  uint8_t reserved;
+  uint16_t sequence;  // the source's newest of events
+  Digit pending[8];   // heard and not yet posted to the conductor
   uint8_t reserved2[8];
 };
 static_assert(sizeof(DigitsLine) == 64);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/abi/command.h"
+#include "relay/stage/reception.h"
 #include "relay/stage/rewrite.h"
 #include "relay/wire/bytes.h"
 
@@ -53,6 +54,15 @@ bool GoesOn(const DigitsLine& line, const wire::Rtp& rtp, const wire::TelephoneE
   const uint32_t span = rtp.timestamp - line.timestamp;
   return line.state == EventState::kOpen && rtp.ssrc == line.ssrc && event.event == line.event &&
          !rtp.marker && span >= kSegmentMin && span <= 0xffff;
+}
+
+bool IsNewest(const DigitsLine& line, const wire::Rtp& rtp) {
+  return static_cast<uint16_t>(line.sequence - rtp.sequence) > kMisorderMax;
+}
+
+// Of an event that is over. Its number must be late as well: a source may start its clock again.
+bool IsPast(const DigitsLine& line, const wire::Rtp& rtp) {
+  return static_cast<int32_t>(rtp.timestamp - line.timestamp) < 0 && !IsNewest(line, rtp);
 }
 
 const abi::Format* EventFormat(const Leg& leg) {
@@ -112,9 +122,9 @@ Heard HearEvent(Leg& near, const uint8_t* data, const wire::Rtp& rtp, uint32_t c
   DigitsLine& line = near.digits;
   Heard heard;
   const bool known = line.state != EventState::kNone && rtp.ssrc == line.ssrc;
+  if (known && IsPast(line, rtp)) return {};
+  if (!known || IsNewest(line, rtp)) line.sequence = rtp.sequence;
   if (!known || rtp.timestamp != line.timestamp) {
-    // Late packets of an event that is over change nothing.
-    if (known && static_cast<int32_t>(rtp.timestamp - line.timestamp) < 0) return {};
     if (GoesOn(line, rtp, event)) {
       line.units_before += rtp.timestamp - line.timestamp;
     } else {

@@ -19,15 +19,16 @@ namespace session = relay::session;
 namespace stage = relay::stage;
 namespace wire = relay::wire;
 
-bool After(uint32_t a, uint32_t b) {
-  return static_cast<int32_t>(a - b) > 0;
+bool Before(uint32_t a, uint32_t b) {
+  return static_cast<int32_t>(a - b) < 0;
 }
 
 // A party that presses keys.
 class Heard {
  public:
   // `how`, from its lowest bit: the timestamp goes on by `step`, or back; by a segment; marker;
-  // end; the duration is near its end; the duration, in 10 ms (3 bits).
+  // end; the duration is near its end; the duration, in 10 ms (3 bits). An `event` of 200 or more
+  // comes so much too late.
   void Event(uint8_t how, uint8_t event, uint8_t step) {
     Move(how, step);
     const uint16_t units = static_cast<uint16_t>((how & 0x10 ? 0xff00 : 0) + 80 * (how >> 5));
@@ -39,14 +40,19 @@ class Heard {
       packet[13] = static_cast<uint8_t>(how & 0x08 ? 0x80 : 0);
       wire::Store16(&packet[14], units);
     }
+    const bool late = event >= 200;
+    if (!late) ++sequence_;
+    const auto behind = static_cast<uint16_t>(late ? 8 * (event - 199) : 0);
     const wire::Rtp rtp{.ssrc = ssrc_,
                         .timestamp = timestamp_,
+                        .sequence = static_cast<uint16_t>(sequence_ - behind),
                         .marker = (how & 0x04) != 0,
                         .payload_offset = wire::kRtpHeaderLength,
                         .payload_length = static_cast<uint32_t>(length)};
     const session::Leg before = leg_;
     Check(before, stage::HearEvent(leg_, packet.data(), rtp, 8000), 2);
     if (length < 4) REQUIRE(std::memcmp(&leg_, &before, sizeof leg_) == 0);
+    if (length == 4) OfThePastOrHeard(before, rtp);
   }
   void Speech(uint8_t how, uint8_t step) {
     Move(how, step);
@@ -85,35 +91,35 @@ class Heard {
     REQUIRE(std::memcmp(&rest, &before, sizeof rest) == 0);
   }
 
-  // Of one source, what is told is newer than all that was told before.
-  void Once(const session::DigitsLine& before, stage::Heard heard) {
-    int found = heard.told + heard.lost;
-    if (leg_.digits.ssrc != told_ssrc_) told_any_ = false;
-    told_ssrc_ = leg_.digits.ssrc;
-    if (found != 0 && before.state == session::EventState::kOpen &&
-        before.event <= relay::abi::kDigitMax && before.ssrc == told_ssrc_) {
-      // One that was open has ended: as itself, or in its next segment.
-      const bool went_on = leg_.digits.units_before > before.units_before;
-      if (!went_on) Tell(before.timestamp);
-      if (!went_on) --found;
-    } else if (found != 0 && before.state == session::EventState::kOpen &&
-               before.event <= relay::abi::kDigitMax) {
-      --found;  // another source's
+  // What is late by its timestamp and by its number is of an event that is over, and nothing else.
+  void OfThePastOrHeard(const session::Leg& before, const wire::Rtp& rtp) {
+    const session::DigitsLine& line = before.digits;
+    const bool known = line.state != session::EventState::kNone && line.ssrc == rtp.ssrc;
+    const bool late = static_cast<uint16_t>(newest_ - rtp.sequence) <= stage::kMisorderMax;
+    if (known && late && Before(rtp.timestamp, line.timestamp)) {
+      REQUIRE(std::memcmp(&leg_, &before, sizeof leg_) == 0);
+      return;
     }
-    if (found > 0) Tell(leg_.digits.timestamp);
+    REQUIRE(leg_.digits.ssrc == rtp.ssrc && leg_.digits.timestamp == rtp.timestamp);
+    if (!known || !late) newest_ = rtp.sequence;
   }
-  void Tell(uint32_t timestamp) {
-    REQUIRE(!told_any_ || After(timestamp, told_));
-    told_ = timestamp;
-    told_any_ = true;
+
+  // An event ends once: the one that was open, and the one that this packet has begun.
+  void Once(const session::DigitsLine& before, stage::Heard heard) {
+    const session::DigitsLine& line = leg_.digits;
+    const bool went_on = line.units_before > before.units_before;
+    const bool begun = !went_on && (before.state == session::EventState::kNone ||
+                                    line.ssrc != before.ssrc || line.timestamp != before.timestamp);
+    const int ended = (before.state == session::EventState::kOpen ? 1 : 0) +
+                      (begun && line.state == session::EventState::kDone ? 1 : 0);
+    REQUIRE(heard.told + heard.lost <= ended);
   }
 
   session::Leg leg_{};
   uint32_t ssrc_ = 2;
   uint32_t timestamp_ = 0xffff0000;
-  uint32_t told_ssrc_ = 0;
-  uint32_t told_ = 0;
-  bool told_any_ = false;
+  uint16_t sequence_ = 0xff00;
+  uint16_t newest_ = 0;  // of events, as far as they were heard
 };
 
 // A party for whom digits are made.

@@ -22,11 +22,12 @@ constexpr uint32_t kRate = 8000;
 class Hearing : public testing::Test {
  protected:
   int Event(uint32_t timestamp, uint8_t event, bool end, uint16_t units, bool marker = false,
-            uint32_t ssrc = 1) {
+            uint32_t ssrc = 1, uint16_t late = 0) {
+    if (late == 0) ++sequence;
     const Bytes bytes =
         tests::support::RtpPacket{.payload_type = 101,
                                   .marker = marker,
-                                  .sequence = ++sequence,
+                                  .sequence = static_cast<uint16_t>(sequence - late),
                                   .timestamp = timestamp,
                                   .ssrc = ssrc,
                                   .payload = tests::support::Digit(event, end, units)}
@@ -72,8 +73,24 @@ TEST_F(Hearing, ADigitIsToldOnceHoweverOftenItEnds) {
 TEST_F(Hearing, TheSameKeyTwiceIsTwoDigits) {
   EXPECT_EQ(Event(1000, 1, true, 800), 1);
   EXPECT_EQ(Event(3000, 1, true, 640), 1);
-  EXPECT_EQ(Event(1000, 1, true, 800), 0);  // the first one's end, late
+  EXPECT_EQ(Event(1000, 1, true, 800, false, 1, 1), 0);  // the first one's end, late
+  EXPECT_EQ(Event(3000, 1, true, 640), 0);
   EXPECT_EQ(Told(), "1:100 1:80");
+}
+
+// As a gateway's does that puts another call into the stream. It would take up to 74 hours until
+// the timestamp is passed again.
+TEST_F(Hearing, ASourceMayStartItsClockAgain) {
+  sequence = 0xfffe;
+  EXPECT_EQ(Event(0x80000000, 1, true, 800), 1);
+  EXPECT_EQ(Event(0x1000, 2, false, 160, true), 0);
+  EXPECT_EQ(Event(0x1000, 2, true, 800), 1);
+  EXPECT_EQ(Event(0x1000, 2, true, 800), 0);
+  EXPECT_EQ(Event(0x2000, 3, false, 480, true), 0);
+  EXPECT_EQ(Event(0x1800, 4, true, 800, true), 2) << "back with one open";
+  sequence = static_cast<uint16_t>(sequence - 20'000);  // its numbers too
+  EXPECT_EQ(Event(0x200, 5, true, 800, true), 1);
+  EXPECT_EQ(Told(), "1:100 2:100 3:60 4:100 5:100");
 }
 
 TEST_F(Hearing, ALostEndIsMadeGoodByTheNextEventOrBySpeech) {
