@@ -195,6 +195,7 @@ class OfferAnswer {
   // offer_answer_crypto.cc
   std::string ChooseCrypto(const Media& media, std::optional<CryptoLine>* chosen) const;
   std::string WhyNot(const CryptoLine& line) const;
+  bool IsAgreed(const CryptoLine& line) const;
   std::vector<CryptoLine> CryptoToOffer() const;
   std::vector<CryptoLine> CryptoToAnswer() const;
   Keying OwnKey(Suite suite) const;

@@ -15,8 +15,9 @@ bool IsSecure(const Media& media) {
 
 }  // namespace
 
-// The first line that can be used: the writer puts its best one first. Returns why the media cannot
-// be used; empty when it can.
+// The first line that can be used: the writer puts its best one first. A refresh that offers what
+// is agreed, suite and keys, means to keep it, wherever it stands. Returns why the media cannot be
+// used; empty when it can.
 std::string OfferAnswer::ChooseCrypto(const Media& media, std::optional<CryptoLine>* chosen) const {
   chosen->reset();
   const std::string where = Concat("SDP line ", media.line, ": ");
@@ -27,14 +28,23 @@ std::string OfferAnswer::ChooseCrypto(const Media& media, std::optional<CryptoLi
   for (const std::string_view value : media.crypto()) {
     absl::StatusOr<CryptoLine> line = ParseCrypto(value);
     std::string obstacle = line.ok() ? WhyNot(*line) : std::string(line.status().message());
-    if (obstacle.empty()) {
+    if (!obstacle.empty()) {
+      why = std::move(obstacle);
+    } else if (!*chosen || IsAgreed(*line)) {
       *chosen = *std::move(line);
-      return "";
+      if (IsAgreed(**chosen)) return "";
     }
-    why = std::move(obstacle);
   }
-  if (!IsSecure(media) && policy_.srtp == Srtp::kOptional) return "";
+  if (*chosen) return "";
+  // Who answers with a key believes in SRTP, whatever the profile (RFC 4568 section 5.1.3).
+  const bool secretive = state_ == State::kLocalOffer && !media.crypto().empty();
+  if (!IsSecure(media) && policy_.srtp == Srtp::kOptional && !secretive) return "";
   return Concat(where, "no a=crypto line can be used: ", why);
+}
+
+bool OfferAnswer::IsAgreed(const CryptoLine& line) const {
+  return plan_ && plan_->crypto && plan_->crypto->suite == line.suite &&
+         plan_->crypto->receive == line.keys;
 }
 
 // An answer takes one of our lines up: its tag and suite (RFC 4568 section 5.1.3).

@@ -162,6 +162,8 @@ TEST(OfferAnswerCrypto, AnAnswerTakesUpOneOfOurLines) {
       {"another tag and suite", Srtp::kRequired, {kSha32}, "RTP/SAVP", false, false},
       {"optional: taken", Srtp::kOptional, {kSha80}, "RTP/AVP", true, true},
       {"optional: left", Srtp::kOptional, {}, "RTP/AVP", true, false},
+      {"optional: another tag", Srtp::kOptional, {kSha32}, "RTP/AVP", false, false},
+      {"optional: weakened", Srtp::kOptional, {kUnencrypted}, "RTP/AVP", false, false},
       {"off: never asked for", Srtp::kOff, {kSha80}, "RTP/AVP", true, false},
   };
   for (const auto& row : kAnswers) {
@@ -239,6 +241,13 @@ TEST(OfferAnswerCrypto, KeysChangeOnPurposeOnly) {
   EXPECT_EQ(leg.ReceiveOffer(Audio("audio 4000 RTP/SAVP 8", {kSha80New})).outcome,
             Outcome::kAccepted);
   EXPECT_EQ(*leg.MakeAnswer(Local()), first) << "ours stays";
+  EXPECT_EQ(leg.plan()->crypto->send, agreed.send);
+  EXPECT_EQ(TextOf(leg.plan()->crypto->receive[0]), kTheirsNew);
+
+  // A refresh with all that the peer can do: what is agreed is taken, wherever it stands.
+  ASSERT_TRUE(leg.ReceiveOffer(Audio("audio 4000 RTP/SAVP 8", {kSha32, kSha80New})).ok());
+  EXPECT_EQ(KeyIn(*leg.MakeAnswer(Local())), TextOf(agreed.send));
+  EXPECT_EQ(leg.plan()->crypto->suite, agreed.suite);
   EXPECT_EQ(leg.plan()->crypto->send, agreed.send);
   EXPECT_EQ(TextOf(leg.plan()->crypto->receive[0]), kTheirsNew);
 
