@@ -22,6 +22,15 @@ class Nic(unittest.TestCase):
         self.root = folder.name
         self.addCleanup(setattr, nic, "PCI", nic.PCI)
         nic.PCI = self.root
+        self.addCleanup(setattr, nic, "NET", nic.NET)
+        nic.NET = os.path.join(self.root, "net")
+
+    def stack(self, lower, kind, upper):
+        """As the kernel shows that `upper` lies on `lower`: `master` or `upper_NAME`."""
+        folder = os.path.join(nic.NET, lower)
+        os.makedirs(folder, exist_ok=True)
+        os.makedirs(os.path.join(nic.NET, upper), exist_ok=True)
+        os.symlink(os.path.join("..", upper), os.path.join(folder, kind))
 
     def card(self, pci, driver, name=None, kind="0x020000"):
         folder = os.path.join(self.root, pci)
@@ -66,6 +75,32 @@ class Nic(unittest.TestCase):
         with self.assertRaisesRegex(nic.Refused, "logged in by it"):
             # `host` scope is no link-local one: 127.0.0.1 counts.
             nic.bind("lo", True)
+
+    def test_a_card_that_belongs_to_a_bond_or_bridge_is_not_bound(self):
+        self.card("0000:01:00.0", "i40e", "nosuch7")
+        self.stack("nosuch7", "master", "bond0")
+        self.stack("nosuch7", "upper_bond0", "bond0")
+        with self.assertRaisesRegex(nic.Refused, "nosuch7 is part of bond0"):
+            nic.bind("nosuch7", True)
+
+    def test_a_card_whose_vlan_is_in_use_is_not_bound(self):
+        self.card("0000:01:00.0", "i40e", "nosuch7")
+        self.stack("nosuch7", "upper_nosuch7.5", "nosuch7.5")
+        self.assertIn("would write", self.said(nic.bind, "nosuch7", True))
+        self.stack("nosuch7.5", "upper_lo", "lo")  # which has an address on every host
+        with self.assertRaisesRegex(nic.Refused, "lo has an address, by nosuch7.5, by nosuch7"):
+            nic.bind("nosuch7", True)
+
+    def test_a_card_with_a_route_of_ipv6_alone_is_not_bound(self):
+        self.card("0000:01:00.0", "i40e", "nosuch7")
+        answers = {"-6": b'[{"dst":"fe80::/64"}]'}
+        self.addCleanup(setattr, nic.subprocess, "run", nic.subprocess.run)
+        nic.subprocess.run = lambda command, **_: nic.subprocess.CompletedProcess(
+            command, 0, answers.get(command[2], b"[]"))
+        self.assertIn("would write", self.said(nic.bind, "nosuch7", True))
+        answers["-6"] = b'[{"dst":"default"},{"dst":"fe80::/64"}]'
+        with self.assertRaisesRegex(nic.Refused, "nosuch7 has a route"):
+            nic.bind("nosuch7", True)
 
     def test_a_bound_card_is_given_back(self):
         self.card("0000:01:00.0", "vfio-pci")
