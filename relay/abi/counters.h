@@ -81,7 +81,8 @@ namespace relay::abi {
   X(kXdpGeneric, "xdp_generic", "xdp queues that run in generic mode")                        \
   X(kXdpReattached, "xdp_reattached", "times the steering program was attached again")        \
   X(kToKernel, "to_kernel", "frames that were not ours, given to the kernel")                 \
-  X(kFromKernel, "from_kernel", "frames of the kernel that left by a device of ours")
+  X(kFromKernel, "from_kernel", "frames of the kernel that left by a device of ours")         \
+  X(kToKernelLost, "to_kernel_lost", "frames that were not ours and found no way to the kernel")
 
 enum class Counter : uint16_t {
 #define X(id, name, sentence) id,

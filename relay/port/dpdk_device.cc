@@ -6,6 +6,8 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_flow.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -140,7 +142,9 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   if (const int result = rte_eth_macaddr_get(port_id_, &mac); result != 0) {
     return Refused(Name(), "has no link address", result);
   }
-  std::memcpy(mac_.data(), mac.addr_bytes, mac_.size());
+  wire::MacAddress link_address;
+  std::memcpy(link_address.data(), mac.addr_bytes, link_address.size());
+  SetMac(link_address);
   rte_eth_dev_callback_register(port_id_, RTE_ETH_EVENT_INTR_RMV, Removed, &present_);
   bus_name_ = rte_dev_name(facts.info.device);
   rte_dev_event_callback_register(bus_name_.c_str(), TakenAway, &present_);
@@ -153,8 +157,7 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   notices_.push_back(absl::StrCat(
       "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ", MacText(mac_), ", ",
       workers, " queue pairs of ", plan.descriptors, ", UDP checksum ",
-      offloads_.udp_checksum ? "by the NIC" : "in software", ", VLAN tag ",
-      offloads_.vlan_insert ? "by the NIC" : "in software", ", ",
+      offloads_.udp_checksum ? "by the NIC" : "in software", ", ",
       isolated_     ? "isolated: the kernel keeps what is not ours"
       : exceptions_ ? absl::StrCat("what is not ours goes to the kernel by ", options_.interface)
                     : "what is not ours is dropped"));
@@ -173,10 +176,8 @@ absl::Status DpdkDevice::SetUpQueues(const DpdkDevicePlan& plan, const Facts& fa
       info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM |
                               RTE_ETH_RX_OFFLOAD_VLAN_STRIP);
   conf.txmode.offloads =
-      info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
-                              RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
+      info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
   offloads_.udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
-  offloads_.vlan_insert = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
   steering_->Prepare(info, &conf);
   // Asked of a driver that has it not, the device is refused.
   conf.intr_conf.rmv = (*info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
@@ -252,6 +253,7 @@ DpdkDevice::~DpdkDevice() {
 void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::string>* news) {
   if (exceptions_ != nullptr) exceptions_->Turn(now, counters);
   const bool due = now >= next_count_ns_;
+  if (due && present()) LookForCarrier(news);
   // Not every driver has an interrupt for it.
   if (due && present() && rte_eth_dev_is_removed(port_id_) != 0) {
     present_.store(false, std::memory_order_relaxed);
@@ -265,8 +267,9 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
     return;
   }
   rte_eth_link link{};
-  if (rte_eth_link_get_nowait(port_id_, &link) == 0 && (link.link_status != 0) != link_up_) {
-    link_up_ = link.link_status != 0;
+  if (rte_eth_link_get_nowait(port_id_, &link) == 0 &&
+      (link.link_status != 0 && carrier_up_) != link_up_) {
+    link_up_ = link.link_status != 0 && carrier_up_;
     const bool first = opened_ns_ != 0;
     news->push_back(absl::StrCat(
         "dpdk:", Name(), " link is ", link_up_ ? "up" : "down",
@@ -277,7 +280,6 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
   }
   if (!due) return;
   next_count_ns_ = now + kCountEvery;
-  LookForCarrier(news);
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port_id_, &stats) != 0) return;
   counters.Add(abi::Counter::kKernelDropped, Growth(lost_.missed, stats.imissed));
@@ -286,11 +288,37 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
   lost_ = {.missed = stats.imissed, .starved = stats.rx_nombuf, .failed = stats.oerrors};
 }
 
+void DpdkDevice::SetMac(const wire::MacAddress& mac) {
+  mac_ = mac;
+  uint64_t word = 0;
+  std::memcpy(&word, mac.data(), mac.size());
+  mac_word_.store(word, std::memory_order_relaxed);
+}
+
+void DpdkDevice::FollowCarrier(const char* name, std::vector<std::string>* news) {
+  const abi::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
+  if (ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
+    carrier_up_ = (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+  }
+  wire::MacAddress mac;
+  if (ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0) return;
+  std::memcpy(mac.data(), request.ifr_hwaddr.sa_data, mac.size());
+  if (mac == mac_) return;
+  SetMac(mac);
+  if (exceptions_ != nullptr) exceptions_->Follow(mac);
+  news->push_back(absl::StrCat("dpdk:", Name(), ": ", name, " has the link address ", MacText(mac),
+                               " now; it is followed, and its calls go on once its neighbours know "
+                               "it"));
+}
+
 void DpdkDevice::LookForCarrier(std::vector<std::string>* news) {
   if (carrier_index_ == 0) return;
   // By its number: one that comes again has another, whatever its name, and a renamed one the same.
   char name[IF_NAMESIZE];
   const bool gone = if_indextoname(carrier_index_, name) == nullptr;
+  if (!gone) FollowCarrier(name, news);
   const bool back = gone && if_nametoindex(carrier_.c_str()) != 0;
   if (gone == carrier_gone_ && back == carrier_back_) return;
   const bool told = std::exchange(carrier_gone_, gone);

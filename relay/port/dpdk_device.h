@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,7 +21,6 @@ namespace relay::port {
 // What the driver does in the NIC, and therefore nobody here.
 struct DpdkOffloads {
   bool udp_checksum = false;  // written on the way out
-  bool vlan_insert = false;
 };
 
 struct DpdkDevicePlan {
@@ -42,11 +43,20 @@ class DpdkDevice {
   // ---- any thread, constant ----
 
   uint16_t port_id() const { return port_id_; }
-  const wire::MacAddress& mac() const { return mac_; }
   const DpdkOffloads& offloads() const { return offloads_; }
   const DpdkDeviceOptions& options() const { return options_; }
   abi::PlacementKind placement_kind() const { return placement_kind_; }
   ExceptionPath* exceptions() const { return exceptions_.get(); }
+
+  // ---- any thread ----
+
+  // Its link address, which may change: the six bytes in a word's lower end.
+  uint64_t mac_word() const { return mac_word_.load(std::memory_order_relaxed); }
+  static wire::MacAddress MacOf(uint64_t word) {
+    wire::MacAddress mac;
+    std::memcpy(mac.data(), &word, mac.size());
+    return mac;
+  }
   // False after the device was pulled out: it must not be touched any more.
   bool present() const { return present_.load(std::memory_order_relaxed); }
 
@@ -72,6 +82,9 @@ class DpdkDevice {
   absl::Status OpenExceptions(uint16_t workers);
   std::string Name() const;
   void LookForCarrier(std::vector<std::string>* news);
+  // The kernel's device is there: whether it has a link, and its link address.
+  void FollowCarrier(const char* name, std::vector<std::string>* news);
+  void SetMac(const wire::MacAddress& mac);
 
   const DpdkDeviceOptions options_;
   const uint16_t index_;
@@ -79,6 +92,7 @@ class DpdkDevice {
   bool started_ = false;
   bool isolated_ = false;
   wire::MacAddress mac_{};
+  std::atomic<uint64_t> mac_word_{0};
   DpdkOffloads offloads_;
   std::unique_ptr<DpdkSteering> steering_;
   abi::PlacementKind placement_kind_ = abi::PlacementKind::kNone;
@@ -93,6 +107,7 @@ class DpdkDevice {
   // somebody deletes it.
   const std::string carrier_;   // the kernel's device under the driver; empty: none is known
   uint32_t carrier_index_ = 0;  // 0: there was none of that name; nothing is looked for
+  bool carrier_up_ = true;      // af_packet's driver says up whatever the kernel knows
   bool carrier_gone_ = false;
   bool carrier_back_ = false;  // another one with its name is there
   TimeNs opened_ns_ = 0;

@@ -65,8 +65,9 @@ DpdkPort::DpdkPort(uint16_t worker, std::span<const std::unique_ptr<DpdkDevice>>
       approach_(std::move(approach)),
       counters_(counters != nullptr ? *counters : own_counters_),
       endpoints_(addresses, &counters_, placement == abi::PlacementKind::kHandOver),
+      macs_(devices_.size(), ~uint64_t{0}),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  for (uint16_t i = 0; i < devices_.size(); ++i) endpoints_.SetOwnMac(i, devices_[i]->mac());
+  for (uint16_t i = 0; i < devices_.size(); ++i) Follow(i);
 }
 
 DpdkPort::~DpdkPort() {
@@ -107,8 +108,17 @@ void DpdkPort::Describe(rte_mbuf* mbuf, const uint8_t* data, uint32_t length, Pa
   packet->buffer = reinterpret_cast<uint64_t>(mbuf);
 }
 
+void DpdkPort::Follow(uint16_t device) {
+  const uint64_t mac = devices_[device]->mac_word();
+  if (mac == macs_[device]) [[likely]]
+    return;
+  macs_[device] = mac;
+  endpoints_.SetOwnMac(device, DpdkDevice::MacOf(mac));
+}
+
 size_t DpdkPort::Poll(uint16_t device, std::span<rte_mbuf*> mbufs) {
   if (!devices_[device]->present()) return 0;
+  Follow(device);
   return rte_eth_rx_burst(devices_[device]->port_id(), worker_, mbufs.data(),
                           static_cast<uint16_t>(mbufs.size()));
 }
@@ -171,8 +181,11 @@ void DpdkPort::ToKernel(uint16_t device, rte_mbuf** mbuf) {
   ExceptionPath* exceptions = devices_[device]->exceptions();
   if (exceptions == nullptr) return;
   // The kernel shall see the frame as it was on the wire.
-  if (((*mbuf)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && rte_vlan_insert(mbuf) != 0) return;
-  exceptions->ToKernel(worker_, {rte_pktmbuf_mtod(*mbuf, const uint8_t*), (*mbuf)->data_len});
+  if ((((*mbuf)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && rte_vlan_insert(mbuf) != 0) ||
+      !exceptions->ToKernel(worker_,
+                            {rte_pktmbuf_mtod(*mbuf, const uint8_t*), (*mbuf)->data_len})) {
+    Count(abi::Counter::kToKernelLost);
+  }
 }
 
 void DpdkPort::TakeFromKernel() {
@@ -213,7 +226,7 @@ bool DpdkPort::FindHop(const Packet& packet, const abi::LocalAddress& own, Hop* 
   const DpdkDevice& device = *devices_[own.interface];
   if (device.options().next_hop) {
     *hop = {.to = *device.options().next_hop,
-            .from = device.mac(),
+            .from = DpdkDevice::MacOf(device.mac_word()),
             .vlan = own.vlan,
             .egress = own.interface};
     return true;
@@ -244,7 +257,7 @@ bool DpdkPort::Address(const Packet& packet, rte_mbuf* mbuf, uint16_t* device) {
                           .destination = packet.remote,
                           .dscp = packet.dscp,
                           .udp_checksum = !offloads.udp_checksum};
-  envelope.destination.vlan = offloads.vlan_insert ? 0 : hop.vlan;
+  envelope.destination.vlan = hop.vlan;
   const bool own_buffer = packet.owner == this;
   uint8_t* data = own_buffer ? packet.data : rte_pktmbuf_mtod(mbuf, uint8_t*);
   const size_t headers = wire::WriteHeaders(envelope, {data, packet.length});
@@ -254,14 +267,9 @@ bool DpdkPort::Address(const Packet& packet, rte_mbuf* mbuf, uint16_t* device) {
   mbuf->ol_flags = 0;
   if (offloads.udp_checksum) {
     const bool ipv4 = own->address.IsIpv4();
-    mbuf->l2_len = 14 + (envelope.destination.vlan != 0 ? 4 : 0);
+    mbuf->l2_len = 14 + (hop.vlan != 0 ? 4 : 0);
     mbuf->l3_len = ipv4 ? 20 : 40;
     mbuf->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM | (ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
-  }
-  if (offloads.vlan_insert && hop.vlan != 0) {
-    mbuf->ol_flags |= RTE_MBUF_F_TX_VLAN;
-    // The priority as wire/frame writes it: the DSCP's class selector.
-    mbuf->vlan_tci = static_cast<uint16_t>((packet.dscp >> 3) << 13 | hop.vlan);
   }
   return true;
 }

@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "relay/abi/mapping.h"
 #include "relay/port/dpdk.h"
@@ -61,6 +62,8 @@ class DpdkPort final : public Port {
   }
   void Describe(rte_mbuf* mbuf, const uint8_t* data, uint32_t length, Packet* packet);
 
+  // A device's link address, when it has changed.
+  void Follow(uint16_t device);
   size_t Poll(uint16_t device, std::span<rte_mbuf*> mbufs);
   // Judges frames of one device; returns how many became packets.
   size_t Take(uint16_t device, std::span<rte_mbuf* const> mbufs, std::span<Packet> packets,
@@ -86,6 +89,7 @@ class DpdkPort final : public Port {
   abi::CounterBlock own_counters_{};  // when nobody gave any
   abi::CounterBlock& counters_;
   RawEndpoints endpoints_;
+  std::vector<uint64_t> macs_;  // by device: its mac_word as endpoints_ has it
   const abi::Descriptor wake_;
   // Frames that a poll found which was meant to find out whether there are any.
   Burst early_;

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -72,7 +73,7 @@ absl::StatusOr<std::unique_ptr<ExceptionPath>> ExceptionPath::Open(const std::st
     return absl::ErrnoToStatus(errno, absl::StrCat("keeping the exception device ", name));
   }
   if (absl::Status status = BringUp(name, mac); !status.ok()) return status;
-  std::unique_ptr<ExceptionPath> path(new ExceptionPath(std::move(tap), workers));
+  std::unique_ptr<ExceptionPath> path(new ExceptionPath(name, std::move(tap), workers));
   if (absl::Status status = path->Watch(); !status.ok()) return status;
   return path;
 }
@@ -87,11 +88,17 @@ bool ExceptionPath::IsTap(const std::string& name) {
          std::strcmp(driver.driver, "tun") == 0 && std::strcmp(driver.bus_info, "tap") == 0;
 }
 
-ExceptionPath::ExceptionPath(abi::Descriptor tap, uint16_t workers)
-    : tap_(std::move(tap)),
+ExceptionPath::ExceptionPath(std::string name, abi::Descriptor tap, uint16_t workers)
+    : name_(std::move(name)),
+      tap_(std::move(tap)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   for (uint16_t i = 0; i < workers; ++i) up_.push_back(std::make_unique<Cable>(kSlots));
+}
+
+void ExceptionPath::Follow(const wire::MacAddress& mac) {
+  // A TAP that somebody took away is no reason to say more than its device does.
+  BringUp(name_, mac).IgnoreError();
 }
 
 absl::Status ExceptionPath::Watch() {

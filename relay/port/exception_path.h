@@ -45,6 +45,8 @@ class ExceptionPath final : public Upkeep {
 
   // ---- conductor thread ----
 
+  // The device's link address is another one now: the TAP gets it, too.
+  void Follow(const wire::MacAddress& mac);
   int descriptor() const override { return epoll_.get(); }
   void Turn(TimeNs now, abi::CounterBlock& counters) override;
 
@@ -53,9 +55,10 @@ class ExceptionPath final : public Upkeep {
   // Frames a turn and direction.
   static constexpr int kTurnMax = 256;
 
-  ExceptionPath(abi::Descriptor tap, uint16_t workers);
+  ExceptionPath(std::string name, abi::Descriptor tap, uint16_t workers);
   absl::Status Watch();
 
+  const std::string name_;
   abi::Descriptor tap_;
   abi::Descriptor wake_;
   abi::Descriptor epoll_;

@@ -47,7 +47,8 @@ class RawEndpoints {
   RawEndpoints(std::span<const abi::LocalAddress> addresses, abi::CounterBlock* counters,
                bool legs_elsewhere = false);
 
-  // Frames that come in by `interface` are ours only with this destination. Before the worker runs.
+  // Frames that come in by `interface` are ours only with this destination. The worker's thread, or
+  // before it runs.
   void SetOwnMac(uint16_t interface, const wire::MacAddress& mac);
 
   // ---- conductor thread ----
