@@ -74,7 +74,7 @@ namespace relay::abi {
   X(kSplit, "split", "packets cut into shorter ones for a listener")                          \
   X(kDigitsHeard, "digits_heard", "telephone events reported to the client")                  \
   X(kDigitsSent, "digits_sent", "telephone events made for the client")                       \
-  X(kDigitsLost, "digits_lost", "telephone events that found no room or no format")           \
+  X(kDigitsLost, "digits_lost", "telephone events without room, format or way to the party")  \
   X(kHandedOver, "handed_over", "packets given to the worker that owns their leg")            \
   X(kXdpZeroCopy, "xdp_zero_copy", "xdp queues that run without copies")                      \
   X(kXdpCopy, "xdp_copy", "xdp queues that run in native mode, frames copied")                \

@@ -163,15 +163,22 @@ bool QueueDigit(Leg& far, const Digit& digit, TimeNs now) {
   return true;
 }
 
-size_t SendEvent(Leg& far, TimeNs now, std::span<uint8_t> packet) {
+void PutOff(Leg& far, TimeNs now) {
+  far.play.next_ns = now + kEventInterval;
+}
+
+uint8_t DropDigits(Leg& far) {
+  const auto lost = static_cast<uint8_t>(far.play.count - (far.play.ends_left != 0 ? 1 : 0));
+  Stop(far);
+  return lost;
+}
+
+Played SendEvent(Leg& far, TimeNs now, std::span<uint8_t> packet) {
   PlayLine& play = far.play;
   session::Out& out = far.out;
   const abi::Format* format = EventFormat(far);
   const bool may = format != nullptr && (out.flags & session::kOutSends) && out.remote_port != 0;
-  if (play.count == 0 || !may) {
-    Stop(far);
-    return 0;
-  }
+  if (play.count == 0 || !may) return {.lost = DropDigits(far)};
   const bool first = play.elapsed_ms == 0;
   if (first) {
     StartStream(far, now);
@@ -192,7 +199,7 @@ size_t SendEvent(Leg& far, TimeNs now, std::span<uint8_t> packet) {
   ++out.sequence_last;
   WriteEvent(far, *format, first, packet);
   play.next_ns = now + kEventInterval;
-  if (play.ends_left == 0 || --play.ends_left != 0) return kEventPacketLength;
+  if (play.ends_left == 0 || --play.ends_left != 0) return {.length = kEventPacketLength};
 
   // That was the last of its ends.
   --play.count;
@@ -203,7 +210,7 @@ size_t SendEvent(Leg& far, TimeNs now, std::span<uint8_t> packet) {
   } else {
     play.next_ns = now + kEventGap;
   }
-  return kEventPacketLength;
+  return {.length = kEventPacketLength};
 }
 
 }  // namespace relay::stage

@@ -42,10 +42,12 @@ Verdict Pipeline::OutboundRtcp(Leg& far, std::span<const uint8_t> compound, Time
 
 void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
   session::Out& out = far.out;
-  std::array<uint8_t, stage::kEventPacketLength> event;
-  const size_t length = stage::SendEvent(far, now, event);
   Packet packet;
-  if (length == 0 || !state_.departures.port(out.port_index)->Allocate(&packet)) return;
+  if (!state_.departures.port(out.port_index)->Allocate(&packet)) return stage::PutOff(far, now);
+  std::array<uint8_t, stage::kEventPacketLength> event;
+  const auto [length, lost] = stage::SendEvent(far, now, event);
+  state_.counters->Add(abi::Counter::kDigitsLost, lost);
+  if (length == 0) return packet.owner->Release({&packet, 1});
   std::memcpy(packet.data, event.data(), length);
   packet.length = static_cast<uint32_t>(length);
   packet.tailroom = static_cast<uint16_t>(packet.tailroom - length);
@@ -57,6 +59,7 @@ void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
   if ((out.flags & session::kOutSrtp) && Protect(packet, far, false) != Verdict::kForwarded) {
+    state_.counters->Add(abi::Counter::kDigitsLost, stage::DropDigits(far));
     return packet.owner->Release({&packet, 1});
   }
   state_.departures.Add(out.port_index, packet);

@@ -331,6 +331,38 @@ TEST_F(Call, ADigitOfTheRelayStandsInThePlaceOfSpeech) {
   EXPECT_EQ(counters.Read(abi::Counter::kDigitsSent), 1u);
 }
 
+// Nothing of a digit is lost without a name.
+TEST_F(Call, ADigitOfTheRelayWaitsForABufferAndIsCountedWhenItCannotBeSent) {
+  const Order digit{.kind = OrderKind::kSendDigit,
+                    .leg = 1,
+                    .digit = {.event = 11, .volume = 10, .duration_ms = 40},
+                    .number = 1};
+  std::vector<port::Packet> taken;
+  for (port::Packet one; first.Allocate(&one);) taken.push_back(one);
+  Give(digit);
+  clock.Advance(50 * kMillisecond);
+  Cycle();
+  EXPECT_FALSE(Sent());
+  for (const port::Packet& one : taken) first.Release({&one, 1});
+  size_t events = 0;
+  for (int i = 0; i < 10; ++i) {
+    clock.Advance(20 * kMillisecond);
+    Cycle();
+    while (Sent()) ++events;
+  }
+  EXPECT_EQ(events, 4u);
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsLost), 0u);
+
+  Update(1, [](abi::LegPlan& plan) { plan.direction = abi::kLegReceives; });
+  Order next = digit;
+  next.number = 2;
+  Give(next);
+  clock.Advance(20 * kMillisecond);
+  Cycle();
+  EXPECT_FALSE(Sent());
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsLost), 1u);
+}
+
 // ---- another law --------------------------------------------------------------------------------
 
 // `law` of the listener, of the payload that every packet here carries.
