@@ -322,7 +322,14 @@ struct alignas(64) Totals {
   uint32_t sent_bytes_seen;
   uint32_t dropped_seen;
   uint16_t source_changes;
-  uint8_t reserved[34];
+  uint16_t reserved;
+  // Of what was sent, CSRCs, header extensions and padding, in bytes: rare, so not in a hot line.
+  uint32_t sent_overhead;
+  // When the far party's stream got its present SSRC: packets and octets of payload sent until
+  // then.
+  uint32_t stream_packets;
+  uint32_t stream_octets;
+  uint8_t reserved2[20];
 };
 static_assert(sizeof(Totals) == 128);
 

@@ -107,9 +107,8 @@ size_t MakeReport(Leg& leg, TimeNs now, int64_t wall_offset_ns, std::span<uint8_
       .ssrc = report.ssrc,
       .ntp = NtpTime(now, wall_offset_ns),
       .timestamp = leg.out.timestamp_last + TimestampUnits(leg, SinceSent(leg.out, now)),
-      .packets = leg.out.sent_packets,
-      .bytes = leg.out.sent_bytes -
-               leg.out.sent_packets * static_cast<uint32_t>(wire::kRtpHeaderLength)};
+      .packets = leg.out.sent_packets - leg.totals.stream_packets,
+      .bytes = SentOctets(leg) - leg.totals.stream_octets};
   wire::ReportBlock block;
   if (sends) report.sender = &sender;
   if (hears) {

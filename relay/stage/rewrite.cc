@@ -117,6 +117,9 @@ void RenameStream(Leg& far, wire::Rtp* rtp, uint32_t ssrc) {
   out.ssrc = ssrc;
   out.flags |= session::kOutRewritten;
   rtp->marker = true;
+  // RFC 3550 section 6.4.1: its sender reports begin at nothing.
+  far.totals.stream_packets = out.sent_packets;
+  far.totals.stream_octets = SentOctets(far);
 }
 
 uint8_t MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {

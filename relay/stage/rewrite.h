@@ -55,6 +55,18 @@ inline bool GoesBack(const session::Out& out, const wire::Rtp& rtp) {
   return behind > kMisorderMax && behind < 0x8000;
 }
 
+// Octets of payload sent to the far party; wraps.
+inline uint32_t SentOctets(const session::Leg& far) {
+  const session::Out& out = far.out;
+  return out.sent_bytes - out.sent_packets * uint32_t{wire::kRtpHeaderLength} -
+         far.totals.sent_overhead;
+}
+
+// Of a packet of `length` bytes: what is neither its payload nor the twelve bytes of every header.
+inline uint32_t Overhead(const wire::Rtp& rtp, uint32_t length) {
+  return length - rtp.payload_length - uint32_t{wire::kRtpHeaderLength};
+}
+
 // The far party's stream goes on as another one, `ssrc`, beginning with this packet.
 void RenameStream(session::Leg& far, wire::Rtp* rtp, uint32_t ssrc);
 

@@ -276,6 +276,8 @@ Verdict Pipeline::Address(Packet& packet, wire::Rtp& rtp, Leg& far, uint8_t payl
   if (stage::Rewrite(far, payload_type, &rtp, now)) wire::WriteRtp(packet.data, rtp);
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
+  if (const uint32_t overhead = stage::Overhead(rtp, packet.length); overhead != 0) [[unlikely]]
+    far.totals.sent_overhead += overhead;
   packet.local = out.local;
   packet.handle = out.handle;
   out.CopyRemote(&packet.remote);
@@ -301,6 +303,15 @@ void Pipeline::Restart(Leg& far, wire::Rtp* rtp, TimeNs now) {
   } else {
     stage::ChangeSource(far, rtp, now);
   }
+}
+
+// A packet that could not be protected is as it was.
+void Pipeline::Unsend(const Packet& packet, Leg& far) {
+  far.out.sent_packets -= 1;
+  far.out.sent_bytes -= packet.length;
+  wire::Rtp rtp;
+  if (wire::ParseRtp(packet.data, packet.length, &rtp) == wire::RtpFault::kNone)
+    far.totals.sent_overhead -= stage::Overhead(rtp, packet.length);
 }
 
 // In place, all packets of the burst at once. What may not leave after all was not sent.

@@ -127,10 +127,7 @@ class Pipeline {
            packet.checksum != port::Checksum::kBad;
   }
   // Takes back what Address counted.
-  static void Unsend(const port::Packet& packet, session::Leg& far) {
-    far.out.sent_packets -= 1;
-    far.out.sent_bytes -= packet.length;
-  }
+  static void Unsend(const port::Packet& packet, session::Leg& far);
 
   void NoteEvents(session::Leg& near, bool learned);
   void NoteDigits(session::Leg& near, const port::Packet& packet, const wire::Rtp& rtp,

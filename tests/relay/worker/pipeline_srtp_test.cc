@@ -251,6 +251,42 @@ TEST_F(SecuredCall, ASourceThatStartsAgainIsAnotherStream) {
   Discard();
 }
 
+// What could not be sent is not counted either, to the last octet.
+TEST_F(SecuredCall, ASenderReportCountsThePayloadOfItsStreamAlone) {
+  RtpPacket speech{.payload_type = 8,
+                   .contributors = {1, 2, 3},
+                   .extension = {0xbe, 0xde, 0, 1, 1, 2, 3, 4},
+                   .padding = 8};
+  const abi::SrtpPlan secured = setups[1].srtp;
+  setups[1].srtp.send_key_count = 0;
+  setups[1].srtp.send = {};
+  Update(1, [](abi::LegPlan&) {});
+  for (speech.sequence = 4000; speech.sequence < 4010; ++speech.sequence) {
+    EXPECT_EQ(Send(0, kTrunk, speech), "srtp_no_key");
+  }
+  setups[1].srtp = secured;
+  Update(1, [](abi::LegPlan&) {});
+  for (const uint16_t sequence : {5000, 5001, 5002, 20, 21}) {
+    speech.sequence = sequence;
+    EXPECT_EQ(Send(0, kTrunk, speech), "forwarded");
+  }
+  Discard();
+  std::optional<port::Datagram> report;
+  for (int i = 0; i < 100 && !report; ++i) {
+    clock.Advance(100 * kMillisecond);
+    Cycle();
+    for (auto sent = Sent(); sent; sent = Sent()) {
+      if (sent->remote.port == kPbx.port + 1) report = sent;
+    }
+  }
+  ASSERT_TRUE(report);
+  const Bytes opened = Opened(report->payload);
+  EXPECT_EQ(opened[1], 200);
+  EXPECT_NE(wire::Load32(&opened[4]), 0x11111111u) << "the stream's new name";
+  EXPECT_EQ(wire::Load32(&opened[20]), 2u);
+  EXPECT_EQ(wire::Load32(&opened[24]), 2u * 160);
+}
+
 // A source that starts its numbers again while the leg has plain RTP: when the key returns, they
 // are numbers that it had, and nothing would be heard until they are passed.
 TEST_F(SecuredCall, ASourceThatStartedAgainWithoutTheKeyIsAnotherStreamUnderIt) {
