@@ -61,6 +61,8 @@ class Call {
   Call& operator=(const Call&) = delete;
 
   CallNumber number() const { return number_; }
+  // Where it goes, and as whom.
+  const Plan& plan() const { return plan_; }
   // Journals the dialogs as they are now; the journal may be another one than before.
   void RecordAgain();
   Phase phase() const { return phase_; }

@@ -67,6 +67,7 @@ void Call::OfferToReinvite(Leg* leg) {
     return;
   }
   leg->Answer(*offer, /*is_offer=*/true);
+  Record();
 }
 
 // The far side need not know: a refresh, or another address for the same media.
@@ -79,6 +80,7 @@ void Call::AnswerHere(Leg* leg, bool unchanged) {
     return;
   }
   leg->Answer(*answer, /*is_offer=*/false);
+  Record();
   bridge_.Apply();
 }
 

@@ -83,7 +83,7 @@ void Call::OnEarlyRequest(Leg* leg, sip::TransactionId id, const sip::Message& r
   } else if (request.method != sip::Method::kUpdate) {
     Reply(id, request, 481);
   } else if (request.body.empty()) {
-    Reply(id, request, 200);
+    leg->AnswerAside(id, request, nullptr);
   } else if (Preview* preview = leg->PreviewOf(request.from.tag());
              preview != nullptr && preview->reliable) {
     AnswerAside(leg, &preview->offer_answer, id, request);
@@ -116,7 +116,7 @@ void Call::AnswerAside(Leg* leg, sdp::OfferAnswer* offer_answer, sip::Transactio
     Reply(id, request, result.outcome == sdp::Outcome::kGlare ? 491 : 488);
     return;
   }
-  leg->AnswerAside(id, request, *answer);
+  leg->AnswerAside(id, request, &*answer);
   bridge_.Apply();
 }
 

@@ -15,6 +15,9 @@ namespace {
 // Silence of one address while there is another one, where the trunk says nothing.
 constexpr TimeMs kAddressMs = 5 * kSecondMs;
 
+static_assert(sip::kTimerCMs > trunk::kRingTimeoutMaxS * kSecondMs,
+              "how long a callee rings is the trunk's to say");
+
 }  // namespace
 
 // The relay is ready: now the far side may hear of the call.

@@ -151,6 +151,16 @@ std::optional<sip::Message> CallTable::Unreachable(const sip::Message& invite,
   return response;
 }
 
+// RFC 3261 section 16.3: an INVITE of ours comes back and would leave as it has left. To another
+// number or trunk it is a spiral, which a PBX may well make that forwards a call.
+bool CallTable::IsLoop(const sip::Message& invite, const trunk::Decision& decision) {
+  return std::any_of(invite.via.begin() + 1, invite.via.end(), [&](const sip::Via& via) {
+    const Found sent = ByTransaction(context_->transactions->SentWith(via));
+    return sent && sent.call->plan().destination == *decision.trunk &&
+           sent.call->plan().first.number == decision.number;
+  });
+}
+
 // A new call: who calls, whom, and whether there is room for it.
 void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const sip::Flow& flow) {
   const auto now_ns = static_cast<uint64_t>(context_->timers->now()) * kNsPerMs;
@@ -174,6 +184,7 @@ void CallTable::Admit(sip::TransactionId id, const sip::Message& invite, const s
   const trunk::Decision decision = router_->Find(
       {.source = *source, .number = number, .address = media::FromAbi(flow.remote.address)});
   if (!decision.trunk) return Refuse(id, invite, decision.status);
+  if (IsLoop(invite, decision)) return Refuse(id, invite, 482);
   if (auto response = Unreachable(invite, decision)) return Refuse(id, *std::move(response));
   if (!context_->relay->ready()) {
     return Refuse(id, invite, 503, SipReason(503, "no relay"), kRetryAfterRelayS);

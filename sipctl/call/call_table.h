@@ -71,6 +71,7 @@ class CallTable : public sip::TransactionUser, public media::RelayUser {
   // Whether a call can be sent there now; else the response.
   std::optional<sip::Message> Unreachable(const sip::Message& invite,
                                           const trunk::Decision& decision) const;
+  bool IsLoop(const sip::Message& invite, const trunk::Decision& decision);
   void Admit(sip::TransactionId id, const sip::Message& invite, const sip::Flow& flow);
   void Refuse(sip::TransactionId id, sip::Message response);
   void Refuse(sip::TransactionId id, const sip::Message& request, int status,

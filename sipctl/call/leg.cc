@@ -22,6 +22,7 @@ sip::Message Skeleton(const sip::Message& request) {
   slim.call_id = request.call_id;
   slim.cseq = request.cseq;
   slim.record_route = request.record_route;
+  slim.contact = request.contact;
   if (const std::string* timestamp = request.Other("Timestamp")) {
     slim.others.push_back({"Timestamp", *timestamp});
   }
@@ -168,6 +169,8 @@ void Leg::Answer(const sdp::Description& body, bool is_offer) {
 
 void Leg::Send2xx(sip::Message response) {
   const bool invite = response.method == sip::Method::kInvite;
+  // The first INVITE made the dialog; what an UPDATE has said since is newer.
+  if (confirmed()) dialog->MoveTarget(received->request);
   context_->transactions->Respond(received->id, std::move(response));
   if (!invite) {
     DropReceived();

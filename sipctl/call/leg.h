@@ -101,9 +101,9 @@ class Leg {
   void SendHeld2xx();
   // An UPDATE without an offer: the 200.
   void AnswerRefresh(sip::TransactionId id, const sip::Message& update);
-  // The 200 of a request other than INVITE whose offer is answered here, at once.
+  // The 200 of a request other than INVITE whose offer, if it has one, is answered here, at once.
   void AnswerAside(sip::TransactionId id, const sip::Message& request,
-                   const sdp::Description& answer);
+                   const sdp::Description* answer);
   // Its ACK came, or never will.
   void Acknowledged() { DropReceived(); }
 

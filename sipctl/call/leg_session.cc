@@ -36,6 +36,7 @@ void Leg::SendHeld2xx() {
 
 void Leg::AnswerRefresh(sip::TransactionId id, const sip::Message& update) {
   NotePeer(update);
+  dialog->MoveTarget(update);
   sip::Message response = sip::MakeResponse(update, 200, dialog->local.tag());
   Dress(&response);
   session.Answer(sip::SessionTermsOf(update), &response);
@@ -43,13 +44,14 @@ void Leg::AnswerRefresh(sip::TransactionId id, const sip::Message& update) {
 }
 
 void Leg::AnswerAside(sip::TransactionId id, const sip::Message& request,
-                      const sdp::Description& answer) {
+                      const sdp::Description* answer) {
   sip::Message response = sip::MakeResponse(request, 200);
   AddProduct(*context_, &response);
-  // Before the answer: what our INVITE said to all of its forks.
-  response.contact.push_back(dialog ? dialog->local_contact
-                                    : sent->forks->invite().contact.front());
-  SetSdp(sdp::Write(answer), &response);
+  // Before the answer it is the early dialog of one of our INVITE's forks.
+  sip::Dialog* in = dialog ? &*dialog : sent->forks->Find(request.from.tag());
+  in->MoveTarget(request);
+  response.contact.push_back(in->local_contact);
+  if (answer != nullptr) SetSdp(sdp::Write(*answer), &response);
   context_->transactions->Respond(id, std::move(response));
 }
 

@@ -8,6 +8,8 @@ namespace sipctl::call {
 namespace {
 
 constexpr TimeMs kT1 = 500;  // RFC 3261 table 4
+// RFC 3262 section 3: what still rings says so, for the sake of proxies on the way.
+constexpr TimeMs kAgainMs = 150 * kSecondMs;
 
 }  // namespace
 
@@ -21,6 +23,10 @@ ReliableProgress::~ReliableProgress() {
 }
 
 void ReliableProgress::Add(sip::Message response) {
+  if (waiting_.empty()) timers_->Cancel(&timer_);
+  last_ = response;
+  last_.body.clear();
+  last_.content_type.clear();
   response.require.emplace_back("100rel");
   response.rseq = rseq_++;
   waiting_.push_back(std::move(response));
@@ -56,7 +62,14 @@ bool ReliableProgress::Acknowledge(const sip::RAck& rack) {
   timers_->Cancel(&timer_);
   settled_ = settled_ || !first.body.empty();
   waiting_.pop_front();
-  if (!waiting_.empty()) SendFirst();
+  if (!waiting_.empty()) {
+    SendFirst();
+  } else {
+    timer_ = timers_->After(kAgainMs, [this] {
+      timer_ = 0;
+      Add(sip::Message(last_));
+    });
+  }
   return true;
 }
 

@@ -37,6 +37,7 @@ class ReliableProgress {
   uint32_t rseq_;
   const std::function<void(const sip::Message&)> send_;
   const std::function<void()> give_up_;
+  sip::Message last_;                 // said again when it has rung long, without its description
   std::deque<sip::Message> waiting_;  // the first one is on its way
   TimeMs interval_ = 0;
   TimeMs waited_ = 0;

@@ -19,6 +19,12 @@ ClientEvent EventOf(int status) {
   return status < 300 ? ClientEvent::kSuccess : ClientEvent::kFailure;
 }
 
+// Nobody else will say it if we give up at once, when there is no route for a moment. Of all others
+// the TU learns soon that it must look for another way.
+bool MustArrive(Method method) {
+  return method == Method::kBye || method == Method::kCancel || method == Method::kPrack;
+}
+
 uint16_t PortOf(const Via& via) {
   if (via.port != 0) return via.port;
   return via.transport == "TLS" ? 5061 : 5060;
@@ -108,6 +114,8 @@ void ClientSide::Transmit(TransactionId id, Transaction& transaction) {
     transaction.flow.connection = used->connection;
   } else if (transaction.extra && transaction.extra->may_fall_back) {
     FallBack(id, transaction);
+  } else if (!IsReliable(transaction.flow.protocol) && MustArrive(transaction.method)) {
+    ++context_.counters.transport_failures;  // as if it were lost on the way
   } else {
     FailLater(id);
   }

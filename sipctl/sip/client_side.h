@@ -31,6 +31,7 @@ class ClientSide {
   std::optional<InviteRecord> Remember(TransactionId invite);
   TransactionId Adopt(const InviteRecord& record);
 
+  TransactionId IdOf(const Via& via) const;
   void OnResponse(Message response, const Flow& flow);
   void OnFlowBroken(const Flow& flow);
 
@@ -88,7 +89,6 @@ class ClientSide {
   void Report(TransactionId id, const std::string& request, Method method, const Flow& flow,
               ResponseOrigin origin);
   void Erase(TransactionId id, Transaction& transaction);
-  TransactionId IdOf(const Via& via) const;
 
   Via MakeVia(const Flow& flow, std::string branch) const;
   bool IsOurs(const Via& via, const Flow& sent_by) const;

@@ -120,11 +120,13 @@ DialogVerdict Dialog::AcceptRequest(const Message& request, const Flow& came_by)
   // 12.2.2: higher by more than one is allowed. Equal is a request that was answered before.
   if (remote_cseq && request.cseq.number <= *remote_cseq) return DialogVerdict::kOldCSeq;
   remote_cseq = request.cseq.number;
-  if (IsTargetRefresh(request.method) && !request.contact.empty()) {
-    remote_target = request.contact.front().uri;
-  }
   flow = came_by;
   return DialogVerdict::kAccept;
+}
+
+void Dialog::MoveTarget(const Message& request) {
+  if (!IsTargetRefresh(request.method) || request.contact.empty()) return;
+  remote_target = request.contact.front().uri;
 }
 
 void Dialog::AcceptResponse(const Message& response, const Flow& came_by) {

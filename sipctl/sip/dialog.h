@@ -22,7 +22,7 @@ enum class DialogState : uint8_t { kEarly, kConfirmed, kTerminated };
 
 // What became of a request that arrived inside a dialog.
 enum class DialogVerdict : uint8_t {
-  kAccept,    // in order; the record has taken its CSeq and, for target refresh, its Contact
+  kAccept,    // in order; the record has taken its CSeq
   kOldCSeq,   // answer 500 (12.2.2), with Retry-After if an INVITE is pending (14.2)
   kMismatch,  // not of this dialog: 481
 };
@@ -84,8 +84,12 @@ struct Dialog {
   const Uri& NextHop() const;
 
   // A request from the peer inside this dialog; not for ACK and CANCEL, which have their INVITE's
-  // CSeq. Target refresh: INVITE, UPDATE, and never the route set.
+  // CSeq.
   DialogVerdict AcceptRequest(const Message& request, const Flow& came_by);
+
+  // Our 2xx to such a request goes out: its Contact is the peer's now, if it is a target refresh
+  // (INVITE, UPDATE; RFC 6141 section 5: a refused one moves nothing). Never the route set.
+  void MoveTarget(const Message& request);
 
   // A response to one of our requests in this dialog: confirms on 2xx to INVITE, refreshes the
   // target on 2xx to INVITE and UPDATE (and on each 1xx with a Contact while early).

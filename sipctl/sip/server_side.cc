@@ -15,6 +15,9 @@ ServerEvent EventOf(int status) {
   return status < 300 ? ServerEvent::kSuccess : ServerEvent::kFailure;
 }
 
+// RFC 3261 section 13.3.1.1: so that no proxy on the way gives up what rings (its Timer C).
+constexpr TimeMs kProgressMs = 60 * kSecondMs;
+
 // One part of a key; the line feed cannot be in any of them.
 void Append(std::string* text, std::string_view part) {
   text->append(part);
@@ -252,6 +255,11 @@ void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t action
       transaction.to_tag = HashOf(message->to.tag()).low;
     }
     Transmit(id, transaction);
+    // One that is sent reliably is repeated as it should be by who made it (RFC 3262).
+    if (transaction.invite() && transaction.state == ServerState::kProceeding) {
+      context_.timers->Cancel(&transaction.repeat);
+      if (message->status > 100 && !message->rseq) StartRepeat(id, transaction);
+    }
   }
   if ((actions & Do::kResend) != 0 && !transaction.bytes.empty()) {
     ++context_.counters.retransmissions_out;
@@ -262,6 +270,11 @@ void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t action
 
 void ServerSide::StartRepeat(TransactionId id, Transaction& transaction) {
   context_.timers->Cancel(&transaction.repeat);
+  if (transaction.state == ServerState::kProceeding) {
+    transaction.repeat = context_.timers->After(
+        kProgressMs, [this, id] { Step(id, ServerEvent::kRepeat, nullptr, nullptr); });
+    return;
+  }
   if (!ServerRepeats(transaction.state, IsReliable(transaction.flow.protocol))) return;
   transaction.interval = ServerRepeatInterval(transaction.interval, context_.timer_values());
   transaction.repeat = context_.timers->After(
@@ -273,6 +286,12 @@ void ServerSide::Transmit(TransactionId id, Transaction& transaction) {
   if (used.ok()) {
     // Only that: the remote end of a connection that the peer opened is no way back to it.
     transaction.flow.connection = used->connection;
+    return;
+  }
+  if (!IsReliable(transaction.flow.protocol)) {
+    // No route for a moment, perhaps: as if it were lost on the way. What is repeated is repeated,
+    // and the peer repeats its request.
+    ++context_.counters.transport_failures;
     return;
   }
   // Told later: no callback may come from inside the TU's own call.

@@ -57,6 +57,8 @@ ServerStep StepInviteServer(State state, Event event) {
           return Stay(state, Do::kResend);
         case Event::kProvisional:
           return Stay(state, Do::kSend);
+        case Event::kRepeat:
+          return Stay(state, Do::kResend | Do::kStartRepeat);
         case Event::kSuccess:
           return {State::kAccepted, Do::kSend | Do::kStartRepeat | Do::kStartTimeout};
         case Event::kFailure:

@@ -47,6 +47,10 @@ void TransactionLayer::Acknowledge(TransactionId invite, Message ack, const Flow
   core_->clients_.Acknowledge(invite, std::move(ack), flow);
 }
 
+TransactionId TransactionLayer::SentWith(const Via& via) const {
+  return core_->clients_.IdOf(via);
+}
+
 void TransactionLayer::Respond(TransactionId id, Message response) {
   core_->servers_.Respond(id, std::move(response));
 }

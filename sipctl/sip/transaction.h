@@ -10,6 +10,7 @@
 // What the layer does by itself, so that no TU has to:
 // - 100 Trying to a new INVITE, before the TU sees it (trap T-37);
 // - ACK to a non-2xx final answer; the first ACK again for each repeated 2xx;
+// - a provisional answer above 100 repeated each minute (13.3.1.1), where it is not a reliable one;
 // - 2xx to INVITE repeated at T1..T2 until its ACK comes, on TCP too (13.3.1.4);
 // - the answer to CANCEL (200, 481), a CANCEL held back until a provisional answer came (9.1);
 // - 482 to a merged request (8.2.2.2), answers to repeated requests;
@@ -85,6 +86,8 @@ class TransactionUser {
   virtual void OnRewritten(const Via& /*theirs*/, const Flow& /*flow*/) {}
 };
 
+inline constexpr TimeMs kTimerCMs = 660 * kSecondMs;
+
 struct TransactionOptions {
   // Part of each branch: the shard's id, so that a front can see whose response this is.
   // [0-9a-z], at most 8 characters.
@@ -97,7 +100,7 @@ struct TransactionOptions {
 
   // Silence after a provisional answer to INVITE, after which the layer cancels it (a proxy's Timer
   // C, section 16.8): longer than any TU's own limit for ringing, it only catches a peer that died.
-  TimeMs timer_c = 240 * kSecondMs;
+  TimeMs timer_c = kTimerCMs;
 
   // Above it new requests are answered with a stateless 503 and Send refuses with 503.
   size_t transactions_max = 1u << 20;
@@ -146,6 +149,9 @@ class TransactionLayer : public TransportUser {
   // and keeps its bytes for
   // repetitions of that 2xx, which the TU does not see. When `invite` is no more, it is sent once.
   void Acknowledge(TransactionId invite, Message ack, const Flow& flow);
+
+  // Which request of ours had this Via on top; 0: none. It may be over.
+  TransactionId SentWith(const Via& via) const;
 
   // As server -------------------------------------------------------------------------------
 

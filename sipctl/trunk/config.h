@@ -116,6 +116,8 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+inline constexpr uint32_t kRingTimeoutMaxS = 600;  // the greatest ring_timeout
+
 struct Trunk {
   std::string name;
   Way way = Way::kBidirectional;  // outbound: only we call; inbound: only it calls

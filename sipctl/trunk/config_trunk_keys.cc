@@ -342,7 +342,7 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
      }},
     {{"ring_timeout", "duration", "90s", "From INVITE to a final response; then CANCEL."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
-       Assign(reader.Duration(node, 5, 600, false), &draft->trunk.ring_timeout_ns);
+       Assign(reader.Duration(node, 5, kRingTimeoutMaxS, false), &draft->trunk.ring_timeout_ns);
      }},
     {{"session_expires", "duration or off", "30m",
       "How often a call must show that it lives (RFC 4028), as we ask for it. Off: no session "

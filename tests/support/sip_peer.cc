@@ -6,6 +6,7 @@
 namespace support {
 
 using sipctl::sip::Dialog;
+using sipctl::sip::DialogVerdict;
 using sipctl::sip::Flow;
 using sipctl::sip::Protocol;
 using sipctl::sip::SipHost;
@@ -158,7 +159,10 @@ void SipPeer::OnRequest(TransactionId id, Message request, const Flow& flow) {
     received_ = request;
     received_invite_ = id;
     if (request.to.tag().empty() || busy_with_reinvites) return;
-    if (dialog) dialog->AcceptRequest(request, flow);
+    if (dialog && dialog->AcceptRequest(request, flow) == DialogVerdict::kAccept &&
+        reinvite_status == 0 && !reinvite_answer.empty()) {
+      dialog->MoveTarget(request);
+    }
     if (reinvite_status != 0) {
       Respond(reinvite_status);
     } else if (reinvite_answer.empty()) {
@@ -173,6 +177,7 @@ void SipPeer::OnRequest(TransactionId id, Message request, const Flow& flow) {
         MakeResponse(request, request.method == Method::kPrack ? 200 : update_status);
     if (dialog && request.method == Method::kUpdate) {
       dialog->AcceptRequest(request, flow);
+      if (update_status == 200) dialog->MoveTarget(request);
       response.contact.push_back(Contact());
     }
     if (dress) dress(&response);

@@ -148,6 +148,7 @@ void SipPhone::OnRequest(TransactionId id, Message request, const Flow& flow) {
     case DialogVerdict::kOldCSeq:
       return layer_->Respond(id, MakeResponse(request, 500));
     case DialogVerdict::kAccept:
+      call->dialog->MoveTarget(request);  // who is called so refuses nothing
       break;
   }
   if (request.method == Method::kInvite) return OnReinvite(*call, id, request);

@@ -415,6 +415,36 @@ TEST_F(ReliableTest, ACallerThatRequiresItGetsReliableAnswers) {
   HangUp();
 }
 
+// RFC 3262 section 3: where it is acknowledged, a new one each two and a half minutes.
+TEST_F(ReliableTest, WhatRingsLongSaysSoAgain) {
+  world_.config->trunks[1].ring_timeout_ns = 600'000'000'000;
+  Invite();
+  world_.pbx.Respond(183, World::PbxSdp());
+  world_.Run(50);
+  world_.network.drop = [](const sip::SipHost& from, std::string_view bytes) {
+    return from.address().address.bytes[15] == 3 && bytes.starts_with("SIP/2.0 183");
+  };
+  const Message first = world_.carrier.last();
+  ASSERT_FALSE(first.body.empty());
+  Prack(first);
+  world_.Run(149'000);
+  EXPECT_EQ(world_.carrier.CountStatus(183), 1u);
+  world_.Run(1'200);
+  ASSERT_EQ(world_.carrier.CountStatus(183), 2u);
+  const Message second = world_.carrier.last();
+  EXPECT_EQ(*second.rseq, *first.rseq + 1);
+  EXPECT_TRUE(second.body.empty());
+  Prack(second);
+  world_.Run(60'000);
+  world_.pbx.Respond(200, World::PbxSdp());
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.last().method, Method::kInvite);
+  EXPECT_EQ(world_.carrier.status(), 200);
+  world_.Run(200'000);
+  EXPECT_EQ(world_.carrier.CountStatus(183), 2u);
+  HangUp();
+}
+
 TEST_F(ReliableTest, WithoutAPrackTheCallEnds) {
   Invite();
   world_.pbx.Respond(180);
@@ -450,8 +480,10 @@ TEST_F(ReliableTest, AfterAReliableAnswerOffersAreOpenAgain) {
   EXPECT_EQ(world_.carrier.last().method, Method::kPrack);
   EXPECT_THAT(world_.carrier.last().body, HasSubstr("a=recvonly"));
   EXPECT_EQ(world_.RelayLeg(0).plan.direction, kLegReceives);
-  world_.carrier.Send(Method::kUpdate,
-                      [](Message* m) { AddOffer(m, World::CarrierSdp("sendrecv", 3)); });
+  world_.carrier.Send(Method::kUpdate, [](Message* m) {
+    AddOffer(m, World::CarrierSdp("sendrecv", 3));
+    m->contact[0].uri.user = "moved";
+  });
   world_.Run(50);
   EXPECT_EQ(world_.carrier.last().method, Method::kUpdate);
   EXPECT_THAT(world_.carrier.last().body, HasSubstr("a=sendrecv"));
@@ -459,7 +491,12 @@ TEST_F(ReliableTest, AfterAReliableAnswerOffersAreOpenAgain) {
   world_.pbx.Respond(200, World::PbxSdp());
   world_.Run(100);
   EXPECT_EQ(world_.carrier.status(), 200);
-  HangUp();
+  world_.pbx.Bye();
+  world_.Run(200);
+  ASSERT_EQ(world_.carrier.Count(Method::kBye), 1u);
+  EXPECT_EQ(world_.carrier.Got(Method::kBye)->request_uri.user, "moved")
+      << "not what the INVITE said";
+  world_.ExpectNothingLeft();
 }
 
 // A user may come by another access listener than its trunk's first one: what it is told leads

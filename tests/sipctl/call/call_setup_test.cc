@@ -255,6 +255,25 @@ TEST_F(CallSetupTest, NobodyAnswersInTime) {
   world_.ExpectNothingLeft();
 }
 
+// RFC 3261 section 13.3.1.1: proxies before the caller give up what says nothing for three minutes.
+TEST_F(CallSetupTest, WhatRingsLongSaysSoEachMinute) {
+  world_.config->trunks[1].ring_timeout_ns = 300'000'000'000;
+  Call();
+  world_.pbx.Respond(180);
+  world_.Run(1'000);
+  world_.network.drop = [](const sip::SipHost& from, std::string_view bytes) {
+    return from.address().address.bytes[15] == 3 && bytes.starts_with("SIP/2.0 180");
+  };
+  EXPECT_EQ(world_.carrier.CountStatus(180), 1u);
+  world_.Run(297'000);
+  EXPECT_EQ(world_.carrier.CountStatus(180), 5u);
+  EXPECT_TRUE(world_.pbx.cancels.empty());
+  world_.Run(3'000);
+  EXPECT_EQ(world_.carrier.status(), 480);
+  EXPECT_EQ(world_.pbx.cancels.size(), 1u);
+  world_.ExpectNothingLeft();
+}
+
 TEST_F(CallSetupTest, TheFarSideIsDead) {
   world_.network.host(3)->set_up(false);
   Call();

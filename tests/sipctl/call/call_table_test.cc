@@ -82,6 +82,41 @@ TEST_F(CallTableTest, WhatIsWrongWithAnInvite) {
   world_.ExpectNothingLeft();
 }
 
+// RFC 3261 section 16.3. A proxy in the PBX sends the call back to us; it may forward it elsewhere.
+TEST_F(CallTableTest, AnInviteThatComesBackIsALoopAndToAnotherNumberASpiral) {
+  trunk::Route back;
+  back.from = 1;
+  back.prefix = "+91";
+  back.to = 1;
+  world_.config->routes.push_back(back);
+  world_.RestartSipctl();
+  world_.Run(100);
+  world_.carrier.Invite(1, "+911234", World::CarrierSdp());
+  world_.Run(100);
+  ASSERT_EQ(world_.pbx.Count(Method::kInvite), 1u);
+  const sip::Via ours = world_.pbx.Got(Method::kInvite)->via.front();
+  const auto passed_on = [&](Message* invite) { invite->via.push_back(ours); };
+  std::vector<int> answers;  // they are the proxy's, by their two Vias
+  world_.network.on_arrival = [&](const sip::SipHost&, const Message& message, const sip::Flow&) {
+    if (!message.is_request && message.via.size() == 2) answers.push_back(message.status);
+  };
+  world_.pbx.Invite(1, "+911234", World::PbxSdp(), passed_on);
+  world_.Run(100);
+  EXPECT_THAT(answers, ElementsAre(100, 482));
+  EXPECT_EQ(world_.pbx.Count(Method::kInvite), 1u);
+  world_.pbx.Invite(1, "0914455", World::PbxSdp(), passed_on);
+  world_.Run(100);
+  EXPECT_EQ(world_.carrier.Count(Method::kInvite), 1u);
+  EXPECT_EQ(world_.table().size(), 2u);
+  // The same Via with a branch that we never made says nothing.
+  world_.pbx.Invite(1, "+911234", World::PbxSdp(), [&](Message* invite) {
+    invite->via.push_back(ours);
+    sip::Set(&invite->via.back().parameters, "branch", "z9hG4bKt0other");
+  });
+  world_.Run(100);
+  EXPECT_EQ(world_.table().size(), 3u);
+}
+
 TEST_F(CallTableTest, TelUris) {
   Invite("+911234", [](Message* m) {
     m->request_uri = {};

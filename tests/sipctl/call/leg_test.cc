@@ -81,6 +81,33 @@ TEST(CallRouteTest, AnAnswerToAReinviteAfterTheEndIsAcknowledgedByTheRoute) {
   world.ExpectNothingLeft();
 }
 
+// RFC 6141 section 5: the Contact of a re-INVITE counts from our 2xx on.
+TEST(CallRouteTest, ARefusedReinviteMovesNothing) {
+  World world;
+  world.Establish();
+  int version = 1;
+  const auto reinvite = [&](const std::string& contact, const std::string& direction) {
+    world.carrier.Send(Method::kInvite, [&](Message* invite) {
+      invite->contact = {Address(contact)};
+      invite->content_type = "application/sdp";
+      invite->body = World::CarrierSdp(direction, ++version);
+    });
+    world.Run(200);
+  };
+  reinvite("sip:moved@10.0.0.2", "sendonly");  // which the PBX does not want
+  ASSERT_EQ(world.carrier.status(), 488);
+  world.pbx.reinvite_answer = World::PbxSdp();
+  reinvite("sip:again@10.0.0.2", "inactive");
+  ASSERT_EQ(world.carrier.status(), 200);
+  world.pbx.reinvite_answer.clear();
+  reinvite("sip:refused@10.0.0.2", "sendrecv");
+  ASSERT_EQ(world.carrier.status(), 488);
+  world.pbx.Bye();
+  world.Run(200);
+  ASSERT_EQ(world.carrier.Count(Method::kBye), 1u);
+  EXPECT_EQ(world.carrier.Got(Method::kBye)->request_uri.user, "again");
+}
+
 // A proxy between two transports puts itself in twice (r2=on): each side sees its own half first.
 TEST(CallRouteTest, ADoubleRecordRouteIsUsedInTheRightOrder) {
   World world;

@@ -73,7 +73,7 @@ TEST_F(ClientSideTest, APeerThatDiedWhileRingingIsGivenUpByTimerC) {
   layer_.OnMessage(Answer(sent[0], 180), Tcp());
   Advance(200000);
   layer_.OnMessage(Answer(sent[0], 180), Tcp());  // begins anew
-  Advance(239000);
+  Advance(kTimerCMs - 1000);
   EXPECT_TRUE(transport_.Take().empty());
   Advance(1000);
   EXPECT_EQ(transport_.Take().at(0).message.method, Method::kCancel);
@@ -230,6 +230,31 @@ TEST_F(ClientSideTest, ARefusedSendIsA503ToldLater) {
   ASSERT_EQ(Statuses(), std::vector<int>{503});
   EXPECT_EQ(user_.responses[0].origin, ResponseOrigin::kTransport);
   EXPECT_EQ(layer_.size(), 0u);
+}
+
+// A route that is gone for a moment (ENETUNREACH) must not leave the peer in a call that is over.
+TEST_F(ClientSideTest, AByeIsRepeatedWhereADatagramCannotBeSent) {
+  transport_.refuse = true;
+  layer_.Send(Request(Method::kBye), Udp());
+  Advance(400);
+  EXPECT_TRUE(user_.responses.empty());
+  transport_.refuse = false;
+  Advance(200);
+  const auto sent = transport_.Take();
+  ASSERT_EQ(sent.size(), 1u);
+  transport_.refuse = true;
+  Advance(2'000);
+  transport_.refuse = false;
+  layer_.OnMessage(Answer(sent[0], 200), Udp());
+  EXPECT_EQ(Statuses(), std::vector<int>{200});
+  Advance(6'000);
+  EXPECT_EQ(layer_.size(), 0u);
+  // Nor for ever.
+  transport_.refuse = true;
+  user_.responses.clear();
+  layer_.Send(Request(Method::kBye), Udp());
+  Advance(kTimeout + 1);
+  EXPECT_EQ(Statuses(), std::vector<int>{408});
 }
 
 TEST_F(ClientSideTest, ABrokenConnectionIsTriedOnceMore) {

@@ -160,10 +160,13 @@ TEST(DialogTest, TheTargetMovesByTargetRefreshAlone) {
   Message info = Incoming("INFO", 6);
   info.contact[0].uri.host = "192.0.2.66";
   EXPECT_EQ(dialog.AcceptRequest(info, Flow{}), DialogVerdict::kAccept);
+  dialog.MoveTarget(info);
   EXPECT_EQ(dialog.remote_target.host, "192.0.2.9");
   Message update = Incoming("UPDATE", 7);
   update.contact[0].uri.host = "192.0.2.66";
   EXPECT_EQ(dialog.AcceptRequest(update, Flow{}), DialogVerdict::kAccept);
+  EXPECT_EQ(dialog.remote_target.host, "192.0.2.9") << "it may be refused yet";
+  dialog.MoveTarget(update);
   EXPECT_EQ(dialog.remote_target.host, "192.0.2.66");
   EXPECT_EQ(Hosts(dialog.route_set), (std::vector<std::string>{"first.example", "second.example"}));
 

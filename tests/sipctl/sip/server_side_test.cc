@@ -199,6 +199,26 @@ TEST_F(ServerSideTest, AFinalAnswerSurvivesItsConnection) {
   EXPECT_EQ(user_.failures[0].second, ServerFailure::kTransport);
 }
 
+// A route that is gone for a moment (ENETUNREACH) must not end a call.
+TEST_F(ServerSideTest, ADatagramThatCannotBeSentIsRepeated) {
+  layer_.OnMessage(Incoming(Method::kInvite), Udp());
+  const auto invite = user_.requests.at(0);
+  transport_.refuse = true;
+  layer_.Respond(invite.id, MakeResponse(invite.message, 180));
+  layer_.Respond(invite.id, MakeResponse(invite.message, 200));
+  Advance(600);
+  EXPECT_TRUE(user_.failures.empty());
+  transport_.refuse = false;
+  transport_.Take();
+  Advance(1'000);
+  EXPECT_EQ(transport_.Take().at(0).message.status, 200);
+  // Without end it is as without an ACK.
+  transport_.refuse = true;
+  Advance(kTimeout);
+  ASSERT_EQ(user_.failures.size(), 1u);
+  EXPECT_EQ(user_.failures[0].second, ServerFailure::kNoAck);
+}
+
 // A transport tells which connection it used, and the port that the peer opened it from; that port
 // does not listen.
 TEST_F(ServerSideTest, ANewConnectionGoesToSentByAndNotToWhereTheOldOneCameFrom) {

@@ -24,6 +24,8 @@ struct Row {
 
 const std::vector<Row> kInvite = {
     {"fig 7: INVITE, send response", S::kProceeding, E::kRequest, S::kProceeding, Do::kResend},
+    {"13.3.1.1: a minute, send again", S::kProceeding, E::kRepeat, S::kProceeding,
+     Do::kResend | Do::kStartRepeat},
     {"fig 7: 101-199 from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, Do::kSend},
     {"6026: 2xx from TU, send; 13.3.1.4: repeat", S::kProceeding, E::kSuccess, S::kAccepted,
      Do::kSend | Do::kStartRepeat | Do::kStartTimeout},

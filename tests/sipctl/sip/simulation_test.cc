@@ -94,7 +94,7 @@ class World {
     }
     // The longest way: a call, in it a re-INVITE whose peer is lost (Timer C), its end, what
     // lingers.
-    network_.Run(60000 + 20000 + 240000 + 8 * kTimeoutMs);
+    network_.Run(60000 + 20000 + kTimerCMs + 8 * kTimeoutMs);
   }
 
   Totals Check() {
