@@ -308,6 +308,7 @@ class Stage {
     for (const auto& phone : phones_)
       EXPECT_EQ(phone->layer().size(), 0u) << "at a telephone, at " << now();
     EXPECT_TRUE(sipctl.context.farewells.empty()) << "a BYE without an end";
+    EXPECT_TRUE(sipctl.context.late_acks.empty());
     EXPECT_TRUE(sipctl.context.by_transaction.empty());
     EXPECT_TRUE(sipctl.context.by_local_tag.empty());
     EXPECT_TRUE(world_.fake_relay.sessions().empty()) << "media without a call";
