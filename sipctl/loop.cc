@@ -19,6 +19,8 @@ namespace {
 
 constexpr int kEventsPerTurn = 256;
 constexpr TimeMs kWaitMsMax = 60 * kSecondMs;
+// After a shorter turn nobody asks whether something has waited for its end.
+constexpr TimeMs kLongTurnMs = 5;
 
 uint64_t TagOf(int fd, uint32_t generation) {
   return (uint64_t{generation} << 32) | static_cast<uint32_t>(fd);
@@ -45,7 +47,11 @@ absl::StatusOr<std::unique_ptr<Loop>> Loop::Create(Clock clock) {
 }
 
 Loop::Loop(Clock clock, int epoll, int wake)
-    : clock_(std::move(clock)), timers_(clock_()), epoll_(epoll), wake_(wake) {
+    : clock_(std::move(clock)),
+      timers_(clock_()),
+      epoll_(epoll),
+      wake_(wake),
+      ready_since_(timers_.now()) {
   Watch(wake_, EPOLLIN, [this](uint32_t) {
     uint64_t count;
     if (read(wake_, &count, sizeof count) < 0) return;  // EAGAIN: somebody was quicker
@@ -142,15 +148,28 @@ void Loop::RunDeferred() {
   for (const std::function<void()>& one : work) one();
 }
 
-void Loop::Turn(TimeMs wait_max) {
+// After this the turn's time is read.
+int Loop::WaitForEvents(epoll_event* events, TimeMs wait_max) {
+  const TimeMs asked = clock_();
   TimeMs wait = std::clamp<TimeMs>(wait_max, 0, kWaitMsMax);
-  // Read for the length of the sleep alone; the turn's time is read after it.
-  if (const auto next = timers_.Next()) {
-    wait = std::clamp<TimeMs>(*next - clock_(), 0, wait);
-  }
+  if (const auto next = timers_.Next()) wait = std::clamp<TimeMs>(*next - asked, 0, wait);
   if (!deferred_.empty()) wait = 0;
+  int count = 0;
+  if (crowded_ || asked - now() >= kLongTurnMs) {
+    count = epoll_wait(epoll_, events, kEventsPerTurn, 0);
+    if (count > 0 && !crowded_) ready_since_ = now();
+  }
+  if (count <= 0) {
+    count = epoll_wait(epoll_, events, kEventsPerTurn, static_cast<int>(wait));
+    ready_since_ = clock_();
+  }
+  crowded_ = count == kEventsPerTurn;
+  return count;
+}
+
+void Loop::Turn(TimeMs wait_max) {
   std::array<epoll_event, kEventsPerTurn> events;
-  const int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, static_cast<int>(wait));
+  const int count = WaitForEvents(events.data(), wait_max);
   timers_.Advance(clock_());
   for (int i = 0; i < count; ++i) Dispatch(events[i].data.u64, events[i].events);
   RunDeferred();

@@ -34,6 +34,11 @@ class Loop {
 
   Timers& timers() { return timers_; }
   TimeMs now() const { return timers_.now(); }
+  // The clock itself, which runs on during a long turn.
+  TimeMs ClockNow() const { return clock_(); }
+  // What this turn tells of sockets is not older: it came while the loop slept, or else during the
+  // work of the turn before.
+  TimeMs ready_since() const { return ready_since_; }
 
   // `events` are EPOLLIN, EPOLLOUT; EPOLLERR and EPOLLHUP come unasked. The fd stays the caller's:
   // Unwatch before closing it. A callback may watch and unwatch at will, its own fd included; an
@@ -66,6 +71,7 @@ class Loop {
     std::shared_ptr<Ready> ready;
   };
 
+  int WaitForEvents(epoll_event* events, TimeMs wait_max);
   void Wake();
   void Dispatch(uint64_t tag, uint32_t events);
   void RunDeferred();
@@ -75,6 +81,8 @@ class Loop {
   const int epoll_;
   const int wake_;  // eventfd
   int signals_ = -1;
+  TimeMs ready_since_;
+  bool crowded_ = false;  // more is ready than one turn is told of
   std::vector<Watched> watched_;
   std::vector<std::function<void()>> deferred_;
   std::atomic<bool> stopped_{false};

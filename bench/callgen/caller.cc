@@ -279,6 +279,8 @@ void Caller::OnEnd(uint32_t index, const Glance& answer) {
   if (answer.status >= 300) return Fail(index, Concat("BYE: ", answer.status));
   if (calls_[index].counts) report_.hangup.Add(NowNs() - calls_[index].sent_ns);
   ++report_.ended;
+  const double seconds = static_cast<double>(NowNs() - begin_ns_) / 1e9;
+  if (seconds >= options_.ramp_s && report_.placed < options_.calls) ++report_.ended_at_full_rate;
   Free(index);
 }
 

@@ -27,10 +27,11 @@ std::string Line(const char* name, const loadgen::Latency& latency) {
 }  // namespace
 
 std::string ReportText(const Report& report) {
-  std::string text =
-      absl::StrFormat("%-22s %d at %.1f/s, at most %d at a time\n%-22s %d\n%-22s %d\n",
-                      "calls placed", report.placed, report.rate(), report.open_max, "ended well",
-                      report.ended, "failed", report.failed());
+  std::string text = absl::StrFormat(
+      "%-22s %d at %.1f/s, at most %d at a time\n%-22s %d, %.1f/s meanwhile\n"
+      "%-22s %d\n",
+      "calls placed", report.placed, report.rate(), report.open_max, "ended well", report.ended,
+      report.goodput(), "failed", report.failed());
   for (const auto& [why, count] : report.failures) {
     absl::StrAppendFormat(&text, "  %-20s %d\n", why, count);
   }
@@ -60,6 +61,7 @@ std::string ReportJson(const Report& report) {
                             {"connections_lost", report.connections_lost},
                             {"late_ms_max", Ms(report.late_ns_max)},
                             {"calls_per_second", report.rate()},
+                            {"ended_per_second", report.goodput()},
                             {"cpu_seconds", report.cpu_seconds},
                             {"trying_ms", Json(report.trying)},
                             {"setup_ms", Json(report.setup)},

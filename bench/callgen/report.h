@@ -24,6 +24,7 @@ struct Report {
   uint64_t connections_lost = 0;
   uint64_t late_ns_max = 0;          // how far the load fell behind its own timetable
   uint64_t placed_at_full_rate = 0;  // of `placed`: from the end of the ramp on
+  uint64_t ended_at_full_rate = 0;   // of `ended`: in the same time
   double full_rate_seconds = 0;      // which took so long
   double cpu_seconds = 0;            // of the load itself
 
@@ -37,8 +38,13 @@ struct Report {
     for (const auto& [why, count] : failures) sum += count;
     return sum;
   }
-  double rate() const {
-    return full_rate_seconds > 0 ? static_cast<double>(placed_at_full_rate) / full_rate_seconds : 0;
+  double rate() const { return PerSecond(placed_at_full_rate); }
+  // What was carried while that was asked for: under too much load less than `rate`.
+  double goodput() const { return PerSecond(ended_at_full_rate); }
+
+ private:
+  double PerSecond(uint64_t calls) const {
+    return full_rate_seconds > 0 ? static_cast<double>(calls) / full_rate_seconds : 0;
   }
 };
 

@@ -28,6 +28,7 @@ Doorkeeper::Doorkeeper(Context* context, sip::Transport* transport, DoorkeeperOp
     : context_(context),
       transport_(transport),
       options_(std::move(options)),
+      overload_(context, transport),
       limits_(options_.limits, context->timers->now()),
       digest_(options_.digest) {}
 
@@ -53,13 +54,16 @@ bool Doorkeeper::IsExpected(const sip::Message& message) const {
 }
 
 void Doorkeeper::OnMessage(sip::Message message, const sip::Flow& flow) {
-  if (!context_->IsAccess(flow.listener)) {
-    context_->transactions->OnMessage(std::move(message), flow);
-    return;
-  }
-  if (message.is_request && flow.protocol == sip::Protocol::kUdp) {
+  const bool access = context_->IsAccess(flow.listener);
+  if (access && message.is_request && flow.protocol == sip::Protocol::kUdp) {
     // Back to where it came from, whether or not it knows RFC 3581: NATs let nothing else in.
     sip::Set(&message.via.front().parameters, "rport", std::to_string(flow.remote.port));
+  }
+  if (overload_.Serves(message, flow)) return;
+  if (!access) {
+    if (overload_.TurnsAway(message, flow)) return;
+    context_->transactions->OnMessage(std::move(message), flow);
+    return;
   }
   if (IsExpected(message)) {
     context_->transactions->OnMessage(std::move(message), flow);
@@ -75,6 +79,7 @@ void Doorkeeper::OnMessage(sip::Message message, const sip::Flow& flow) {
   }
   // A datagram was counted before it was read.
   if (!known && sip::IsReliable(flow.protocol) && !MayKnock(flow.remote)) return;
+  if (overload_.TurnsAway(message, flow)) return;  // before a password costs its time
   Examine(std::move(message), flow);
 }
 

@@ -1,4 +1,5 @@
-// Between the transport and the transactions: who may come in by an access listener.
+// Between the transport and the transactions: who may come in by an access listener, and whether
+// there is room for a new call at all (overload.h), by any listener.
 //
 //   any listener of role trunk ------------------------------------------------> transactions
 //   an access listener:
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "sipctl/call/context.h"
+#include "sipctl/call/overload.h"
 #include "sipctl/call/source_limits.h"
 #include "sipctl/counters.h"
 #include "sipctl/sip/digest_server.h"
@@ -57,6 +59,7 @@ class Doorkeeper : public sip::TransportUser {
   void OnFlowBroken(const sip::Flow& flow, const absl::Status& why) override;
 
   const DoorCounters& counters() const { return counters_; }
+  const OverloadCounters& overload_counters() const { return overload_.counters(); }
 
  private:
   bool IsExpected(const sip::Message& message) const;
@@ -75,6 +78,7 @@ class Doorkeeper : public sip::TransportUser {
   Context* context_;
   sip::Transport* transport_;
   const DoorkeeperOptions options_;
+  Overload overload_;
   SourceLimits limits_;
   sip::DigestServer digest_;
   DoorCounters counters_;

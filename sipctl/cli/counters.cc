@@ -51,6 +51,8 @@ std::string CountersText(const Counted& counted, bool zeros) {
   counted.transport.ForEach(line);
   text += "transactions\n";
   counted.transaction.ForEach(line);
+  text += "overload\n";
+  counted.overload.ForEach(line);
   return text;
 }
 
@@ -69,6 +71,11 @@ std::string CountersJson(const Counted& counted) {
   {
     JsonObject object(&json);
     counted.transaction.ForEach([&](auto... counter) { object(counter...); });
+  }
+  json += ",\n\"overload\":";
+  {
+    JsonObject object(&json);
+    counted.overload.ForEach([&](auto... counter) { object(counter...); });
   }
   return json + "}\n";
 }

@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 
+#include "sipctl/call/overload.h"
 #include "sipctl/options.h"
 #include "sipctl/sip/transaction_counters.h"
 #include "sipctl/sip/transport_counters.h"
@@ -20,6 +21,7 @@ struct Counted {
   size_t calls = 0, connections = 0, transactions = 0;
   sip::TransportCounters transport;
   sip::TransactionCounters transaction;
+  call::OverloadCounters overload;
 };
 
 // In the running process: what it answers to "counters" and "counters all", "counters json".

@@ -41,7 +41,8 @@ Counted Server::Counters() const {
           .connections = transport_->connections(),
           .transactions = transactions_->size(),
           .transport = transport_->counters(),
-          .transaction = transactions_->counters()};
+          .transaction = transactions_->counters(),
+          .overload = doorkeeper_->overload_counters()};
 }
 
 std::string Server::RegistrationsAnswer(bool json) const {

@@ -1,5 +1,6 @@
 #include "sipctl/sip/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -187,8 +188,15 @@ void Connection::Read() {
   // One buffer for all connections of the thread: nothing stays in it between two reads.
   static thread_local const auto kBuffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
   const bool wanted_write = std::exchange(want_write_, false);
+  if (drained_) unread_since_ = std::max(drained_at_, loop_->ready_since());
   for (int i = 0; i < kReadsPerTurn && !closed_; ++i) {
+    const TimeMs read_at = loop_->ClockNow();
     const Stream::Result result = stream_->Read(kBuffer.get(), kReadBytes);
+    // Of plain TCP a short read was all; TLS brings one record at a time, and leaves the next one
+    // in the socket, so that epoll tells of it.
+    drained_ = result.outcome == Stream::Outcome::kWantRead ||
+               (flow_.protocol != Protocol::kTls && result.bytes < kReadBytes);
+    if (drained_) drained_at_ = read_at;
     switch (result.outcome) {
       case Stream::Outcome::kDone:
         break;
@@ -212,9 +220,7 @@ void Connection::Read() {
     explicit_bzero(kBuffer.get(), result.bytes);  // there may have been keys in it
     // Whatever came, the peer is there.
     loop_->timers().Cancel(&pong_);
-    // Of plain TCP that was all; TLS brings one record at a time, and leaves the next one in the
-    // socket, so that epoll tells of it.
-    if (flow_.protocol != Protocol::kTls && result.bytes < kReadBytes) break;
+    if (drained_) break;
   }
   if (!closed_ && want_write_ != wanted_write) WatchEvents();
 }

@@ -59,6 +59,8 @@ class Connection {
 
   const Flow& flow() const { return flow_; }
   bool closed() const { return closed_; }
+  // How long the bytes that are read now have waited for that, at most.
+  TimeMs age() const { return loop_->ClockNow() - unread_since_; }
 
   // All or nothing. kResourceExhausted: the queue is full, the connection lives on. Any other
   // error: the connection was found dead and is closed now.
@@ -94,6 +96,9 @@ class Connection {
   std::string queue_;
   size_t queue_sent_ = 0;  // of queue_
   TimeMs last_activity_;
+  TimeMs drained_at_ = 0;      // when the last byte that was there was read
+  TimeMs unread_since_ = 0;    // what is read now has come later
+  bool drained_ = true;        // nothing was left unread
   Timers::Id unfinished_ = 0;  // connecting, shaking hands, then: a message not finished
   Timers::Id keep_alive_ = 0;
   Timers::Id pong_ = 0;  // a ping of ours waits for a sign of life

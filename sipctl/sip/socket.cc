@@ -1,9 +1,11 @@
 #include "sipctl/sip/socket.h"
 
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -91,6 +93,7 @@ absl::StatusOr<Socket> OpenUdp(const SocketAddress& bind_to) {
   SetOption(socket->fd(), SOL_SOCKET, SO_RCVBUFFORCE, kUdpBufferBytes);
   SetOption(socket->fd(), SOL_SOCKET, SO_SNDBUF, kUdpBufferBytes);
   SetOption(socket->fd(), SOL_SOCKET, SO_RXQ_OVFL, 1);
+  SetOption(socket->fd(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
   return socket;
 }
 
@@ -129,6 +132,15 @@ SocketAddress LocalAddressOf(int fd) {
   KernelAddress address;
   if (getsockname(fd, address.data(), &address.size) != 0) return {};
   return address.ToSocketAddress();
+}
+
+uint8_t ReceiveBufferFullPercent(int fd) {
+  uint32_t memory[SK_MEMINFO_VARS] = {};
+  socklen_t size = sizeof memory;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) != 0) return 0;
+  const uint64_t used = memory[SK_MEMINFO_RMEM_ALLOC];
+  const uint64_t all = std::max<uint64_t>(memory[SK_MEMINFO_RCVBUF], 1);
+  return static_cast<uint8_t>(std::min<uint64_t>(100 * used / all, 100));
 }
 
 size_t UnacknowledgedBytes(int fd) {

@@ -54,6 +54,8 @@ absl::StatusOr<Socket> OpenConnection(const SocketAddress& from, const SocketAdd
 // `unacknowledged_ms` without a sign of the peer (trap T-05).
 void TuneConnection(int fd, TimeMs unacknowledged_ms);
 SocketAddress LocalAddressOf(int fd);
+// What waits to be read, as the kernel charges it, of what it lets wait: at 100 it drops.
+uint8_t ReceiveBufferFullPercent(int fd);
 // Bytes written that the peer has not acknowledged.
 size_t UnacknowledgedBytes(int fd);
 

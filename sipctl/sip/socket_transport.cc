@@ -119,7 +119,9 @@ void SocketTransport::OnDatagram(uint16_t listener, std::string_view bytes,
     ++counters_.pings_in;  // some phones keep their NAT open so; UDP has no pong
     return;
   }
+  from_socket_ = listeners_[listener].udp.get();
   Deliver(bytes, Flow{Protocol::kUdp, listener, 0, source});
+  from_socket_ = nullptr;
 }
 
 void SocketTransport::OnAccepted(uint16_t listener, Socket socket, const SocketAddress& source) {
@@ -181,10 +183,21 @@ bool SocketTransport::MaySpeak(uint64_t connection) {
 
 void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
   StayRetired(connection->flow().connection);
-  if (MaySpeak(connection->flow().connection)) return Deliver(bytes, connection->flow());
+  if (MaySpeak(connection->flow().connection)) {
+    from_connection_ = connection;
+    Deliver(bytes, connection->flow());
+    from_connection_ = nullptr;
+    return;
+  }
   ++counters_.strangers_cut;
   connection->Close(absl::ResourceExhaustedError("too many messages, and nobody has logged in"),
                     /*lost=*/false);
+}
+
+Backlog SocketTransport::backlog() const {
+  if (from_socket_ != nullptr) return from_socket_->backlog();
+  if (from_connection_ != nullptr) return {.age = from_connection_->age()};
+  return {};
 }
 
 void SocketTransport::Deliver(std::string_view bytes, const Flow& flow) {

@@ -94,6 +94,7 @@ class SocketTransport : public Transport, private ConnectionUser {
   absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) override;
   const Advertised& advertised(uint16_t listener) const override;
   bool IsOpen(const Flow& flow) const override;
+  Backlog backlog() const override;
 
   // Who speaks on this connection has said who it is.
   void Trust(const Flow& flow);
@@ -189,6 +190,9 @@ class SocketTransport : public Transport, private ConnectionUser {
   // Closed ones live until the end of the turn: their own code may be running.
   std::vector<std::unique_ptr<Connection>> closed_;
   std::vector<std::pair<Flow, absl::Status>> broken_;
+  // By which the message came that is handed up; one of them, or none.
+  const UdpListener* from_socket_ = nullptr;
+  const Connection* from_connection_ = nullptr;
   bool telling_ = false;  // TellBroken is deferred already
   // What the loop still holds of us when we are gone must do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

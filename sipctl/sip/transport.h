@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "relay/abi/endpoint.h"
+#include "sipctl/clock.h"
 #include "sipctl/sip/message.h"
 
 namespace sipctl::sip {
@@ -66,6 +67,15 @@ struct Advertised {
 // its sent-by. After FillReceived.
 Flow ResponseFlow(const Message& request, const Flow& flow);
 
+// What stood before a message that is handed up: how far the process is behind its peers.
+struct Backlog {
+  // How long the message has waited to be read, as far as that is known; never less than it has
+  // by more than a long turn of the loop, and 0 where nothing tells.
+  TimeMs age = 0;
+  uint8_t full_percent = 0;  // of the socket's receive buffer; of datagrams alone
+  bool operator==(const Backlog&) const = default;
+};
+
 class TransportUser {
  public:
   virtual ~TransportUser() = default;
@@ -90,6 +100,9 @@ class Transport {
   virtual bool IsOpen(const Flow& /*flow*/) const { return true; }
 
   virtual const Advertised& advertised(uint16_t listener) const = 0;
+
+  // Of the message that OnMessage brings, while it brings it.
+  virtual Backlog backlog() const { return {}; }
 };
 
 }  // namespace sipctl::sip

@@ -33,7 +33,7 @@ struct UdpListener::Batch {
   std::array<iovec, kBatch> vectors{};
   std::array<mmsghdr, kBatch> headers{};
   struct alignas(cmsghdr) Control {
-    std::array<char, CMSG_SPACE(sizeof(uint32_t))> bytes;
+    std::array<char, CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(timespec))> bytes;
   };
   std::array<Control, kBatch> controls{};
   uint32_t kernel_drops = 0;  // SO_RXQ_OVFL of the last datagram that carried it: a running count
@@ -56,16 +56,27 @@ struct UdpListener::Batch {
     return recvmmsg(fd, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
   }
 
-  // How many datagrams the kernel dropped since the one before.
-  uint32_t NewKernelDrops(size_t i) {
+  // What the kernel says beside a datagram; false: nothing of that kind.
+  template <typename Value>
+  bool Said(size_t i, int type, Value* value) {
     for (cmsghdr* control = CMSG_FIRSTHDR(&headers[i].msg_hdr); control != nullptr;
          control = CMSG_NXTHDR(&headers[i].msg_hdr, control)) {
-      if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SO_RXQ_OVFL) continue;
-      uint32_t total;
-      std::memcpy(&total, CMSG_DATA(control), sizeof total);
-      return total - std::exchange(kernel_drops, total);
+      if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != type) continue;
+      std::memcpy(value, CMSG_DATA(control), sizeof *value);
+      return true;
     }
-    return 0;
+    return false;
+  }
+  // How many datagrams the kernel dropped since the one before.
+  uint32_t NewKernelDrops(size_t i) {
+    uint32_t total;
+    if (!Said(i, SO_RXQ_OVFL, &total)) return 0;
+    return total - std::exchange(kernel_drops, total);
+  }
+  TimeMs AgeOf(size_t i, const ArrivalClock& arrival) {
+    timespec stamped;
+    if (!Said(i, SCM_TIMESTAMPNS, &stamped)) return 0;
+    return arrival.AgeOf(stamped.tv_sec * int64_t{1'000'000'000} + stamped.tv_nsec);
   }
 };
 
@@ -103,9 +114,13 @@ void UdpListener::OnReady(uint32_t events) {
 void UdpListener::Receive() {
   for (int round = 0; round < kBatchesPerTurn; ++round) {
     const int count = batch_->Receive(socket_.fd());
+    if (count > 0) arrival_.Begin(ArrivalClock::Read());
+    // Nearly nothing is left behind a batch that is not whole.
+    backlog_.full_percent = count < kBatch ? uint8_t{0} : ReceiveBufferFullPercent(socket_.fd());
     for (int i = 0; i < count; ++i) {
       const auto n = static_cast<size_t>(i);
       counters_->kernel_drops += batch_->NewKernelDrops(n);
+      backlog_.age = batch_->AgeOf(n, arrival_);
       char* const bytes = batch_->bytes.get() + n * kDatagramBytesMax;
       received_({bytes, batch_->headers[n].msg_len}, batch_->sources[n].ToSocketAddress());
       explicit_bzero(bytes, batch_->headers[n].msg_len);  // there may have been keys in it

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "sipctl/loop.h"
+#include "sipctl/sip/arrival.h"
 #include "sipctl/sip/socket.h"
 #include "sipctl/sip/transport_counters.h"
 
@@ -30,6 +31,8 @@ class UdpListener {
   // OK also for a datagram that is lost here and might not be next time: the transaction sends it
   // again, as it does for what is lost further on. An error means that there is no way to `to`.
   absl::Status Send(const SocketAddress& to, std::string_view bytes);
+  // Of the datagram that is handed up.
+  const Backlog& backlog() const { return backlog_; }
   SocketAddress bound() const { return LocalAddressOf(socket_.fd()); }
   int fd() const { return socket_.fd(); }
 
@@ -55,6 +58,8 @@ class UdpListener {
   TransportCounters* const counters_;
   const Received received_;
   const std::unique_ptr<Batch> batch_;
+  ArrivalClock arrival_;
+  Backlog backlog_;
   std::deque<Waiting> queue_;
   size_t queue_bytes_ = 0;
 };

@@ -220,7 +220,11 @@ struct Config {
   std::string journal;                    // file of the dialog journal; empty = none
   std::string user_agent = "Tandem";      // of User-Agent and Server; empty = neither
   uint32_t calls_max = 10'000;            // of the process
-  PortRange relay_ports;                  // that the relay was started with
+  // An INVITE that has waited so long to be read is the first whose call is turned away (503), or
+  // the first of those that all are; 0 = never.
+  uint64_t shed_from_ns = 200'000'000;
+  uint64_t shed_all_ns = 400'000'000;
+  PortRange relay_ports;  // that the relay was started with
   std::vector<MediaAddress> addresses;
   std::vector<Trunk> trunks;
   std::vector<Route> routes;

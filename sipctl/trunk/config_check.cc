@@ -346,6 +346,10 @@ Config Assemble(Reader& reader, DocumentDraft document) {
         Concat("the ports begin with ", config.relay_ports.first, ", and RTP stands on even ports"),
         "an even first port"));
   }
+  if (config.shed_from_ns != 0 && config.shed_all_ns <= config.shed_from_ns) {
+    reader.Error(document.shed_line, "all new calls would be turned away before the first ones",
+                 "shed_all: more than shed_from, twice as much for instance");
+  }
   config.listeners = MakeListeners(reader, document.listeners);
   config.addresses = MakeAddresses(reader, document.relay.addresses);
   TrunkMaker trunks(reader, config);

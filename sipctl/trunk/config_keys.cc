@@ -207,6 +207,21 @@ constexpr Field<DocumentDraft> kDocumentKeys[] = {
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
        Assign(reader.Number(node, 1, 1'000'000), &draft->config.calls_max);
      }},
+    {{"shed_from", "duration or off", "200ms",
+      "Overload: when an INVITE has waited so long in the socket's queue, or its buffer is three "
+      "quarters full, the first new calls are answered 503 with Retry-After; no more of them below "
+      "half of it."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       Assign(reader.Duration(node, 0, 10, true), &draft->config.shed_from_ns);
+       draft->shed_line = Reader::LineOf(node);
+     }},
+    {{"shed_all", "duration", "400ms",
+      "Overload: above it all new calls are; more than `shed_from`, and with the way to the peer "
+      "less than 500ms, after which peers repeat what was not answered."},
+     [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
+       Assign(reader.Duration(node, 0, 10, false), &draft->config.shed_all_ns);
+       draft->shed_line = Reader::LineOf(node);
+     }},
     {{"listeners", "list of listeners", kRequired, "Where SIP is received."},
      [](Reader& reader, const YAML::Node& node, DocumentDraft* draft) {
        reader.ReadList(node, "listener", kListenerKeys, &draft->listeners);

@@ -101,7 +101,8 @@ struct RouteDraft {
 };
 
 struct DocumentDraft {
-  Config config;  // the plain values
+  Config config;      // the plain values
+  int shed_line = 0;  // of the last key that is about it; 0: none given
   std::vector<ListenerDraft> listeners;
   RelayDraft relay;
   std::vector<TrunkDraft> trunks;

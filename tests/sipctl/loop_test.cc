@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -64,6 +66,51 @@ TEST(Loop, SocketsAreReportedAndAStaleEventIsDropped) {
   loop->Modify(a.fds[0], EPOLLIN);
   loop->Turn(1000);
   EXPECT_EQ(calls, 101);
+}
+
+// What came during a long turn has waited for its end; what wakes a sleeping loop has not.
+TEST(Loop, KnowsSinceWhenAnEventMayHaveWaited) {
+  TimeMs now = 5000;
+  auto loop = *Loop::Create([&] { return now; });
+  Pair a;
+  std::vector<TimeMs> waited;
+  TimeMs work = 300;
+  loop->Watch(a.fds[0], EPOLLIN, [&](uint32_t) {
+    char byte;
+    EXPECT_EQ(read(a.fds[0], &byte, 1), 1);
+    waited.push_back(loop->now() - loop->ready_since());
+    now += work;
+    if (work > 0) a.Poke();
+    work = 0;
+  });
+  a.Poke();
+  loop->Turn(1000);
+  EXPECT_EQ(loop->ClockNow(), 5300);
+  loop->Turn(1000);  // the second byte came during 300 ms of work
+  EXPECT_EQ(waited, (std::vector<TimeMs>{0, 300}));
+  now += 10'000;
+  loop->Turn(0);  // nothing is there
+  a.Poke();
+  loop->Turn(1000);
+  EXPECT_EQ(waited.back(), 0);
+}
+
+TEST(Loop, WhereMoreIsReadyThanATurnIsToldOfTheRestHasWaitedLonger) {
+  TimeMs now = 5000;
+  auto loop = *Loop::Create([&] { return now; });
+  std::vector<std::unique_ptr<Pair>> pairs;
+  TimeMs longest = 0;
+  for (int i = 0; i < 600; ++i) {
+    const int fd = pairs.emplace_back(std::make_unique<Pair>())->fds[0];
+    pairs.back()->Poke();
+    loop->Watch(fd, EPOLLIN, [&, fd](uint32_t) {
+      now += 1;
+      longest = std::max(longest, now - loop->ready_since());
+      loop->Unwatch(fd);
+    });
+  }
+  for (int i = 0; i < 3; ++i) loop->Turn(0);
+  EXPECT_EQ(longest, 600);
 }
 
 TEST(Loop, DeferredWorkRunsAfterTheSocketsAndItsOwnDeferralsATurnLater) {

@@ -56,6 +56,9 @@ class SipHost : public Transport {
   absl::StatusOr<Flow> Send(const Flow& flow, std::string_view bytes) override;
   const Advertised& advertised(uint16_t listener) const override { return advertised_[listener]; }
   bool IsOpen(const Flow& flow) const override;
+  Backlog backlog() const override { return backlog_; }
+  // What stands before each message of this host from now on.
+  void set_backlog(const Backlog& backlog) { backlog_ = backlog; }
 
   void set_user(TransportUser* user) { user_ = user; }
   // The way to another host.
@@ -90,6 +93,7 @@ class SipHost : public Transport {
   SocketAddress address_;
   Advertised advertised_[2];
   TransportUser* user_ = nullptr;
+  Backlog backlog_;
   bool up_ = true;
 };
 

@@ -158,6 +158,31 @@ TEST_P(DoorkeeperTest, AnAnswerForOneNumberCallsNoOther) {
   EXPECT_EQ(counters().misused, 1u);
 }
 
+// What it says it is costs time: it is asked for when there is some.
+TEST_P(DoorkeeperTest, UnderOverloadANewCallIsNotEvenChallengedAndALoginIs) {
+  world_.network.host(1)->set_backlog({.age = 1000});
+  world_.pbx.Invite(1, "0991234", World::PbxSdp());
+  world_.Run(100);
+  EXPECT_EQ(world_.pbx.status(), 503);
+  EXPECT_EQ(counters().challenged, 0u);
+  LogIn();
+}
+
+TEST_P(DoorkeeperTest, WhoIsToGetNothingGetsNothingUnderOverloadEither) {
+  world_.network.host(1)->set_backlog({.age = 1000});
+  LogInAs("pbx1", "guess");
+  for (int i = 0; i < 6; ++i) Register();
+  world_.pbx.Clear();
+  if (GetParam() == Protocol::kUdp) {  // a datagram is not even read
+    EXPECT_FALSE(world_.sipctl->doorkeeper->MayKnock(world_.network.host(3)->address()));
+    return;
+  }
+  world_.pbx.Invite(1, "0991234", World::PbxSdp());
+  world_.Run(100);
+  EXPECT_TRUE(world_.pbx.responses.empty());
+  EXPECT_EQ(world_.sipctl->doorkeeper->overload_counters().shed, 0u);
+}
+
 TEST_P(DoorkeeperTest, ACallerThatHasLoggedInMayGiveUp) {
   LogIn();
   world_.pbx.Invite(1, "0991234", World::PbxSdp(), [this](Message* invite) { Authorize(invite); });

@@ -13,10 +13,15 @@ using testing::HasSubstr;
 using testing::Not;
 
 Counted Some() {
-  Counted counted{
-      .calls = 7, .connections = 2, .transactions = 31, .transport = {}, .transaction = {}};
+  Counted counted{.calls = 7,
+                  .connections = 2,
+                  .transactions = 31,
+                  .transport = {},
+                  .transaction = {},
+                  .overload = {}};
   counted.transport.kernel_drops = 12;
   counted.transaction.no_ack = 3;
+  counted.overload.shed = 5;
   return counted;
 }
 
@@ -25,6 +30,7 @@ TEST(Counters, AreNamedWithTheirSentences) {
   EXPECT_THAT(text, HasSubstr("  kernel_drops                         12  datagrams the kernel"));
   EXPECT_THAT(text, HasSubstr("  no_ack                                3  final answers whose"));
   EXPECT_THAT(text, HasSubstr("  calls                                 7  calls that are not"));
+  EXPECT_THAT(text, HasSubstr("  shed                                  5  new calls answered 503"));
 }
 
 TEST(Counters, AtZeroAreShownWhenAskedFor) {
@@ -39,11 +45,14 @@ TEST(Counters, AreAllInJson) {
   EXPECT_EQ(json["transport"]["kernel_drops"], 12);
   EXPECT_EQ(json["transport"]["messages_in"], 0);
   EXPECT_EQ(json["transactions"]["no_ack"], 3);
-  size_t transport = 0, transaction = 0;
+  EXPECT_EQ(json["overload"]["shed"], 5);
+  size_t transport = 0, transaction = 0, overload = 0;
   Some().transport.ForEach([&](auto...) { ++transport; });
   Some().transaction.ForEach([&](auto...) { ++transaction; });
+  Some().overload.ForEach([&](auto...) { ++overload; });
   EXPECT_EQ(json["transport"].size(), transport);
   EXPECT_EQ(json["transactions"].size(), transaction);
+  EXPECT_EQ(json["overload"].size(), overload);
 }
 
 TEST(Counters, WithoutAProcessAreAnError) {

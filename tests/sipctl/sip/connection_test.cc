@@ -41,6 +41,34 @@ TEST_F(ConnectionTest, StreamSplitAtEveryOffset) {
   EXPECT_EQ(transport->counters().accepted, 1u);
 }
 
+// No kernel says when a byte of a stream came; that nothing was left at the last look does.
+TEST_F(ConnectionTest, AMessageIsNoOlderThanTheLastLookAtItsConnection) {
+  Start();
+  Peer peer(SOCK_STREAM);
+  peer.Connect(transport->bound(kTcp4));
+  Until([&] { return transport->connections() == 1; });
+  std::vector<TimeMs> ages;
+  TimeMs work = 0;
+  user.on_message = [&] {
+    ages.push_back(transport->backlog().age);
+    now += work;
+    if (ages.size() == 2) peer.Write(Options(3));
+  };
+  now += 60'000;
+  loop->Turn(0);
+  work = 70;
+  peer.Write(Options(1) + Options(2));
+  Until([&] { return ages.size() == 3; });
+  // The first woke the loop, the second stood behind it, the third came during all that.
+  EXPECT_EQ(ages, (std::vector<TimeMs>{0, 70, 140}));
+  work = 0;
+  now += 5000;  // of sleep
+  loop->Turn(0);
+  peer.Write(Options(4));
+  Until([&] { return ages.size() == 4; });
+  EXPECT_EQ(ages[3], 0);
+}
+
 TEST_F(ConnectionTest, AStreamThatCannotBeFollowedIsClosed) {
   Start();
   Peer peer(SOCK_STREAM);

@@ -3,7 +3,10 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -45,6 +48,38 @@ TEST_F(UdpListenerTest, DatagramsThatTheKernelDroppedAreCounted) {
   };
   EXPECT_LT(big_ones(), kSent);
   EXPECT_GE(transport->counters().kernel_drops + big_ones(), kSent);
+}
+
+TEST_F(UdpListenerTest, ADatagramHasTheAgeThatTheKernelSaw) {
+  Start();
+  Peer peer(SOCK_DGRAM);
+  peer.Connect(transport->bound(kUdp4));
+  std::vector<Backlog> backlogs;
+  user.on_message = [&] { backlogs.push_back(transport->backlog()); };
+  // The kernel begins to stamp a little after it was asked to; until then it gives the present.
+  Until([&] {
+    peer.Write(Options(1));
+    const auto old_at = std::chrono::steady_clock::now() + std::chrono::milliseconds(60);
+    while (std::chrono::steady_clock::now() < old_at) std::this_thread::yield();
+    loop->Turn(0);
+    return !backlogs.empty() && backlogs.back().age >= 50;
+  });
+  EXPECT_LT(backlogs.back().age, 10'000);
+  EXPECT_EQ(backlogs.back().full_percent, 0);
+  EXPECT_EQ(transport->backlog(), Backlog{});  // no message is handed up now
+}
+
+TEST_F(UdpListenerTest, ABatchKnowsHowFullTheBufferIs) {
+  Start();
+  Peer peer(SOCK_DGRAM);
+  peer.Connect(transport->bound(kUdp4));
+  const std::string big = Options(1, "192.0.2.1", std::string(40'000, 'x'));
+  for (int i = 0; i < 500; ++i) peer.Write(big);
+  std::vector<uint8_t> full;
+  user.on_message = [&] { full.push_back(transport->backlog().full_percent); };
+  Until([&] { return !full.empty() && full.back() == 0; });
+  EXPECT_GT(full.front(), 75);
+  EXPECT_LE(*std::max_element(full.begin(), full.end()), 100);
 }
 
 TEST_F(UdpListenerTest, WhatTheKernelRefusesForNowIsLossAndNotUnreachable) {

@@ -140,6 +140,8 @@ TEST(Config, EveryValueReachesItsPlace) {
   EXPECT_EQ(config.control_socket, "");
   EXPECT_EQ(config.journal, "/var/lib/tandem/journal");
   EXPECT_EQ(config.calls_max, 77u);
+  EXPECT_EQ(config.shed_from_ns, 150'000'000u);
+  EXPECT_EQ(config.shed_all_ns, 1'000'000'000u);
   EXPECT_EQ(config.relay_socket, "/run/r.sock");
   EXPECT_EQ(config.listeners[1].advertise_host, "sbc.example.com");
   EXPECT_EQ(config.listeners[1].advertise_port, 5070);

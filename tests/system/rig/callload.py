@@ -19,10 +19,14 @@ SYSTEMS = ("sipctl", "kamailio")
 TRYING_P99_MS = 20  # at PART of the rate
 RSS_MIB = 500
 HELD_RSS_MIB = 300
+OVERLOAD_PATIENCE_MS = 10_000  # a caller that heard nothing final for so long has gone
+OVERLOAD_PART = 0.7  # of what would fill the core, while more is asked for
 PART = 0.8
 # Released ports rest 30 s: 15,000 pairs of an address carry so many new calls a second.
 RATE_OF_AN_ADDRESS = 150
 RELAY_ADDRESSES = [office.TANDEM, *(f"127.0.0.{11 + i}" for i in range(9))]
+# Ports for 20 s of more calls than a core can do.
+OVERLOAD_ADDRESSES = [office.TANDEM, *(f"127.0.0.{11 + i}" for i in range(19))]
 CALLERS = [f"127.0.1.{1 + i}" for i in range(10)]
 CALLEES = [f"127.0.2.{1 + i}" for i in range(10)]
 LINGERING = 34  # seconds after the last call until its transactions are gone (64*T1 = 32 s)
@@ -34,7 +38,7 @@ def _port(transport):
     return 5061 if transport == "tls" else office.SIP_PORT
 
 
-def _config(folder, transport, certificates):
+def _config(folder, transport, certificates, addresses):
     port = _port(transport)
 
     listener = {"name": "office", "transport": transport, "bind": f"{office.TANDEM}:{port}"}
@@ -50,7 +54,7 @@ def _config(folder, transport, certificates):
         "control": os.path.join(folder, "sipctl.sock"),
         "calls_max": CALLS_MAX,
         "relay": {"socket": os.path.join(folder, "relay.sock"),
-                  "addresses": [{"local": address} for address in RELAY_ADDRESSES]},
+                  "addresses": [{"local": address} for address in addresses]},
         "listeners": [listener],
         "trunks": [trunk("carrier", "127.0.1.0/24", {"direction": "inbound"}),
                    trunk("pbx", "127.0.2.0/24",
@@ -73,8 +77,9 @@ class Turn:
         self.folder = tandem.scratch()
         self.certificates = Certificates(self.folder) if transport == "tls" else None
         self.started = []
-        self.measured = self.relay = None
+        self.measured = self.relay = self.sipctl = None
         self.samples = []  # seconds, bytes
+        self.patience_ms = OVERLOAD_PATIENCE_MS if options.overload else PATIENCE_MS
 
     def stop(self):
         while self.started:
@@ -89,16 +94,17 @@ class Turn:
         getattr(self, "_" + system)()
 
     def _sipctl(self):
-        if self.rate > RATE_OF_AN_ADDRESS * len(RELAY_ADDRESSES):
+        addresses = OVERLOAD_ADDRESSES if self.options.overload else RELAY_ADDRESSES
+        if self.rate > RATE_OF_AN_ADDRESS * len(addresses):
             raise Failed(f"calls: {self.rate}/s are more than the resting ports of "
-                         f"{len(RELAY_ADDRESSES)} addresses allow")
+                         f"{len(addresses)} addresses allow")
         relay = self.begin(tandem.Relay(
-            self.folder, [f"{address}:10000-39999" for address in RELAY_ADDRESSES], self.other_cpu,
+            self.folder, [f"{address}:10000-39999" for address in addresses], self.other_cpu,
             more=["--port", "memory", "--sessions", 65536, "--journal-bytes", 64 << 20]))
         sipctl = self.begin(tandem.Sipctl(
-            self.folder, _config(self.folder, self.transport, self.certificates),
+            self.folder, _config(self.folder, self.transport, self.certificates, addresses),
             self.measured_cpu, more=["--log-level", "error"]))
-        self.measured, self.relay = sipctl.program, relay.program
+        self.measured, self.relay, self.sipctl = sipctl.program, relay.program, sipctl
 
     def _kamailio(self):
         port, tls = _port(self.transport), {}
@@ -118,7 +124,7 @@ class Turn:
                    "--to", f"{office.TANDEM}:{port}", "--from", ",".join(CALLERS),
                    "--at", ",".join(f"{each}:{port}" for each in CALLEES),
                    "--connections", self.options.connections, "--number", office.NUMBER_AT_PBX,
-                   "--patience-ms", PATIENCE_MS, "--json", path, *more]
+                   "--patience-ms", self.patience_ms, "--json", path, *more]
         if self.certificates:
             command += ["--certificate", self.certificates("edge.pem"),
                         "--trust", self.certificates("ca.pem"), "--tls-name", "edge.example.test"]
@@ -127,7 +133,7 @@ class Turn:
         begin = time.monotonic()
         load = self.begin(Program("callgen", command, self.folder, self.other_cpu))
         while load.running():
-            if time.monotonic() - begin > 4 * lasts + 3 * PATIENCE_MS / 1000:
+            if time.monotonic() - begin > 4 * lasts + 3 * self.patience_ms / 1000:
                 raise Failed(f"calls: the load does not end:\n{load.log()}")
             self.sample(0.25)
             for program in programs:
@@ -206,6 +212,45 @@ def _held(options):
     return row
 
 
+def _overload(options, transport):
+    """A load that fits tells what a call costs, and so how many a second would take the whole core;
+    then so many times that are asked for. What counts is how many end well meanwhile."""
+    turn = Turn(options, transport)
+    try:
+        turn.start("sipctl")
+        seconds, hold = options.seconds, options.hold_ms / 1000
+        load = ["--hold-ms", options.hold_ms, "--ramp", 1]
+        fits = turn.callgen(5 + hold, "--rate", turn.rate, "--seconds", 5, *load)
+        capacity = 1000 / fits["cpu_ms_per_call"]
+        offered = int(options.overload * capacity)
+        row = {"system": "sipctl", "transport": transport, "rate": turn.rate,
+               "capacity": capacity, "offered": offered, "seconds": seconds, "fits": fits,
+               "over": turn.callgen(1 + seconds + hold, "--rate", offered,
+                                    "--seconds", 1 + seconds, *load),
+               "counters": turn.sipctl.counters()}
+    finally:
+        turn.stop()
+    over, counters = row["over"], row["counters"]
+    part = over["ended_per_second"] / capacity
+    print(f"{transport}: {capacity:.0f} calls/s would fill the core; "
+          f"{over['calls_per_second']:.0f} asked for, {over['ended_per_second']:.0f} ended well "
+          f"a second ({part:.0%})")
+    print(f"  of {over['placed']}: {over['ended']} ended well, {over['failures'] or 'none'} "
+          f"failed; {over['repeated']} requests and {over['answers_repeated']} answers sent again; "
+          f"the load was {over['late_ms_max']:.0f} ms behind at most")
+    for name in ("trying_ms", "setup_ms", "hangup_ms"):
+        print(f"  {name:10} p50 {over[name]['p50']:.0f} p99 {over[name]['p99']:.0f}")
+    moved = {name: value for group in counters.values() for name, value in group.items()
+             if value and name in ("shed", "shed_again", "kernel_drops", "retransmissions_in",
+                                   "retransmissions_out", "no_ack", "timeouts")}
+    print(f"  sipctl: {moved}", flush=True)
+    if fits["failed"]:
+        raise Failed(f"overload over {transport}: {fits['failed']} calls of what fits failed")
+    if part < OVERLOAD_PART and not options.smoke:
+        raise Failed(f"overload over {transport}: only {part:.0%} of what fits was carried")
+    return row
+
+
 _HEADING = (f"{'system':10}{'via':5}{'calls/s':>9}{'calls':>8}{'failed':>8}{'again':>7}"
             f"{'setup p99':>11}{'100 p99':>9}{'max ms':>8}{'CPU':>6}{'ms/call':>9}{'load':>7}"
             f"{'late ms':>9}{'RSS MiB before, most, after':>29}")
@@ -259,6 +304,8 @@ def run(options):
     tandem.raise_descriptor_limit()
     if options.held:
         return [_held(options)]
+    if options.overload:
+        return [_overload(options, transport) for transport in options.transport]
     rows, faults = [], []
     print(_HEADING, flush=True)
     for transport in options.transport:
