@@ -36,14 +36,15 @@ absl::StatusOr<std::vector<Link>> LinksNow() {
   return ReadLinks(*netlink);
 }
 
-// Which counter a frame moves that the steering program has passed to the kernel.
+// Which counter a frame moves that the steering program gave to no socket.
 constexpr std::array<abi::Counter, STEER_VERDICTS> kPassedAs = [] {
   std::array<abi::Counter, STEER_VERDICTS> counters{};
   size_t i = 0;
 #define X(id, counter, sentence) counters[i++] = abi::Counter::counter;
   RELAY_FRAME_VERDICTS(X)
 #undef X
-  counters[i++] = abi::Counter::kNotOurs;  // STEER_ELSEWHERE
+  counters[i++] = abi::Counter::kNotOurs;        // STEER_ELSEWHERE
+  counters[i++] = abi::Counter::kKernelDropped;  // STEER_UNHEARD
   return counters;
 }();
 static_assert(static_cast<int>(wire::FrameVerdict::kFragmented) == STEER_FRAGMENT);
@@ -60,6 +61,7 @@ struct XdpNetwork::Parts {
     std::unique_ptr<XdpSteering> steering;
     XdpSteering::Verdicts passed{};  // counted so far
     bool attached = true;
+    uint32_t queues_seen = 0;  // by the last look
     Presence presence = Presence::kUp;
     std::vector<XdpOwned> owned;
   };
@@ -75,6 +77,7 @@ struct XdpNetwork::Parts {
   void CheckBuffers(TimeNs now);
   void Check(Device& device, const std::vector<Link>& links, abi::CounterBlock& counters);
   void CheckPresence(Device& device, const Link* link);
+  void CheckQueues(Device& device, const Link& link);
   void CheckOwnMac(Device& device, const std::vector<Link>& links);
   void CheckProgram(Device& device, abi::CounterBlock& counters);
   // How many queues run in which mode: the one kind of counter that may go down again.
@@ -142,7 +145,8 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   if (link == nullptr) return absl::NotFoundError(absl::StrCat("there is no device ", name));
   XdpPlan plan{.workers = options.workers,
                .port_first = 65535,
-               .memory_bytes = uint64_t{options.buffers} * kBufferSize};
+               .memory_bytes = uint64_t{options.buffers} * kBufferSize,
+               .devices = options.devices.size()};
   std::vector<XdpOwned> owned;
   for (const abi::LocalAddress& address : options.addresses) {
     const size_t device = DeviceOf(options.devices, links, address);
@@ -325,6 +329,7 @@ void XdpNetwork::Parts::Check(Device& device, const std::vector<Link>& links,
   const Link* link = FindLink(links, device.index);
   CheckPresence(device, link);
   if (link == nullptr) return;
+  CheckQueues(device, *link);
   CheckOwnMac(device, links);
   CheckProgram(device, counters);
 }
@@ -347,6 +352,18 @@ void XdpNetwork::Parts::CheckPresence(Device& device, const Link* link) {
                                 " was removed; its calls cannot be carried on until "
                                 "the device is back and the relay is restarted"));
   }
+}
+
+// Sockets are opened at the start, one a queue.
+void XdpNetwork::Parts::CheckQueues(Device& device, const Link& link) {
+  const uint32_t before = device.queues_seen;
+  device.queues_seen = ReadDevice(link.name, link.mtu, link.up).queues;
+  const uint32_t heard = std::min<uint32_t>(device.facts.queues, STEER_QUEUES_MAX);
+  if (device.queues_seen <= heard || device.queues_seen == before) return;
+  news.push_back(
+      absl::StrCat(link.name, " has ", device.queues_seen, " queues now, of which the relay hears ",
+                   heard, "; what comes by the others is dropped (kernel_dropped): `ethtool -L ",
+                   link.name, " combined ", heard, "`, or restart the relay"));
 }
 
 // The steering program takes frames to our link addresses alone. What leaves follows by itself

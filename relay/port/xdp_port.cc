@@ -99,7 +99,11 @@ absl::Status XdpPort::OpenAll(bool zero_copy) {
     if (egress_[queue.egress] == nullptr) egress_[queue.egress] = lane.get();
     lanes_.push_back(std::move(lane));
   }
-  for (const auto& lane : lanes_) Fill(*lane);
+  awaited_.assign(1, {.fd = wake_fd_.get(), .events = POLLIN, .revents = 0});
+  for (const auto& lane : lanes_) {
+    Fill(*lane);
+    awaited_.push_back({.fd = lane->descriptor, .events = POLLIN, .revents = 0});
+  }
   return absl::OkStatus();
 }
 
@@ -400,20 +404,15 @@ uint32_t XdpPort::BuffersFree() {
 // ---- sleeping -----------------------------------------------------------------------------------
 
 void XdpPort::Wait(TimeNs timeout_ns) {
-  std::array<pollfd, 65> ready;
-  size_t count = 0;
-  ready[count++] = {.fd = wake_fd_.get(), .events = POLLIN, .revents = 0};
   for (const auto& lane : lanes_) {
     if (lane->unkicked != 0) Kick(*lane);
     if (lane->flying != 0) Reclaim(*lane);
     Fill(*lane);
-    if (count < ready.size()) {
-      ready[count++] = {.fd = lane->descriptor, .events = POLLIN, .revents = 0};
-    }
   }
   const timespec timeout{.tv_sec = static_cast<time_t>(timeout_ns / kSecond),
                          .tv_nsec = static_cast<long>(timeout_ns % kSecond)};
-  if (ppoll(ready.data(), count, &timeout, nullptr) <= 0 || ready[0].revents == 0) return;
+  const int ready = ppoll(awaited_.data(), awaited_.size(), &timeout, nullptr);
+  if (ready <= 0 || awaited_[0].revents == 0) return;
   uint64_t woken = 0;
   [[maybe_unused]] const ssize_t length = read(wake_fd_.get(), &woken, sizeof(woken));
 }

@@ -1,6 +1,8 @@
 // One worker's sockets: the packet side of relay/port/xdp.h, which makes it.
 #pragma once
 
+#include <poll.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -106,6 +108,7 @@ class XdpPort final : public Port {
   // The worker's block has it too, of all its ports.
   std::atomic<uint64_t> starved_{0};
   abi::Descriptor wake_fd_;
+  std::vector<pollfd> awaited_;  // while asleep: wake_fd_, then each lane
 };
 
 }  // namespace relay::port

@@ -19,6 +19,9 @@ namespace {
 // The largest frame that fits behind the kernel's headroom in a buffer of ours.
 constexpr uint32_t kMtuMax = XdpUmem::kFrameSize - XdpUmem::kFrameHeadroom - 14 - 4;
 
+// Of received frames, as many drivers are set by themselves: what a queue wants to find waiting.
+constexpr uint64_t kDriverRing = 1024;
+
 // False when the driver does not know the question.
 bool Ethtool(int socket, const std::string& device, void* question) {
   ifreq request{};
@@ -97,6 +100,20 @@ std::vector<std::string> Warnings(const XdpPlan& plan, const DeviceFacts& device
         " takes VLAN tags off before XDP sees them, so that no frame of a VLAN is ours; "
         "`ethtool -K ",
         device.name, " rxvlan off`");
+  }
+  // As XdpPort shares them out.
+  const uint64_t lanes = (device.queues + plan.workers - 1) / plan.workers * plan.devices;
+  const uint64_t window = plan.memory_bytes / kBufferSize / 2 / lanes;
+  if (plan.memory_bytes != 0 && window < kDriverRing) {
+    warn(
+        " has ", device.queues, " queues for ", plan.workers,
+        plan.workers == 1 ? " worker" : " workers", ", which leaves each ", window,
+        " buffers for arrivals, fewer than a driver's ring mostly has, and a burst is lost sooner; "
+        "`ethtool -L ",
+        device.name, " combined ",
+        std::max<uint64_t>(plan.workers, plan.memory_bytes / kBufferSize / 2 / kDriverRing /
+                                             plan.devices * plan.workers),
+        "`, or more --workers");
   }
   if (device.queues > 1 && plan.workers == 1) {
     warn(" has ", device.queues, " queues, all served by the one worker");

@@ -28,6 +28,7 @@ struct XdpPlan {
   uint16_t port_last = 0;
   bool vlan = false;          // an address of the device lies in a VLAN
   uint64_t memory_bytes = 0;  // of a worker's frames
+  size_t devices = 1;         // that share them
 };
 
 // What forbids to start: too few queues, a port range that the kernel may lend to others, too

@@ -3,7 +3,8 @@
 //   xdp:     UDP to an owned link address, address and port -> the socket of the arriving queue;
 //            the rest passes
 //   guard:   a tc filter behind it that outlives the relay: while no relay is there, its range is
-//            dropped without an ICMP error, which would end calls that a restarted relay takes up
+//            dropped without an ICMP error, which would end calls that a restarted relay takes up;
+//            and of fragments to the range the first, always
 //
 // It reads a frame as wire/frame.cc does, in the same order, and counts what it passes by the same
 // verdicts, so that a frame means the same on every raw port. Checksums are left to the relay.
@@ -11,6 +12,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
@@ -45,6 +47,14 @@ struct {
 struct vlan_tag {
   __be16 id;
   __be16 type;
+};
+
+// RFC 8200 section 4.5.
+struct fragment_header {
+  __u8 next;
+  __u8 reserved;
+  __be16 offset; /* in 8 bytes, above three bits of flags */
+  __be32 identification;
 };
 
 // What there is of a frame.
@@ -85,7 +95,7 @@ static __always_inline int read_ipv6(struct frame *frame, struct found *found, _
   switch (ip->nexthdr) {
     case IPPROTO_UDP:
       break;
-    case 44:
+    case IPPROTO_FRAGMENT:
       return STEER_FRAGMENT;
     case 0:
     case 43:
@@ -138,9 +148,13 @@ static __always_inline int is_same_mac(const __u8 *one, const __u8 *other) {
   return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
 }
 
+static __always_inline void count(__u32 verdict) {
+  __u64 *sum = bpf_map_lookup_elem(&verdicts, &verdict);
+  if (sum) ++*sum;
+}
+
 static __always_inline int pass(__u32 verdict) {
-  __u64 *count = bpf_map_lookup_elem(&verdicts, &verdict);
-  if (count) ++*count;
+  count(verdict);
   return XDP_PASS;
 }
 
@@ -166,33 +180,47 @@ int tandem_steer(struct xdp_md *context) {
   if (verdict != STEER_UDP) return pass(verdict);
   const struct steer_own *own = find_own(&found);
   if (!own || !is_same_mac(own->mac, ethernet->h_dest)) return pass(STEER_ELSEWHERE);
-  // A queue without a socket: the relay is starting or ending. Dropped, as by the guard.
-  return bpf_redirect_map(&sockets, context->rx_queue_index, XDP_DROP);
+  // A queue without a socket: the relay is starting or ending, or the device has been given more of
+  // them. Dropped, as by the guard.
+  int action = bpf_redirect_map(&sockets, context->rx_queue_index, XDP_DROP);
+  if (action == XDP_DROP) count(STEER_UNHEARD);
+  return action;
 }
 
 // The same question of what the kernel has been given. The tag lies beside the frame by now, and a
 // large TCP segment is in many pieces: so it looks at what it needs and no more. Whose the link
 // address is the kernel says (pkt_type), as it may be changed while no relay looks; that of a VLAN's
-// own device is known to the map alone.
+// own device is known to the map alone. Of a datagram in fragments the first one says whose it is;
+// without it the kernel puts nothing together and refuses nothing.
 SEC("tc")
 int guard(struct __sk_buff *skb) {
   struct found found = {};
   struct udphdr udp;
+  int fragmented = 0;
   __u32 offset = sizeof(struct ethhdr);
   if (skb->vlan_present) found.to.vlan = skb->vlan_tci & 0x0fff;
   if (skb->protocol == bpf_htons(ETH_P_IP)) {
     struct iphdr ip;
     if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) != 0) return TC_ACT_OK;
-    if (ip.protocol != IPPROTO_UDP || (ip.frag_off & bpf_htons(0x3fff))) return TC_ACT_OK;
+    if (ip.protocol != IPPROTO_UDP || (ip.frag_off & bpf_htons(0x1fff))) return TC_ACT_OK;
+    fragmented = ip.frag_off & bpf_htons(0x2000);
     found.to.address[2] = bpf_htonl(0xffff);
     found.to.address[3] = ip.daddr;
     offset += ip.ihl * 4;
   } else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
     struct ipv6hdr ip;
     if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) != 0) return TC_ACT_OK;
+    offset += sizeof(ip);
+    if (ip.nexthdr == IPPROTO_FRAGMENT) {
+      struct fragment_header fragment;
+      if (bpf_skb_load_bytes(skb, offset, &fragment, sizeof(fragment)) != 0) return TC_ACT_OK;
+      if (fragment.offset & bpf_htons(0xfff8)) return TC_ACT_OK;
+      fragmented = 1;
+      ip.nexthdr = fragment.next;
+      offset += sizeof(fragment);
+    }
     if (ip.nexthdr != IPPROTO_UDP) return TC_ACT_OK;
     for (int i = 0; i < 4; ++i) found.to.address[i] = ip.daddr.in6_u.u6_addr32[i];
-    offset += sizeof(ip);
   } else {
     return TC_ACT_OK;
   }
@@ -200,10 +228,15 @@ int guard(struct __sk_buff *skb) {
   found.port = bpf_ntohs(udp.dest);
   const struct steer_own *own = find_own(&found);
   if (!own) return TC_ACT_OK;
-  if (skb->pkt_type == PACKET_HOST) return TC_ACT_SHOT;
-  __u8 to[ETH_ALEN];
-  if (bpf_skb_load_bytes(skb, 0, to, sizeof(to)) != 0) return TC_ACT_OK;
-  return is_same_mac(own->mac, to) ? TC_ACT_SHOT : TC_ACT_OK;
+  if (skb->pkt_type != PACKET_HOST) {
+    __u8 to[ETH_ALEN];
+    if (bpf_skb_load_bytes(skb, 0, to, sizeof(to)) != 0) return TC_ACT_OK;
+    if (!is_same_mac(own->mac, to)) return TC_ACT_OK;
+  }
+  // Past the steering program: it is off the device, or a queue has been added that runs without it.
+  // A fragment was counted there.
+  if (!fragmented) count(STEER_UNHEARD);
+  return TC_ACT_SHOT;
 }
 
 char steer_license[] SEC("license") = "Dual BSD/GPL";

@@ -30,7 +30,7 @@ struct steer_own {
 };
 
 /* The verdicts of relay/wire/frame.h that a program without checksums can give, in their order,
-   and one more. */
+   and two more. */
 enum {
   STEER_UDP,
   STEER_TRUNCATED,
@@ -46,5 +46,6 @@ enum {
   STEER_NOT_UDP,
   STEER_BAD_UDP_LENGTH,
   STEER_ELSEWHERE, /* good UDP, but not to us */
+  STEER_UNHEARD,   /* dropped: ours, but no socket hears its queue, or the guard had it */
   STEER_VERDICTS,
 };

@@ -66,7 +66,8 @@ class XdpSteering {
   // What is the relay's from here on. Frames in between are steered by the old or the new word.
   absl::Status Own(std::span<const XdpOwned> owned);
   absl::Status AddSocket(uint32_t queue, int socket);
-  // Frames that were passed to the kernel, by verdict, since the program was loaded.
+  // Frames that no socket got, by verdict, since the program was loaded: passed to the kernel all
+  // but STEER_UNHEARD.
   Verdicts Passed() const;
 
  private:

@@ -4,10 +4,12 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "relay/limits.h"
 
 namespace relay::port {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -72,6 +74,21 @@ TEST(XdpPreflight, OneSentenceForEachTrouble) {
   plan.workers = 1;
   EXPECT_THAT(Warnings(plan, {.name = "eth0", .mtu = 1500, .queues = 4}),
               ElementsAre(HasSubstr("4 queues, all served by the one worker")));
+}
+
+// One worker's buffers are shared out among its queues.
+TEST(XdpPreflight, MoreQueuesThanTheBuffersFillAreTold) {
+  XdpPlan plan = kXdpPlan;
+  plan.memory_bytes = 16384 * uint64_t{kBufferSize};
+  DeviceFacts device{.name = "eth0", .mtu = 1500, .queues = 16};
+  EXPECT_THAT(Warnings(plan, device), IsEmpty());
+  device.queues = 64;
+  EXPECT_THAT(Warnings(plan, device),
+              ElementsAre(AllOf(HasSubstr("eth0 has 64 queues for 2 workers"),
+                                HasSubstr("leaves each 256 buffers"),
+                                HasSubstr("`ethtool -L eth0 combined 16`"))));
+  plan.workers = 64;
+  EXPECT_THAT(Warnings(plan, device), IsEmpty());
 }
 
 // Loopback has none of it, and is asked all the same.
