@@ -11,6 +11,9 @@ namespace {
 constexpr int64_t kAll = 1000;                                    // thousandths
 constexpr int64_t kFullFrom = 75, kFullEnds = 50, kFullAll = 95;  // percent of a receive buffer
 
+// A machine that stood still finds everything late at once, and works it off; too much work stays.
+constexpr TimeMs kPatienceMs = 100;
+
 constexpr TimeMs kRememberMs = 32 * kSecondMs;  // 64*T1
 constexpr size_t kRememberedMax = 1 << 18;      // a generation; some 4 MiB
 
@@ -27,16 +30,17 @@ int64_t Share(int64_t value, int64_t none, int64_t all) {
 
 // Which ones --------------------------------------------------------------------------------------
 
-bool Shedding::TurnsAway(const sip::Backlog& backlog, const ShedLimits& limits) {
+bool Shedding::TurnsAway(const sip::Backlog& backlog, const ShedLimits& limits, TimeMs now) {
   if (limits.from_ms == 0) return on_ = false;
   const TimeMs ends_ms = limits.from_ms / 2;
-  if (backlog.age >= limits.from_ms || backlog.full_percent >= kFullFrom) {
-    on_ = true;
+  const bool nearly_full = backlog.full_percent >= kFullFrom;
+  if (backlog.age >= limits.from_ms || nearly_full) {
+    if (!std::exchange(on_, true)) since_ = now;
   } else if (backlog.age < ends_ms && backlog.full_percent < kFullEnds) {
     on_ = false;
     owed_ = 0;
   }
-  if (!on_) return false;
+  if (!on_ || (!nearly_full && now - since_ < kPatienceMs)) return false;
   owed_ += std::max(Share(backlog.age, ends_ms, limits.all_ms),
                     Share(backlog.full_percent, kFullEnds, kFullAll));
   if (owed_ < kAll) return false;
@@ -99,7 +103,7 @@ bool Overload::TurnsAway(const sip::Message& message, const sip::Flow& flow) {
   const ShedLimits limits{.from_ms = static_cast<TimeMs>(config.shed_from_ns / kNsPerMs),
                           .all_ms = static_cast<TimeMs>(config.shed_all_ns / kNsPerMs)};
   if (context_.transactions->Knows(message)) return false;  // its call has begun
-  if (!listeners_[flow.listener].TurnsAway(backlog, limits)) return false;
+  if (!listeners_[flow.listener].TurnsAway(backlog, limits, now())) return false;
   ++counters_.shed;
   counters_.shed_wait_ms_max =
       std::max(counters_.shed_wait_ms_max, static_cast<uint64_t>(backlog.age));

@@ -31,16 +31,18 @@ struct ShedLimits {
   TimeMs all_ms = 0;   // above: every new call
 };
 
-// Of one listener: which new calls are too many. It begins when an INVITE has waited for `from_ms`
-// and ends below half of that; from there to `all_ms` the share that is turned away grows evenly,
-// so that it settles where the rest can just be done. A receive buffer that is three quarters full
-// counts too: where it is small the kernel drops, whatever it is, before anything has waited long.
+// Of one listener: which new calls are too many. It begins when INVITEs have waited for `from_ms`,
+// all that were read for 100 ms, and ends below half of that; from there to `all_ms` the share that
+// is turned away grows evenly, so that it settles where the rest can just be done. A receive buffer
+// that is three quarters full counts too: where it is small the kernel drops, whatever it is,
+// before anything has waited long.
 class Shedding {
  public:
-  bool TurnsAway(const sip::Backlog& backlog, const ShedLimits& limits);
+  bool TurnsAway(const sip::Backlog& backlog, const ShedLimits& limits, TimeMs now);
 
  private:
   bool on_ = false;
+  TimeMs since_ = 0;
   int64_t owed_ = 0;  // of a call that is to be turned away, in thousandths
 };
 

@@ -160,7 +160,7 @@ TEST_P(DoorkeeperTest, AnAnswerForOneNumberCallsNoOther) {
 
 // What it says it is costs time: it is asked for when there is some.
 TEST_P(DoorkeeperTest, UnderOverloadANewCallIsNotEvenChallengedAndALoginIs) {
-  world_.network.host(1)->set_backlog({.age = 1000});
+  world_.network.host(1)->set_backlog({.age = 1000, .full_percent = 100});
   world_.pbx.Invite(1, "0991234", World::PbxSdp());
   world_.Run(100);
   EXPECT_EQ(world_.pbx.status(), 503);
@@ -169,7 +169,7 @@ TEST_P(DoorkeeperTest, UnderOverloadANewCallIsNotEvenChallengedAndALoginIs) {
 }
 
 TEST_P(DoorkeeperTest, WhoIsToGetNothingGetsNothingUnderOverloadEither) {
-  world_.network.host(1)->set_backlog({.age = 1000});
+  world_.network.host(1)->set_backlog({.age = 1000, .full_percent = 100});
   LogInAs("pbx1", "guess");
   for (int i = 0; i < 6; ++i) Register();
   world_.pbx.Clear();

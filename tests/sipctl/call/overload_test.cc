@@ -16,12 +16,16 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr ShedLimits kLimits{.from_ms = 200, .all_ms = 400};
-constexpr sip::Backlog kLate{.age = 1000};
+constexpr sip::Backlog kLate{.age = 1000, .full_percent = 100};
 
-// Of 1000 new calls that have waited so.
+// Of 1000 new calls that have waited so, as others had for a while.
 int TurnedAway(Shedding* shedding, const sip::Backlog& backlog) {
+  static TimeMs now = 0;
+  now += 1000;
+  shedding->TurnsAway(backlog, kLimits, now);
+  now += 100;
   int away = 0;
-  for (int i = 0; i < 1000; ++i) away += shedding->TurnsAway(backlog, kLimits) ? 1 : 0;
+  for (int i = 0; i < 1000; ++i) away += shedding->TurnsAway(backlog, kLimits, now) ? 1 : 0;
   return away;
 }
 
@@ -54,11 +58,21 @@ TEST(Shedding, ASocketThatIsAboutToLoseCountsTheSame) {
   EXPECT_EQ(TurnedAway(&shedding, {.age = 5, .full_percent = 60}), 0);
 }
 
+TEST(Shedding, AMachineThatStoodStillHasNoOverload) {
+  Shedding shedding;
+  for (TimeMs now = 0; now < 100; ++now) {
+    EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, now)) << "may be worked off";
+  }
+  EXPECT_TRUE(shedding.TurnsAway({.age = 1000}, kLimits, 100));
+  EXPECT_FALSE(shedding.TurnsAway({.age = 99}, kLimits, 110)) << "it was";
+  EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, 300)) << "the next time";
+}
+
 TEST(Shedding, CanBeSwitchedOff) {
   Shedding shedding;
-  EXPECT_TRUE(shedding.TurnsAway(kLate, kLimits));
-  EXPECT_FALSE(shedding.TurnsAway(kLate, {.from_ms = 0, .all_ms = 400}));
-  EXPECT_FALSE(shedding.TurnsAway({.age = 150}, kLimits));
+  EXPECT_TRUE(shedding.TurnsAway(kLate, kLimits, 1));
+  EXPECT_FALSE(shedding.TurnsAway(kLate, {.from_ms = 0, .all_ms = 400}, 2));
+  EXPECT_FALSE(shedding.TurnsAway({.age = 150}, kLimits, 3));
 }
 
 TEST(ShedMemory, KeepsForAtLeastTheLifeOfAnInviteAndThenForgets) {
