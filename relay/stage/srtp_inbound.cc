@@ -161,7 +161,8 @@ Verdict CommitRtp(SrtpReceiver& receiver, uint32_t ssrc, uint64_t index) {
 }
 
 // What the index of a packet may be. Under new keys whose policy is to try both, the counter that
-// ran on, then 0.
+// ran on, then 0. A stream that is new may have begun shortly before its numbers rolled over, and
+// its first packets have come before its key: a number of the lower half is tried with 0, then 1.
 size_t Candidates(SrtpReceiver& receiver, uint32_t ssrc, uint16_t sequence, uint64_t (&index)[2]) {
   index[0] = sequence;
   if (const SrtpStream* stream = FindStream(receiver.streams, ssrc); stream != nullptr) {
@@ -169,7 +170,10 @@ size_t Candidates(SrtpReceiver& receiver, uint32_t ssrc, uint16_t sequence, uint
     return 1;
   }
   const SrtpFormer* former = FindFormer(receiver, ssrc);
-  if (former == nullptr) return 1;
+  if (former == nullptr) {
+    index[1] = uint64_t{1} << 16 | sequence;
+    return sequence < 0x8000 ? 2 : 1;
+  }
   index[0] = GuessIndex(former->top, sequence);
   index[1] = sequence;
   return former->used == session::kFormerHint && index[0] != index[1] ? 2 : 1;

@@ -115,6 +115,22 @@ TEST_F(SrtpTest, ARollOverIsCrossedAlsoWithLossesAround) {
   EXPECT_EQ(near.leg().receive.streams[0].top >> 16, 2u);
 }
 
+// Whoever begins near the end of the numbers, and is heard from behind it on because its key came
+// late. libsrtp2 takes nothing of it.
+TEST_F(SrtpTest, AStreamWhoseBeginningWasMissedIsHeard) {
+  std::vector<Bytes> all;
+  for (uint32_t i = 0; i < 200; ++i) all.push_back(FromFar(static_cast<uint16_t>(65'500 + i)));
+  Bytes forged = all[60];
+  forged.back() ^= 1;
+  const session::SrtpLeg before = near.leg();
+  EXPECT_EQ(Arrive(forged), "srtp_bad_tag");
+  EXPECT_EQ(std::memcmp(&near.leg(), &before, sizeof before), 0);
+  for (size_t i = 60; i < all.size(); ++i) EXPECT_EQ(Arrive(all[i]), "forwarded") << i;
+  EXPECT_EQ(Arrive(all[60]), "srtp_replayed");
+  EXPECT_EQ(Arrive(all[35]), "forwarded") << "late, from before the roll-over";
+  EXPECT_EQ(Arrive(all[35]), "srtp_replayed");
+}
+
 TEST_F(SrtpTest, TheSamePlanAgainChangesNothing) {
   const Bytes first = FromFar(1);
   EXPECT_EQ(Arrive(first), "forwarded");
