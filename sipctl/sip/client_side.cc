@@ -62,6 +62,7 @@ bool ClientSide::IsOurs(const Via& via, const Flow& sent_by) const {
 TransactionId ClientSide::Send(Message request, const Sending& sending) {
   auto [id, transaction] = transactions_.Insert();
   transaction->method = request.method;
+  transaction->in_dialog = !request.to.tag().empty();
   transaction->flow = sending.flow;
   if (!request.max_forwards) request.max_forwards = 70;
   request.via.insert(request.via.begin(), MakeVia(sending.flow, context_.branches.Of(id)));
@@ -282,8 +283,10 @@ void ClientSide::Act(TransactionId id, Transaction& transaction, uint8_t actions
 // A peer that has answered provisionally and is gone must not keep the transaction for ever.
 void ClientSide::StartTimerC(TransactionId id, Transaction& transaction) {
   context_.timers->Cancel(&transaction.end);
+  const TransactionOptions& options = context_.options;
   transaction.end =
-      context_.timers->After(context_.options.timer_c, [this, id] { Cancel(id, {}); });
+      context_.timers->After(transaction.in_dialog ? options.timer_c_in_dialog : options.timer_c,
+                             [this, id] { Cancel(id, {}); });
 }
 
 void ClientSide::OnFlowBroken(const Flow& flow) {

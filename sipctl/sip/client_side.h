@@ -68,6 +68,7 @@ class ClientSide {
     bool cancel_wanted = false;
     bool cancel_sent = false;
     bool reconnected = false;
+    bool in_dialog = false;
 
     bool invite() const { return method == Method::kInvite; }
   };

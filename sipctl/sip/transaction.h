@@ -87,6 +87,7 @@ class TransactionUser {
 };
 
 inline constexpr TimeMs kTimerCMs = 660 * kSecondMs;
+inline constexpr TimeMs kTimerCInDialogMs = 240 * kSecondMs;
 
 struct TransactionOptions {
   // Part of each branch: the shard's id, so that a front can see whose response this is.
@@ -101,6 +102,7 @@ struct TransactionOptions {
   // Silence after a provisional answer to INVITE, after which the layer cancels it (a proxy's Timer
   // C, section 16.8): longer than any TU's own limit for ringing, it only catches a peer that died.
   TimeMs timer_c = kTimerCMs;
+  TimeMs timer_c_in_dialog = kTimerCInDialogMs;  // where nobody's telephone rings
 
   // Above it new requests are answered with a stateless 503 and Send refuses with 503.
   size_t transactions_max = 1u << 20;

@@ -82,6 +82,21 @@ TEST_F(ClientSideTest, APeerThatDiedWhileRingingIsGivenUpByTimerC) {
   EXPECT_EQ(layer_.size(), 0u);
 }
 
+// Found by the simulation: it waited as long as for somebody who has to pick up.
+TEST_F(ClientSideTest, InADialogTimerCIsShorter) {
+  Message again = Request(Method::kInvite);
+  again.to.set_tag("theirs");
+  layer_.Send(std::move(again), Tcp());
+  const auto sent = transport_.Take();
+  layer_.OnMessage(Answer(sent[0], 100), Tcp());
+  Advance(kTimerCInDialogMs - 1);
+  EXPECT_TRUE(transport_.Take().empty());
+  Advance(1);
+  EXPECT_EQ(transport_.Take().at(0).message.method, Method::kCancel);
+  Advance(kTimeout + 1);
+  EXPECT_EQ(layer_.size(), 0u);
+}
+
 TEST_F(ClientSideTest, AFailureIsAcknowledgedHopByHopAndEachTimeAlike) {
   layer_.Send(Request(Method::kInvite), Udp());
   const auto invite = transport_.Take();
