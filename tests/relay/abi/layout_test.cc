@@ -13,7 +13,7 @@ namespace {
 
 TEST(LayoutTest, VersionAndHash) {
   EXPECT_EQ(kLayoutVersion, 5u);
-  EXPECT_EQ(LayoutHash(), 2395551355u);
+  EXPECT_EQ(LayoutHash(), 2666819910u);
   EXPECT_EQ(kMagic, 0x31304d45444e4154u);
 }
 
