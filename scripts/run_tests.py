@@ -184,8 +184,11 @@ def build_variant(variant, suites, behind):
     targets = []
     if configured and variant is not GCC:  # of the sanitizers' variants what their tests need
         targets = targets_of(folder, tests_of(folder, suites))
+    environment = dict(os.environ)
+    if variant is not GCC:  # Clang's precompiled headers name the folder that they were made in
+        environment["CCACHE_DISABLE"] = "1"
     built = configured and run([*(["chrt", "--idle", "0"] if behind else []),
-                                "ninja", "-C", folder, "-j", JOBS, *targets], log)
+                                "ninja", "-C", folder, "-j", JOBS, *targets], log, env=environment)
     row.add(int(built), int(not built), 0)
     row.seconds = time.monotonic() - begin
     return row, folder if built else None, log
