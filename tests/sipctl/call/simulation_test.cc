@@ -151,9 +151,10 @@ class Stage {
       if (scene_.sipctl_stops) StopSipctl();
       if (scene_.two_pbxs) StopPbx();
     }
-    // The longest way: a call rings, lasts, has a re-INVITE whose peer is lost, ends, lingers.
+    // The longest way: a call rings, its peer is lost (Timer C), it is cancelled, it lingers.
     for (int i = 0; i < 40; ++i) Pass(1000);
-    for (int i = 0; i < 90; ++i) Pass(4000);
+    for (int i = 0; i < 180; ++i) Pass(4000);
+    static_assert(40 * 1000 + 180 * 4000 > sip::kTimerCMs + kRepeatedMs);
   }
 
   Totals Check() {
