@@ -1,13 +1,20 @@
 #include "relay/port/raw_endpoints.h"
 
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
+#include "relay/wire/bytes.h"
 
 namespace relay::port {
 namespace {
 
 constexpr size_t kUntagged = 14;  // where IP begins then
+
+// Not by std::array's ==, which calls memcmp for six bytes.
+bool Same(const wire::MacAddress& one, const wire::MacAddress& other) {
+  const auto word = [](const wire::MacAddress& mac) {
+    return uint64_t{wire::Load32(mac.data())} << 16 | wire::Load16(mac.data() + 4);
+  };
+  return word(one) == word(other);
+}
 
 }  // namespace
 
@@ -31,8 +38,7 @@ void RawEndpoints::SetOwnMac(uint16_t interface, const wire::MacAddress& mac) {
 }
 
 size_t RawEndpoints::PlaceOf(const abi::Address& address) {
-  uint64_t halves[2];
-  std::memcpy(halves, address.bytes.data(), sizeof(halves));
+  const auto halves = address.Halves();
   return ((halves[0] ^ halves[1]) * 0x9e3779b97f4a7c15 >> 32) % kPlaces;
 }
 
@@ -84,8 +90,8 @@ Fate RawEndpoints::Judge(std::span<const uint8_t> bytes, uint16_t interface,
     frame.source.vlan = frame.destination.vlan = inspection.vlan;
   }
   const std::optional<uint16_t> index = IndexOf(frame.destination, interface);
-  if (!index ||
-      (interface < own_macs_.size() && own_macs_[interface] && *own_macs_[interface] != frame.to)) {
+  if (!index || (interface < own_macs_.size() && own_macs_[interface] &&
+                 !Same(*own_macs_[interface], frame.to))) {
     return Refuse(abi::Counter::kNotOurs, Fate::kNotTaken);
   }
   Checksum checksum = inspection.udp;

@@ -26,11 +26,13 @@ class PacketLoss(office.Office):
         # The calls last until lost ACKs were made good: SIPp takes a late 200 for that of its BYE.
         calls = 10
         # No limit for the telephone: SIPp would count a late copy of an INVITE as a call.
-        pbx = self.side("uas", "pbx", calls=10 * calls)
+        pbx = self.side("uas", "pbx", calls=10 * calls, timeout=120)
+        # Of some hundred runs one lost all six copies of an INVITE that SIPp sends by itself.
         carrier = self.side("uac", "carrier", (office.TANDEM, office.SIP_PORT),
-                            service=office.NUMBER_AT_PBX, calls=calls, rate=5,
-                            more=["-d", 6000, "-max_retrans", 20])
-        carrier.expect_success(60)
+                            service=office.NUMBER_AT_PBX, calls=calls, rate=5, timeout=120,
+                            more=["-d", 6000, "-max_retrans", 20, "-max_invite_retrans", 7,
+                                  "-max_non_invite_retrans", 20])
+        carrier.expect_success(120)
         dropped = subprocess.run(["nft", "list", "table", "inet", "tandem_loss"],
                                  stdout=subprocess.PIPE, check=True).stdout
         self.assertIn(b"drop", dropped)

@@ -48,21 +48,12 @@ class DpdkCarrierTest : public testing::Test {
     port_ = dpdk_->MakePort(0, &counters_, nullptr).value();
     port_->Adopt(port_->Bind({.address = 0, .port = 16000}, {}).value());
     far_.emplace();
-    NewsOf("link is up");
+    AwaitLink(dpdk_.get());
   }
   void SetUp() override { PrepareDpdkNetwork(); }
 
   static void Do(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0); }
-  std::string NewsOf(const char* wanted) {
-    const TimeNs deadline = MonotonicNow() + 5 * kSecond;
-    while (MonotonicNow() < deadline) {
-      dpdk_->Turn(MonotonicNow(), conductor_);
-      for (const std::string& news : dpdk_->TakeNews()) {
-        if (news.find(wanted) != std::string::npos) return news;
-      }
-    }
-    return "nothing";
-  }
+  std::string NewsOf(const char* wanted) { return port::NewsOf(dpdk_.get(), wanted); }
   // A frame to `mac` becomes a packet, which is given back to the far party.
   bool Carries(const wire::MacAddress& mac) {
     std::vector<uint8_t> frame = FrameOf(kFar, kOwn, kPayload);

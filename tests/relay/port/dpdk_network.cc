@@ -94,16 +94,20 @@ std::unique_ptr<Dpdk> OpenDpdk(const DpdkOptions& options) {
   return *std::move(dpdk);
 }
 
-void AwaitLink(Dpdk* dpdk) {
+std::string NewsOf(Dpdk* dpdk, const char* words) {
   abi::CounterBlock counters{};
   const TimeNs deadline = MonotonicNow() + 10 * kSecond;
-  for (bool up = false; !up;) {
-    ASSERT_LT(MonotonicNow(), deadline) << "the link does not come up";
+  while (MonotonicNow() < deadline) {
     dpdk->Turn(MonotonicNow(), counters);
     for (const std::string& news : dpdk->TakeNews()) {
-      up = up || absl::StrContains(news, "link is up");
+      if (absl::StrContains(news, words)) return news;
     }
   }
+  return "nothing";
+}
+
+void AwaitLink(Dpdk* dpdk) {
+  ASSERT_NE(NewsOf(dpdk, "link is up"), "nothing");
 }
 
 std::vector<uint8_t> FrameOf(const abi::Endpoint& from, const abi::Endpoint& to,

@@ -40,6 +40,8 @@ std::vector<abi::LocalAddress> FarAddresses();
 DpdkOptions DpdkOn(std::string device, std::vector<abi::LocalAddress> addresses, uint32_t buffers);
 std::unique_ptr<Dpdk> OpenDpdk(const DpdkOptions& options);
 void AwaitLink(Dpdk* dpdk);
+// The first news with these words in it, of what the conductor's turns bring; or "nothing".
+std::string NewsOf(Dpdk* dpdk, const char* words);
 
 // A frame of the far party.
 std::vector<uint8_t> FrameOf(const abi::Endpoint& from, const abi::Endpoint& to,

@@ -80,17 +80,6 @@ class DpdkTest : public testing::Test {
     packet.remote = {.address = kOwnAddress, .port = 16000};
     EXPECT_EQ(port.Send({&packet, 1}), 1u);
   }
-  static std::string NewsOf(Dpdk* dpdk, const char* wanted) {
-    abi::CounterBlock counters{};
-    const TimeNs deadline = MonotonicNow() + 10 * kSecond;
-    while (MonotonicNow() < deadline) {
-      dpdk->Turn(MonotonicNow(), counters);
-      for (const std::string& news : dpdk->TakeNews()) {
-        if (news.find(wanted) != std::string::npos) return news;
-      }
-    }
-    return "nothing";
-  }
 
   Packet packet_{};
 };

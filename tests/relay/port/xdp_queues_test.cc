@@ -16,6 +16,7 @@
 #include "relay/port/xdp.h"
 #include "relay/wire/checksum.h"
 #include "tests/relay/port/far_sockets.h"
+#include "tests/relay/port/xdp_port_test.h"
 #include "tests/support/cable_end.h"
 #include "tests/support/veth_lab.h"
 
@@ -34,7 +35,7 @@ constexpr abi::Address kFar6 = {{0xfd, 0x66, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 constexpr uint16_t kPort = 16000;
 constexpr uint8_t kPayload[24] = {0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1};
 
-class XdpQueuesTest : public testing::Test {
+class XdpQueuesTest : public XdpPortTest {
  protected:
   void MakeLab(int queues) { lab_.emplace(1, queues); }
   void Open(uint32_t buffers) {
@@ -46,11 +47,8 @@ class XdpQueuesTest : public testing::Test {
   // The programs are there, and no socket yet.
   void Load(uint32_t buffers) {
     const std::vector<abi::LocalAddress> addresses = {Range(kOwn), Range(kOwn6)};
-    network_ = XdpNetwork::Open({.devices = {"near0"}, .addresses = addresses, .buffers = buffers})
-                   .value();
-    network_->TakeNews();
-    hops_ = NextHops::Open({.devices = {"near0"}, .addresses = addresses, .seed = 7}).value();
-    port_ = network_->MakePort(0, &counters_, hops_->reader(0), {}).value();
+    const absl::Status opened = OpenPort({.addresses = addresses, .buffers = buffers});
+    ASSERT_TRUE(opened.ok()) << opened;
   }
   static abi::LocalAddress Range(const abi::Address& address) {
     return {.address = address,
@@ -67,10 +65,6 @@ class XdpQueuesTest : public testing::Test {
       far_.Say(from, {.address = kOwn, .port = kPort}, kPayload, 0);
     }
   }
-  std::vector<std::string> News() {
-    network_->Turn(now_ += kSecond, conductor_);
-    return network_->TakeNews();
-  }
   // All that is there, given back.
   int Heard(TimeNs within = 200 * kMillisecond) {
     int heard = 0;
@@ -86,12 +80,6 @@ class XdpQueuesTest : public testing::Test {
   std::optional<test::VethLab> lab_;
   FarSockets far_{kFar};
   std::vector<abi::Endpoint> far_ends_;
-  abi::CounterBlock counters_{};
-  abi::CounterBlock conductor_{};
-  std::unique_ptr<XdpNetwork> network_;
-  std::unique_ptr<NextHops> hops_;
-  std::unique_ptr<Port> port_;
-  TimeNs now_ = kSecond;
 };
 
 TEST_F(XdpQueuesTest, QueuesThatAreAddedAreToldAndWhatComesByThemIsCounted) {

@@ -26,6 +26,7 @@
 #include "relay/port/xdp_preflight.h"
 #include "relay/wire/checksum.h"
 #include "tests/relay/port/far_sockets.h"
+#include "tests/relay/port/xdp_port_test.h"
 #include "tests/support/cable_end.h"
 #include "tests/support/veth_lab.h"
 
@@ -58,7 +59,7 @@ wire::MacAddress MacOf(const char* device) {
   return FindLink(ReadLinks(*netlink).value(), device)->mac;
 }
 
-class XdpTest : public testing::Test {
+class XdpTest : public XdpPortTest {
  protected:
   void SetUp() override {
     far_mac_ = FarMac();
@@ -68,20 +69,9 @@ class XdpTest : public testing::Test {
   }
 
   absl::Status Open(XdpOptions options) {
-    options.devices = {"near0"};
     options.buffers = 256;
-    absl::StatusOr<std::unique_ptr<XdpNetwork>> network = XdpNetwork::Open(options);
-    if (!network.ok()) return network.status();
-    network_ = *std::move(network);
-    network_->TakeNews();
-    hops_ =
-        NextHops::Open({.devices = {"near0"}, .addresses = options.addresses, .seed = 7}).value();
-    port_ = network_
-                ->MakePort(0, &counters_, hops_->reader(0),
-                           [this](uint16_t local, const abi::Address& remote) {
-                             hops_->Approach(local, remote);
-                           })
-                .value();
+    const absl::Status opened = OpenPort(options);
+    if (!opened.ok()) return opened;
     absl::Status status = port_->AttachThread();
     for (uint16_t i = 0; status.ok() && i < options.addresses.size(); ++i) {
       const abi::LocalAddress& address = options.addresses[i];
@@ -91,12 +81,6 @@ class XdpTest : public testing::Test {
     }
     return status;
   }
-  void Close() {
-    port_.reset();
-    hops_.reset();
-    network_.reset();
-  }
-
   wire::MacAddress FarMac() {
     wire::MacAddress mac{};
     lab_.InFar([&mac] { mac = MacOf("far0"); });
@@ -136,14 +120,6 @@ class XdpTest : public testing::Test {
     port_->Release({&*packet, 1});
     return packet->local.port == port;
   }
-  // Turns of the conductor, a second of its clock apart.
-  std::vector<std::string> News() {
-    network_->Turn(now_ += kSecond, conductor_);
-    hops_->Turn(now_, conductor_);
-    std::vector<std::string> news = network_->TakeNews();
-    std::ranges::move(hops_->TakeNews(), std::back_inserter(news));
-    return news;
-  }
   uint64_t Counted(abi::Counter counter) const {
     return counters_.Read(counter) + conductor_.Read(counter);
   }
@@ -151,12 +127,6 @@ class XdpTest : public testing::Test {
   test::VethLab lab_;
   wire::MacAddress far_mac_{};
   std::optional<test::CableEnd> cable_;
-  abi::CounterBlock counters_{};
-  abi::CounterBlock conductor_{};
-  std::unique_ptr<XdpNetwork> network_;
-  std::unique_ptr<NextHops> hops_;
-  std::unique_ptr<Port> port_;
-  TimeNs now_ = kSecond;
 };
 
 // ---- ours or the kernel's -----------------------------------------------------------------------
@@ -180,7 +150,7 @@ TEST_F(XdpTest, WhatLiesBetweenTwoRangesIsTheKernels) {
   EXPECT_TRUE(near.Hear(between));
   // While no relay is there its filter stands for it, for the same ports.
   News();
-  Close();
+  ClosePort();
   say(12000);
   say(11000);
   EXPECT_TRUE(near.Hear(between));
@@ -216,7 +186,7 @@ TEST_F(XdpTest, FramesForAnotherHostAreTheKernels) {
   EXPECT_EQ(Counted(abi::Counter::kNotOurs), before + 1);
   EXPECT_EQ(counters_.Read(abi::Counter::kNotOurs), 0u) << "it came as far as the worker";
   EXPECT_TRUE(behind_the_guard(1));
-  Close();
+  ClosePort();
   cable().Send(Frame(MacOf("near0"), kPort));
   cable().Send(Frame(kStrange, kPort));
   EXPECT_TRUE(behind_the_guard(2));
@@ -291,15 +261,15 @@ TEST_F(XdpTest, TheGuardStaysOnceTheRelayRuns) {
   constexpr char kGuard[] = "tc filter show dev near0 ingress | grep -q 'pref 30104'";
   ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
   lab_.Near(kGuard);
-  Close();  // before its first turn
+  ClosePort();  // before its first turn
   lab_.Near(kNoGuard);
   ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
   News();
-  Close();
+  ClosePort();
   lab_.Near(kGuard);
   // Found there, it is left there.
   ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
-  Close();
+  ClosePort();
   lab_.Near(kGuard);
 }
 
@@ -309,7 +279,7 @@ TEST_F(XdpTest, AGuardIsTakenOffForSocketsOfItsRangeAlone) {
   News();
   const abi::LocalAddress same[] = {Range(10500, 11999)};
   EXPECT_THAT(XdpNetwork::TakeGuardsOff(same), IsEmpty());  // its relay lives
-  Close();
+  ClosePort();
   const abi::LocalAddress other[] = {Range(11000, 11999)};
   EXPECT_THAT(XdpNetwork::TakeGuardsOff(other), IsEmpty());
   lab_.Near("tc filter show dev near0 ingress | grep -q 'pref 30104'");

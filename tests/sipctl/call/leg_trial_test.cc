@@ -1,4 +1,5 @@
 // A call's INVITE on its way: the next address, and who we are.
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -51,6 +52,19 @@ class LegTrialTest : public testing::Test {
   static std::string Authorization(const sip::Message& message) {
     const std::string* value = message.Other("Authorization");
     return value == nullptr ? "(none)" : *value;
+  }
+  // An established call whose INVITE was challenged; `dress` is the 200's.
+  void CallAndLogIn(const std::function<void(sip::Message*)>& dress = {}) {
+    LogIn();
+    Call();
+    Challenge();
+    world_.pbx.Respond(200, World::PbxSdp(), {}, dress);
+    world_.Run(100);
+  }
+  static void RefreshByUpdate(sip::Message* response) {
+    response->allow = {"INVITE", "ACK", "BYE", "UPDATE"};
+    response->require.emplace_back("timer");
+    response->others.push_back({"Session-Expires", "300;refresher=uac"});
   }
   void AnswerAndHangUp() {
     world_.pbx.Respond(200, World::PbxSdp());
@@ -205,12 +219,8 @@ TEST_F(LegTrialTest, AChallengeIsAnsweredOnceInTheSameCall) {
 }
 
 TEST_F(LegTrialTest, ByeSaysWhoWeAreAndIsSaidAgainWhenTheNonceIsOld) {
-  LogIn();
   world_.pbx.answer_bye = false;
-  Call();
-  Challenge();
-  world_.pbx.Respond(200, World::PbxSdp());
-  world_.Run(100);
+  CallAndLogIn();
   world_.carrier.Bye();
   world_.Run(100);
   ASSERT_EQ(world_.pbx.Count(Method::kBye), 1u);
@@ -279,15 +289,7 @@ TEST_F(LegTrialTest, TheAckCarriesTheCredentialsOfItsInvite) {
 // A nonce that has grown old between two refreshes is challenged without `stale` by many a
 // registrar.
 TEST_F(LegTrialTest, EachRefreshMayMeetAnotherNonce) {
-  LogIn();
-  Call();
-  Challenge();
-  world_.pbx.Respond(200, World::PbxSdp(), {}, [](sip::Message* response) {
-    response->allow = {"INVITE", "ACK", "BYE", "UPDATE"};
-    response->require.emplace_back("timer");
-    response->others.push_back({"Session-Expires", "300;refresher=uac"});
-  });
-  world_.Run(100);
+  CallAndLogIn(RefreshByUpdate);
   int nonce = 2;
   world_.pbx.dress = [&](sip::Message* response) {
     const std::string now = "\"n" + std::to_string(nonce) + "\"";
@@ -313,12 +315,8 @@ TEST_F(LegTrialTest, EachRefreshMayMeetAnotherNonce) {
 
 // A re-INVITE that is refused for what it offers was let in: the next challenge is a new one.
 TEST_F(LegTrialTest, ARefusalThatIsNoChallengeEndsTheCountOfTries) {
-  LogIn();
   world_.pbx.busy_with_reinvites = true;
-  Call();
-  Challenge();
-  world_.pbx.Respond(200, World::PbxSdp());
-  world_.Run(100);
+  CallAndLogIn();
   for (int i = 0; i < 3; ++i) {
     const size_t before = Invites();
     world_.carrier.Reinvite(World::CarrierSdp("sendonly", 2 + i));
@@ -337,16 +335,8 @@ TEST_F(LegTrialTest, ARefusalThatIsNoChallengeEndsTheCountOfTries) {
 
 // A CSeq number is one request's: a challenged one takes the next that is free.
 TEST_F(LegTrialTest, AnUpdateAndAReinviteThatAreBothChallengedShareNoNumber) {
-  LogIn();
   world_.pbx.busy_with_reinvites = true;
-  Call();
-  Challenge();
-  world_.pbx.Respond(200, World::PbxSdp(), {}, [](sip::Message* response) {
-    response->allow = {"INVITE", "ACK", "BYE", "UPDATE"};
-    response->require.emplace_back("timer");
-    response->others.push_back({"Session-Expires", "300;refresher=uac"});
-  });
-  world_.Run(100);
+  CallAndLogIn(RefreshByUpdate);
   world_.pbx.dress = [&](sip::Message* response) {
     if (Authorization(world_.pbx.requests.back().message).find("n2") != std::string::npos) return;
     response->status = 401;
@@ -378,12 +368,8 @@ TEST_F(LegTrialTest, AnUpdateAndAReinviteThatAreBothChallengedShareNoNumber) {
 }
 
 TEST_F(LegTrialTest, AReinviteIsAnsweredForToo) {
-  LogIn();
   world_.pbx.busy_with_reinvites = true;
-  Call();
-  Challenge();
-  world_.pbx.Respond(200, World::PbxSdp());
-  world_.Run(100);
+  CallAndLogIn();
   world_.carrier.Reinvite(World::CarrierSdp("sendonly", 2));
   world_.Run(100);
   ASSERT_EQ(Invites(), 3u);

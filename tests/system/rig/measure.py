@@ -45,7 +45,7 @@ class Bench:
             self.pair.near.run(["ip", "neigh", "replace", FAR, "lladdr", mac_of(self.pair.far),
                                 "dev", "v0", "nud", "permanent"])
             self.wire = ["--device", f"dpdk:net_af_xdp0,iface=v0@{mac_of(self.pair.near)}",
-                         "--eal", memif.EAL]
+                         "--eal", memif.PLAIN_EAL]
         # What xdp asks for: the range overlaps the kernel's ephemeral ports.
         self.pair.near.run(["sysctl", "-qw", "net.ipv4.ip_local_reserved_ports=10000-39999"])
 
