@@ -51,8 +51,8 @@ class Memif:
         out = os.path.join(self.folder, "loadgen.json")
         generator = Program("loadgen", [
             tandem.program("loadgen"), *source, "--device", f"dpdk:{device}@{OURS}",
-            "--eal", self.eal, "--far", FAR_ADDRESS, "--mode", mode, "--calls", sessions, "--pace", pace,
-            "--queues", queues, "--sockets", 2 * queues, "--seconds", seconds,
+            "--eal", self.eal, "--far", FAR_ADDRESS, "--mode", mode, "--calls", sessions,
+            "--pace", pace, "--queues", queues, "--sockets", 2 * queues, "--seconds", seconds,
             "--cpu", self.far_cpu, "--json", out], self.folder, self.rank)
         try:
             generator.expect_success(seconds + 60)
