@@ -222,7 +222,18 @@ void Connection::Read() {
     loop_->timers().Cancel(&pong_);
     if (drained_) break;
   }
+  SeeWhatIsLeft();
   if (!closed_ && want_write_ != wanted_write) WatchEvents();
+}
+
+// As many reads as a turn has may have been all there was, and then epoll tells of nothing until
+// more comes: only the socket knows. Of TLS nothing is left anywhere else, since our buffer takes a
+// whole record, and OpenSSL reads no further by itself.
+void Connection::SeeWhatIsLeft() {
+  if (closed_ || drained_) return;
+  const TimeMs looked_at = loop_->ClockNow();
+  drained_ = UnreadBytes(socket_.fd()) == 0;
+  if (drained_) drained_at_ = looked_at;
 }
 
 void Connection::Cut() {

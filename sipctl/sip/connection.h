@@ -75,6 +75,7 @@ class Connection {
   void Limit(TimeMs limit, uint64_t* counter, std::string_view what);
   bool idle() const { return phase_ == Phase::kOpen && queue_.empty(); }
   void Read();
+  void SeeWhatIsLeft();
   void Cut();
   void WatchUnfinished(bool any_finished);
   bool Flush();  // false: closed

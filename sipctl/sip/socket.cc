@@ -143,6 +143,12 @@ uint8_t ReceiveBufferFullPercent(int fd) {
   return static_cast<uint8_t>(std::min<uint64_t>(100 * used / all, 100));
 }
 
+size_t UnreadBytes(int fd) {
+  int bytes = 0;
+  if (ioctl(fd, SIOCINQ, &bytes) != 0) return 0;
+  return static_cast<size_t>(bytes);
+}
+
 size_t UnacknowledgedBytes(int fd) {
   int bytes = 0;
   if (ioctl(fd, SIOCOUTQ, &bytes) != 0) return 0;

@@ -56,6 +56,8 @@ void TuneConnection(int fd, TimeMs unacknowledged_ms);
 SocketAddress LocalAddressOf(int fd);
 // What waits to be read, as the kernel charges it, of what it lets wait: at 100 it drops.
 uint8_t ReceiveBufferFullPercent(int fd);
+// Bytes that have come and were not read.
+size_t UnreadBytes(int fd);
 // Bytes written that the peer has not acknowledged.
 size_t UnacknowledgedBytes(int fd);
 

@@ -41,6 +41,8 @@ class User : public TransportUser {
   void OnMessage(Message message, const Flow& flow) override {
     flows.push_back(flow);
     if (answer_on != nullptr && message.is_request) {
+      ages.push_back(answer_on->backlog().age);
+      if (on_request) on_request();
       EXPECT_TRUE(answer_on->Send(flow, Encode(MakeResponse(message, 200, "t"))).ok());
     }
     messages.push_back(std::move(message));
@@ -53,8 +55,10 @@ class User : public TransportUser {
   std::vector<Message> messages;
   std::vector<Flow> flows;
   std::vector<Flow> broken;
+  std::vector<TimeMs> ages;  // of what was answered, when it was read
   std::string reason;
   Transport* answer_on = nullptr;
+  std::function<void()> on_request;
 };
 
 // Two ends in one loop: `server` listens, `client` calls.
@@ -144,6 +148,27 @@ TEST_F(TlsTest, AThousandMessagesInOneGoArriveInOrder) {
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(client->Send(ToServer(), Options(i)).ok());
   Until([&] { return at_server.messages.size() == 1000; });
   for (uint32_t i = 0; i < 1000; ++i) EXPECT_EQ(at_server.messages[i].cseq.number, i);
+}
+
+// A record is read at a time, four in a turn; whether that was all only the socket knows.
+TEST_F(TlsTest, AMessageIsNoOlderThanTheLastLookAtItsConnection) {
+  Start();
+  Exchange(1);
+  at_server.ages.clear();
+  at_server.on_request = [this] { now += 70; };
+  int next = 2;
+  const auto burst = [&](int records) {
+    for (int i = 0; i < records; ++i) ASSERT_TRUE(client->Send(ToServer(), Options(next++)).ok());
+    Until([&] { return at_server.messages.size() == static_cast<size_t>(next) - 1; });
+  };
+  burst(5);  // the fifth has waited for all the others
+  EXPECT_EQ(at_server.ages, (std::vector<TimeMs>{0, 70, 140, 210, 280}));
+  burst(4);
+  now += 60'000;
+  loop->Turn(0);
+  at_server.ages.clear();
+  burst(1);
+  EXPECT_EQ(at_server.ages, std::vector<TimeMs>{0});
 }
 
 TEST_F(TlsTest, AWildcardStandsForOneLabel) {
