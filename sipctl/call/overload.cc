@@ -14,6 +14,10 @@ constexpr int64_t kFullFrom = 75, kFullEnds = 50, kFullAll = 95;  // percent of 
 // A machine that stood still finds everything late at once, and works it off; too much work stays.
 constexpr TimeMs kPatienceMs = 100;
 
+// Where more comes than can be done, the next new call comes sooner than that; where none came for
+// so long, the one before says nothing of the work that is there now.
+constexpr TimeMs kJudgementMs = 1 * kSecondMs;
+
 constexpr TimeMs kRememberMs = 32 * kSecondMs;  // 64*T1
 constexpr size_t kRememberedMax = 1 << 18;      // a generation; some 4 MiB
 
@@ -32,6 +36,10 @@ int64_t Share(int64_t value, int64_t none, int64_t all) {
 
 bool Shedding::TurnsAway(const sip::Backlog& backlog, const ShedLimits& limits, TimeMs now) {
   if (limits.from_ms == 0) return on_ = false;
+  if (now - std::exchange(judged_at_, now) > kJudgementMs) {
+    on_ = false;
+    owed_ = 0;
+  }
   const TimeMs ends_ms = limits.from_ms / 2;
   const bool nearly_full = backlog.full_percent >= kFullFrom;
   if (backlog.age >= limits.from_ms || nearly_full) {

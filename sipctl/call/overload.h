@@ -35,7 +35,7 @@ struct ShedLimits {
 // all that were read for 100 ms, and ends below half of that; from there to `all_ms` the share that
 // is turned away grows evenly, so that it settles where the rest can just be done. A receive buffer
 // that is three quarters full counts too: where it is small the kernel drops, whatever it is,
-// before anything has waited long.
+// before anything has waited long. What was seen more than a second ago counts for nothing.
 class Shedding {
  public:
   bool TurnsAway(const sip::Backlog& backlog, const ShedLimits& limits, TimeMs now);
@@ -43,6 +43,7 @@ class Shedding {
  private:
   bool on_ = false;
   TimeMs since_ = 0;
+  TimeMs judged_at_ = 0;
   int64_t owed_ = 0;  // of a call that is to be turned away, in thousandths
 };
 

@@ -68,6 +68,19 @@ TEST(Shedding, AMachineThatStoodStillHasNoOverload) {
   EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, 300)) << "the next time";
 }
 
+// On a quiet listener nothing fresh comes in between that would end it.
+TEST(Shedding, WhatWasLateADayAgoSaysNothing) {
+  Shedding shedding;
+  constexpr TimeMs kDayMs = 86'400 * kSecondMs;
+  for (TimeMs now = 1000; now < 4 * kDayMs; now += kDayMs) {
+    EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, now)) << "stood still";
+    EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, now + 99));
+  }
+  EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, 10 * kDayMs));
+  EXPECT_FALSE(shedding.TurnsAway({.age = 1000}, kLimits, 10 * kDayMs + 50));
+  EXPECT_TRUE(shedding.TurnsAway({.age = 1000}, kLimits, 10 * kDayMs + 100)) << "too much work";
+}
+
 TEST(Shedding, CanBeSwitchedOff) {
   Shedding shedding;
   EXPECT_TRUE(shedding.TurnsAway(kLate, kLimits, 1));
