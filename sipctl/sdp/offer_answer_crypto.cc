@@ -36,8 +36,10 @@ std::string OfferAnswer::ChooseCrypto(const Media& media, std::optional<CryptoLi
     }
   }
   if (*chosen) return "";
-  // Who answers with a key believes in SRTP, whatever the profile (RFC 4568 section 5.1.3).
-  const bool secretive = state_ == State::kLocalOffer && !media.crypto().empty();
+  // Who answers with a key believes in SRTP, whatever the profile (RFC 4568 section 5.1.3); but not
+  // where no key was offered: some write their lines into whatever they send.
+  const bool secretive =
+      state_ == State::kLocalOffer && !offer_crypto_.empty() && !media.crypto().empty();
   if (!IsSecure(media) && policy_.srtp == Srtp::kOptional && !secretive) return "";
   return Concat(where, "no a=crypto line can be used: ", why);
 }

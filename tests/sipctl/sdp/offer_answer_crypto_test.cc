@@ -181,6 +181,33 @@ TEST(OfferAnswerCrypto, AnAnswerTakesUpOneOfOurLines) {
   }
 }
 
+// Some write their lines into whatever they send: nobody has asked for one, and nobody takes it for
+// granted that it was taken.
+TEST(OfferAnswerCrypto, AKeyInTheAnswerToAPlainOfferIsNoReasonToHangUp) {
+  const struct {
+    const char* sentence;
+    std::string_view line;
+    const char* protocol;
+    bool fine;
+  } kAnswers[] = {
+      {"a suite that we know", kSha80, "RTP/AVP", true},
+      {"one that we do not", kF8, "RTP/AVP", true},
+      {"weakened", kUnencrypted, "RTP/AVP", true},
+      {"secure all the same", kSha80, "RTP/SAVP", false},
+  };
+  for (const auto& row : kAnswers) {
+    SCOPED_TRACE(row.sentence);
+    OfferAnswer leg(With(Srtp::kOptional), 1);
+    ASSERT_TRUE(leg.ReceiveOffer(Audio("audio 4000 RTP/AVP 8", {})).ok());
+    ASSERT_TRUE(leg.MakeAnswer(Local()).ok());
+    ASSERT_TRUE(leg.MakeOffer(*leg.local_media())->media[0].crypto().empty());
+    const std::string media = std::string("audio 4000 ").append(row.protocol).append(" 8");
+    const Result result = leg.ReceiveAnswer(Audio(media, {row.line}), Binding::kFinal);
+    ASSERT_EQ(result.ok(), row.fine) << result.detail;
+    EXPECT_FALSE(leg.plan()->crypto.has_value());
+  }
+}
+
 // All that the grammar allows an offer it allows an answer.
 TEST(OfferAnswerCrypto, AnAnswerMayHaveAllOfTheGrammar) {
   const struct {
