@@ -320,7 +320,7 @@ std::string Call::Remember(sip::TransactionId invite) {
 
 // The dialogs and open INVITEs, as the next process needs them to end the call.
 void Call::Record() {
-  if (!context_->journal->open()) return;
+  if (phase_ == Phase::kEnded || !context_->journal->open()) return;
   if (!journal_slot_) journal_slot_ = context_->journal->Allocate();
   if (!journal_slot_) {
     context_->log->OnNotice("the journal is full: a call would not be hung up after a crash");
@@ -330,17 +330,19 @@ void Call::Record() {
                     .trunks = {TrunkMark(near_.trunk()), TrunkMark(far_.trunk())},
                     .dialogs = {near_.dialog, far_.dialog},
                     .invites = {}};
-  if (phase_ != Phase::kEstablished) {
-    if (near_.received != nullptr) record.invites[0] = Remember(near_.received->id);
-    if (far_.sent != nullptr) record.invites[1] = Remember(far_.sent->id);
+  const bool rings = phase_ != Phase::kEstablished;
+  // The caller does not know of an answer that waits for its PRACK.
+  if (near_.received != nullptr && (rings || near_.holds_answer())) {
+    record.invites[0] = Remember(near_.received->id);
   }
+  if (far_.sent != nullptr && rings) record.invites[1] = Remember(far_.sent->id);
   const absl::Status written = WriteRecord(record, context_->journal, *journal_slot_);
   if (!written.ok()) context_->log->OnNotice(std::string(written.message()));
 }
 
 void Call::RecordAgain() {
   journal_slot_.reset();
-  if (phase_ != Phase::kEnded) Record();
+  Record();
 }
 
 Call::View Call::Look() const {

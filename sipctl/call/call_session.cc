@@ -46,7 +46,7 @@ void Call::OnPrack(Leg* leg, sip::TransactionId id, const sip::Message& request)
   } else {
     AnswerAside(leg, &leg->offer_answer, id, request);
   }
-  leg->SendHeld2xx();
+  if (leg->SendHeld2xx()) Record();
 }
 
 void Call::OnUpdate(Leg* leg, sip::TransactionId id, const sip::Message& request) {
@@ -149,9 +149,15 @@ void Call::Refresh(Leg* leg) {
 }
 
 void Call::OnUpdated(Leg* leg, const sip::Message& response, const sip::Flow& flow) {
-  if (leg->UpdateAgain(response)) return;
+  if (phase_ != Phase::kEnded && leg->UpdateAgain(response)) {
+    Record();
+    return;
+  }
   leg->OnUpdated(response, flow);
-  if (response.status < 300) return;
+  if (response.status < 300) {
+    if (response.status >= 200) Record();  // the peer may have moved
+    return;
+  }
   if (response.status == 408 || response.status == 481) {
     if (response.status == 481) leg->Forget();
     Finish({.by = NameOf(leg),

@@ -97,8 +97,8 @@ class Leg {
   void Refuse(int status, std::string_view reason, uint32_t retry_after_s = 0);
   // The PRACK of an 18x: true when it was one, and has to be answered with 2xx.
   bool AcceptPrack(const sip::Message& prack);
-  // The 200 that had to wait for it, if there is one.
-  void SendHeld2xx();
+  // The 200 that had to wait for it; whether there is one, and it waits no more.
+  bool SendHeld2xx();
   // An UPDATE without an offer: the 200.
   void AnswerRefresh(sip::TransactionId id, const sip::Message& update);
   // The 200 of a request other than INVITE whose offer, if it has one, is answered here, at once.

@@ -29,9 +29,10 @@ bool Leg::AcceptPrack(const sip::Message& prack) {
   return received->progress->Acknowledge(*prack.rack);
 }
 
-void Leg::SendHeld2xx() {
-  if (received == nullptr || !received->held_2xx || received->progress->HoldsAnswer()) return;
+bool Leg::SendHeld2xx() {
+  if (received == nullptr || !received->held_2xx || received->progress->HoldsAnswer()) return false;
   Send2xx(*std::exchange(received->held_2xx, std::nullopt));
+  return true;
 }
 
 void Leg::AnswerRefresh(sip::TransactionId id, const sip::Message& update) {

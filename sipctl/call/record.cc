@@ -20,7 +20,8 @@ struct Prefix {
 };
 static_assert(sizeof(Prefix) == 40);
 static_assert(sizeof(Prefix) + 2 * sip::kDialogBytesMax <= media::kJournalRecordBytesMax);
-// While it rings there is one dialog at the most: the caller's.
+// While it rings there is one dialog at the most, the caller's; an INVITE of the caller's beside
+// both (its answer waits for a PRACK) has room as long as the dialogs are not of the longest.
 static_assert(sizeof(Prefix) + sip::kDialogBytesMax + 2 * sip::kInviteRecordBytesMax <=
               media::kJournalRecordBytesMax);
 constexpr uint32_t kVersion = 3;
@@ -53,6 +54,10 @@ std::string Serialize(const CallRecord& record, bool* whole) {
     body += *bytes;
   }
   for (int i = 0; i < 2; ++i) {
+    if (sizeof prefix + body.size() + record.invites[i].size() > media::kJournalRecordBytesMax) {
+      *whole = false;
+      continue;
+    }
     prefix.invites[i] = static_cast<uint32_t>(record.invites[i].size());
     body += record.invites[i];
   }
@@ -99,7 +104,7 @@ absl::Status WriteRecord(const CallRecord& record, media::Journal* journal, uint
   }
   if (whole) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrCat("a dialog of call ", record.call, " is too long for the journal"));
+      absl::StrCat("a dialog or INVITE of call ", record.call, " is too long for the journal"));
 }
 
 }  // namespace sipctl::call

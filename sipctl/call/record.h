@@ -26,7 +26,7 @@ struct CallRecord {
   std::string invites[2];
 };
 
-// `*whole` is false when a dialog is too long and was left out.
+// `*whole` is false when something is too long and was left out.
 std::string Serialize(const CallRecord& record, bool* whole);
 // Fails on anything that Serialize did not write; any bytes are safe to give.
 absl::StatusOr<CallRecord> ParseRecord(std::string_view bytes);

@@ -99,6 +99,84 @@ TEST(RecoveryTest, ACalleeThatAnswersTheLastMomentIsAcknowledgedAndHungUp) {
   world.ExpectNothingLeft();
 }
 
+// What a refresh has changed is in the journal: the number of an UPDATE that was challenged and
+// sent again, and where the peer has moved to.
+TEST(RecoveryTest, AfterARefreshTheByeHasANumberOfItsOwnAndFindsThePeer) {
+  World world({.logs_in_at_carrier = true});
+  world.pbx.Invite(1, "0991234", World::PbxSdp());
+  world.Run(100);
+  world.carrier.Respond(200, World::CarrierSdp(), {}, [](sip::Message* response) {
+    response->allow = {"INVITE", "ACK", "BYE", "UPDATE"};
+    response->require.emplace_back("timer");
+    response->others.push_back({"Session-Expires", "300;refresher=uac"});
+  });
+  world.Run(100);
+  world.carrier.dress = [&](sip::Message* response) {
+    if (world.carrier.requests.back().message.Other("Authorization") == nullptr) {
+      response->status = 401;
+      response->others.push_back(
+          {"WWW-Authenticate", "Digest realm=\"phone\", nonce=\"n\", qop=\"auth\""});
+    } else {
+      response->contact.at(0).uri.user = "moved";
+    }
+  };
+  world.Run(151'000);
+  ASSERT_EQ(world.carrier.Count(Method::kUpdate), 2u);
+  const uint32_t cseq = world.carrier.Got(Method::kUpdate)->cseq.number;
+  world.RestartSipctl();
+  world.Run(500);
+  ASSERT_EQ(world.carrier.Count(Method::kBye), 1u);
+  EXPECT_EQ(world.carrier.Got(Method::kBye)->cseq.number, cseq + 1);
+  EXPECT_EQ(world.carrier.Got(Method::kBye)->request_uri.user, "moved");
+  world.ExpectNothingLeft();
+}
+
+// The callee has answered, and the caller does not know it yet: its 200 waits for a PRACK.
+class HeldAnswerTest : public testing::Test {
+ protected:
+  HeldAnswerTest() {
+    world_.carrier.early_dialogs = true;
+    world_.carrier.Invite(1, "+911234", World::CarrierSdp(),
+                          [](sip::Message* invite) { invite->require.emplace_back("100rel"); });
+    world_.Run(100);
+    world_.pbx.Respond(183, World::PbxSdp());
+    world_.Run(50);
+    world_.pbx.Respond(200, World::PbxSdp());
+    world_.Run(50);
+    EXPECT_EQ(world_.carrier.WithStatus(200), nullptr);
+    EXPECT_EQ(world_.pbx.acks.size(), 1u);
+  }
+
+  World world_;
+};
+
+TEST_F(HeldAnswerTest, BeforeThePrackTheCallerGetsAFinalAnswer) {
+  const std::string tag(world_.carrier.WithStatus(183)->to.tag());
+  world_.RestartSipctl();
+  world_.Run(500);
+  ASSERT_NE(world_.carrier.WithStatus(503), nullptr);
+  EXPECT_EQ(world_.carrier.WithStatus(503)->to.tag(), tag);
+  EXPECT_EQ(world_.carrier.Count(Method::kBye), 0u);
+  EXPECT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  world_.ExpectNothingLeft();
+}
+
+TEST_F(HeldAnswerTest, AfterItTheCallerGetsBye) {
+  const sip::Message progress = *world_.carrier.WithStatus(183);
+  world_.carrier.Send(Method::kPrack, [&](sip::Message* prack) {
+    prack->rack = sip::RAck{.rseq = *progress.rseq, .cseq = progress.cseq};
+  });
+  world_.Run(100);
+  ASSERT_EQ(world_.carrier.last().method, Method::kInvite);
+  ASSERT_EQ(world_.carrier.status(), 200);
+  world_.RestartSipctl();
+  world_.Run(500);
+  EXPECT_EQ(world_.carrier.Count(Method::kBye), 1u);
+  EXPECT_EQ(world_.carrier.WithStatus(503), nullptr);
+  EXPECT_EQ(world_.pbx.Count(Method::kBye), 1u);
+  world_.ExpectNothingLeft();
+}
+
 TEST(RecoveryTest, NewCallsAfterARestart) {
   World world;
   world.Establish();
