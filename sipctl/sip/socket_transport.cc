@@ -50,7 +50,7 @@ SocketTransport::SocketTransport(Loop* loop, SocketTransportOptions options, Tra
 
 SocketTransport::~SocketTransport() {
   for (auto& [connection, stranger] : strangers_) loop_->timers().Cancel(&stranger.end);
-  for (auto& [connection, end] : retired_) loop_->timers().Cancel(&end);
+  for (auto& [connection, retired] : retired_) loop_->timers().Cancel(&retired.end);
 }
 
 absl::Status SocketTransport::AddListener(const ListenerOptions& options) {
@@ -182,7 +182,6 @@ bool SocketTransport::MaySpeak(uint64_t connection) {
 }
 
 void SocketTransport::OnStreamMessage(Connection* connection, std::string_view bytes) {
-  StayRetired(connection->flow().connection);
   if (MaySpeak(connection->flow().connection)) {
     from_connection_ = connection;
     Deliver(bytes, connection->flow());
@@ -207,6 +206,7 @@ void SocketTransport::Deliver(std::string_view bytes, const Flow& flow) {
   if (!message) return Refuse(std::move(failure), flow);
   ++counters_.messages_in;
   if (message->is_request) FillReceived(flow.remote, &message->via.front());
+  if (RefusesNew(*message, flow)) return;
   user_->OnMessage(*std::move(message), flow);
 }
 
@@ -227,6 +227,12 @@ void SocketTransport::Refuse(ParseFailure failure, const Flow& flow) {
   std::replace(failure.sentence.begin(), failure.sentence.end(), '"', '\'');
   answer.others.push_back({"Warning", absl::StrCat("399 tandem \"", failure.sentence, "\"")});
   Send(back, EncodeRefusal(answer, failure.raw)).IgnoreError();  // the peer will repeat the request
+}
+
+// Without state; nothing is lost when it is: the peer repeats what was not answered.
+void SocketTransport::Answer(const Message& request, const Flow& flow, int status) {
+  const Message answer = MakeResponse(request, status, StatelessTag(request));
+  Send(flow, Encode(answer)).IgnoreError();
 }
 
 // Out ------------------------------------------------------------------------------------------
@@ -257,10 +263,7 @@ absl::StatusOr<Flow> SocketTransport::SendDatagram(const Flow& flow, std::string
 absl::StatusOr<Flow> SocketTransport::SendStream(const Flow& flow, std::string_view bytes) {
   if (Connection* connection = FindConnection(flow)) {
     const absl::Status status = connection->Send(bytes);
-    if (status.ok()) {
-      StayRetired(connection->flow().connection);
-      return connection->flow();
-    }
+    if (status.ok()) return connection->flow();
     if (absl::IsResourceExhausted(status)) return status;
   }
   // Behind an access listener there is mostly a NAT, and no port that could be called.
@@ -341,7 +344,7 @@ void SocketTransport::OnStreamClosed(Connection* connection, const absl::Status&
   const auto road = roads_.find(RoadOf(flow));
   if (road != roads_.end() && road->second == flow.connection) roads_.erase(road);
   if (const auto retired = retired_.find(flow.connection); retired != retired_.end()) {
-    loop_->timers().Cancel(&retired->second);
+    loop_->timers().Cancel(&retired->second.end);
     retired_.erase(retired);
   }
   if (accepted_.erase(flow.connection) > 0) {

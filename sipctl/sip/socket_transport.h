@@ -76,9 +76,13 @@ struct SocketTransportOptions {
   // And so is one that has sent more than so many messages before, of whatever kind, unread and
   // without an answer. A telephone needs two REGISTERs, and some begin with others.
   uint32_t stranger_messages_max = 16;
-  // A connection that was made by rules which hold no more is closed when nothing was said on it
-  // for so long: longer than anything rings.
+  // A connection that was made by rules which hold no more is closed when nothing was heard on it
+  // for so long that belongs to what began before: longer than anything rings.
   TimeMs retired_idle_ms = 660 * kSecondMs;
+  // And so long after the first request on it that would begin something new, whatever else is
+  // said: its peer must come by another one. No transaction but one that rings takes longer
+  // (64*T1); what is still there then goes on by the next connection, as if this one had broken.
+  TimeMs retired_end_ms = 32 * kSecondMs;
 };
 
 class SocketTransport : public Transport, private ConnectionUser {
@@ -101,7 +105,8 @@ class SocketTransport : public Transport, private ConnectionUser {
   SocketAddress bound(uint16_t listener) const;
   // Reads all certificates, keys and roots again. On an error everything stays as it was.
   // Connections that are open go on with the old ones, but only for the dialogs that are on them:
-  // where a peer's rules or files have changed, what is new is sent on a new connection.
+  // where a peer's rules or files have changed, what is new is sent on a new connection, and
+  // refused (503) on the old one.
   absl::Status ReloadTls();
   // The same with other peers; on an error the old ones stay.
   absl::Status SetPeers(std::vector<std::optional<TlsClientOptions>> peers);
@@ -141,12 +146,14 @@ class SocketTransport : public Transport, private ConnectionUser {
   bool MaySpeak(uint64_t connection);
   void Retire(const std::vector<std::string>& server_rules_before,
               const std::vector<std::string>& peer_rules_before);
-  void StayRetired(uint64_t connection);
+  bool RefusesNew(const Message& message, const Flow& flow);
+  void CloseRetired(uint64_t connection, TimeMs delay);
   void OnStreamMessage(Connection* connection, std::string_view bytes) override;
   void OnStreamClosed(Connection* connection, const absl::Status& why, bool lost) override;
 
   void Deliver(std::string_view bytes, const Flow& flow);
   void Refuse(ParseFailure failure, const Flow& flow);
+  void Answer(const Message& request, const Flow& flow, int status);
   bool IsPermitted(const SocketAddress& source, uint16_t listener) const;
 
   absl::StatusOr<Flow> SendDatagram(const Flow& flow, std::string_view bytes);
@@ -186,7 +193,11 @@ class SocketTransport : public Transport, private ConnectionUser {
   };
   absl::flat_hash_map<uint64_t, Stranger> strangers_;  // by connection
   // Connections on which nothing new is begun, and when they are closed.
-  absl::flat_hash_map<uint64_t, Timers::Id> retired_;
+  struct Retired {
+    Timers::Id end = 0;
+    bool refused = false;  // something new: nothing puts its end off any more
+  };
+  absl::flat_hash_map<uint64_t, Retired> retired_;
   // Closed ones live until the end of the turn: their own code may be running.
   std::vector<std::unique_ptr<Connection>> closed_;
   std::vector<std::pair<Flow, absl::Status>> broken_;

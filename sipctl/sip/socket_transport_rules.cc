@@ -66,39 +66,57 @@ absl::Status SocketTransport::SetPeers(std::vector<std::optional<TlsClientOption
 }
 
 // A dialog finds its connection by the number in its flow, so that it goes on where it began; all
-// others look for a road.
+// others look for a road. To one address there may be several connections, of which the newest has
+// the road.
 void SocketTransport::Retire(const std::vector<std::string>& server_rules_before,
                              const std::vector<std::string>& peer_rules_before) {
   const auto changed = [](const std::vector<std::string>& before,
                           const std::vector<std::string>& now, size_t i) {
     return i >= before.size() || i >= now.size() || before[i] != now[i];
   };
-  for (auto road = roads_.begin(); road != roads_.end();) {
-    const auto& [from, connection] = *road;
-    const bool retires = listeners_[from.listener].protocol == Protocol::kTls &&
-                         (accepted_.contains(connection)
-                              ? changed(server_rules_before, server_rules_, from.listener)
-                              : changed(peer_rules_before, peer_rules_, size_t{from.peer} - 1));
-    if (!retires) {
-      ++road;
-      continue;
-    }
-    retired_[connection];
-    StayRetired(connection);
-    road = roads_.erase(road);
+  for (const auto& [id, connection] : connections_) {
+    const Flow& flow = connection->flow();
+    const bool retires =
+        flow.protocol == Protocol::kTls && !retired_.contains(id) &&
+        (accepted_.contains(id) ? changed(server_rules_before, server_rules_, flow.listener)
+                                : changed(peer_rules_before, peer_rules_, size_t{flow.peer} - 1));
+    if (!retires) continue;
+    CloseRetired(id, options_.retired_idle_ms);
+    const auto road = roads_.find(RoadOf(flow));
+    if (road != roads_.end() && road->second == id) roads_.erase(road);
   }
 }
 
-// Something was said on it: its time begins anew.
-void SocketTransport::StayRetired(uint64_t connection) {
-  const auto retired = retired_.find(connection);
-  if (retired == retired_.end()) return;
-  loop_->timers().Cancel(&retired->second);
-  retired->second = loop_->timers().After(options_.retired_idle_ms, [this, connection] {
-    retired_.at(connection) = 0;
+// Whether this would begin something on a connection where nothing begins any more; then it has
+// been answered. What belongs to something older puts the end of the connection off.
+bool SocketTransport::RefusesNew(const Message& message, const Flow& flow) {
+  const auto found = retired_.find(flow.connection);
+  if (found == retired_.end()) return false;
+  Retired& retired = found->second;
+  // A CANCEL has no tag of ours, and neither has the ACK of a failure in some clients.
+  const bool is_new = message.is_request && message.to.tag().empty() &&
+                      message.method != Method::kCancel && message.method != Method::kAck;
+  // It begins nothing, and a carrier that gets no answer would take us for dead.
+  if (is_new && message.method == Method::kOptions) return false;
+  if (!retired.refused) {
+    CloseRetired(flow.connection, is_new ? options_.retired_end_ms : options_.retired_idle_ms);
+  }
+  if (!is_new) return false;
+  retired.refused = true;
+  ++counters_.refused_retired;
+  Answer(message, flow, 503);
+  return true;
+}
+
+void SocketTransport::CloseRetired(uint64_t connection, TimeMs delay) {
+  Timers::Id& end = retired_[connection].end;
+  loop_->timers().Cancel(&end);
+  end = loop_->timers().After(delay, [this, connection] {
+    Retired& retired = retired_.at(connection);
+    retired.end = 0;
     connections_.at(connection)
-        ->Close(absl::UnavailableError("made by rules that hold no more, and idle"),
-                /*lost=*/false);
+        ->Close(absl::UnavailableError("made by rules that hold no more"),
+                /*lost=*/retired.refused);
   });
 }
 

@@ -19,6 +19,7 @@ namespace sipctl::sip {
   X(strangers_cut, "connections to access listeners closed: too many messages before a login")  \
   X(malformed_answered, "malformed requests answered, mostly with 400")                         \
   X(malformed_dropped, "malformed messages that could not be answered")                         \
+  X(refused_retired, "new requests refused on connections of older TLS rules")                  \
   X(broken_streams, "connections closed: the next message cannot be found")                     \
   X(unfinished_messages, "connections closed: a message was not finished")                      \
   X(accepted, "connections accepted")                                                           \

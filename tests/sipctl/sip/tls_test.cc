@@ -36,6 +36,15 @@ std::string Options(int number, size_t body_bytes = 0) {
          std::string(body_bytes, 'x');
 }
 
+// An INVITE, a BYE; with a tag it is of a dialog that is there.
+std::string Request(const std::string& method, int number, const std::string& tag = "") {
+  std::string text = Options(number);
+  for (size_t at = 0; (at = text.find("OPTIONS", at)) != text.npos;) text.replace(at, 7, method);
+  const std::string to = "To: <sip:a@example.com>";
+  if (!tag.empty()) text.insert(text.find(to) + to.size(), ";tag=" + tag);
+  return text;
+}
+
 class User : public TransportUser {
  public:
   void OnMessage(Message message, const Flow& flow) override {
@@ -375,6 +384,75 @@ TEST_F(TlsTest, OtherRulesMeanAnotherConnection) {
   now += 1;
   Until([&] { return client->connections() == 0; });
   EXPECT_TRUE(at_client.broken.size() == 1) << "nobody is told: nothing is lost";
+}
+
+TEST_F(TlsTest, NothingNewBeginsOnAConnectionOfOtherRules) {
+  Start();
+  Exchange(1);
+  const Flow back = at_server.flows[0];
+  ASSERT_TRUE(client->SetPeers({Peer("other.example.test")}).ok());
+  const auto arrives = [&](const std::string& request) {
+    const size_t before = at_client.messages.size();
+    ASSERT_TRUE(server->Send(back, request).ok());
+    Until([&] { return at_client.messages.size() > before; });
+  };
+  arrives(Request("BYE", 2, "theirs"));
+  arrives(Options(3));  // a carrier asks whether we are there
+  ASSERT_TRUE(server->Send(back, Request("INVITE", 4)).ok());
+  Until([&] { return at_server.messages.size() == 2; });
+  EXPECT_EQ(at_server.messages[1].status, 503);
+  EXPECT_EQ(at_client.messages.size(), 3u) << "nobody else has heard of it";
+  EXPECT_EQ(client->counters().refused_retired, 1u);
+  // Its peer is to come by another one, whatever goes on here.
+  now += client_options.retired_end_ms - 1;
+  arrives(Request("BYE", 5, "theirs"));
+  ASSERT_TRUE(server->Send(back, Request("INVITE", 6)).ok());
+  Until([&] { return client->counters().refused_retired == 2; });
+  EXPECT_EQ(client->connections(), 1u);
+  now += 1;
+  Until([&] { return client->connections() == 0; });
+  Until([&] { return at_client.broken.size() == 1; });
+}
+
+TEST_F(TlsTest, WhoOnlyAsksKeepsNoConnectionOfOtherRules) {
+  Start();
+  Exchange(1);
+  ASSERT_TRUE(client->SetPeers({Peer("other.example.test")}).ok());
+  now += client_options.retired_idle_ms - 1;
+  at_client.answer_on = client.get();
+  ASSERT_TRUE(server->Send(at_server.flows[0], Options(2)).ok());
+  Until([&] { return at_server.messages.size() == 2; });
+  EXPECT_EQ(client->connections(), 1u);
+  now += 1;
+  Until([&] { return client->connections() == 0; });
+}
+
+// A peer that connects from the port where it listens comes by the same road as we went to it.
+TEST_F(TlsTest, AConnectionWhoseRoadIsAnothersRetiresToo) {
+  client_options.peer_of = [](const SocketAddress&) { return uint16_t{1}; };
+  client_options.connection.handshake_timeout_ms = 100'000 * kSecondMs;
+  Start();
+  SocketAddress there = *ParseSocketAddress("127.0.0.1:0");
+  const auto open = [&] {
+    Socket opened(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int yes = 1;
+    setsockopt(opened.fd(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    KernelAddress address(there);
+    EXPECT_EQ(bind(opened.fd(), address.data(), address.size), 0);
+    there = LocalAddressOf(opened.fd());
+    return opened;
+  };
+  const Socket listener = open();
+  ASSERT_EQ(listen(listener.fd(), 8), 0);
+  ASSERT_TRUE(client->Send({Protocol::kTls, 0, 0, there, 1}, Options(1)).ok());
+  const Socket caller = open();
+  KernelAddress us(client->bound(0));
+  connect(caller.fd(), us.data(), us.size);
+  Until([&] { return client->connections() == 2; });
+  ASSERT_TRUE(client->SetPeers({Peer("other.example.test")}).ok());
+  now += client_options.retired_idle_ms;
+  Until([&] { return client->connections() == 1; });
+  EXPECT_EQ(client->counters().accepted, 1u);
 }
 
 TEST_F(TlsTest, OtherRootsMeanAnotherConnectionToo) {
