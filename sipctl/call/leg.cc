@@ -257,15 +257,7 @@ Preview* Leg::PreviewOf(std::string_view tag) {
 absl::Status Leg::OnAnswered(const sip::Message& response, const sip::Flow& flow) {
   const std::string tag(response.to.tag());
   if (sent->forks != nullptr) {
-    if (sent->forks->OnResponse(response, flow).dialog == nullptr) {
-      sip::Message stray = response;
-      if (stray.contact.empty()) {
-        stray.contact.resize(1);
-        stray.contact[0].uri = sent->forks->invite().request_uri;
-      }
-      HangUpStray(context_, sent->id, stray, flow, credentials_);
-      return absl::InvalidArgumentError("the 2xx makes no dialog");
-    }
+    sent->forks->OnResponse(response, flow);  // a 2xx always makes or meets one
     dialog = sent->forks->Take(tag);
     dialog->Confirm();
   } else {
@@ -355,21 +347,16 @@ void Leg::SendWaitingBye() {
 
 void HangUpStray(Context* context, sip::TransactionId invite, const sip::Message& response,
                  const sip::Flow& flow, std::shared_ptr<const sip::Credentials> credentials) {
-  // Of our INVITE the response repeats all that the new dialog needs, but our Contact.
+  // Of our INVITE the response repeats all that the new dialog needs, but our Contact; and its URI,
+  // for which To must do where the response has no Contact either.
   sip::Message request;
   request.method = sip::Method::kInvite;
+  request.request_uri = response.to.uri;
   request.from = response.from;
   request.to = response.to;
   request.call_id = response.call_id;
   request.cseq = response.cseq;
   request.contact.push_back(ContactOf(*context, flow.listener));
-  if (response.contact.empty()) {
-    // Nobody says where it is. Whom we called must do.
-    sip::Message amended = response;
-    amended.contact.resize(1);
-    amended.contact[0].uri = response.to.uri;
-    return HangUpStray(context, invite, amended, flow, std::move(credentials));
-  }
   auto dialog = sip::Dialog::FromResponse(request, response, flow);
   if (!dialog.ok()) return;
   context->transactions->Acknowledge(invite, dialog->MakeAck(response.cseq.number), flow);

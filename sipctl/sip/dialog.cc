@@ -12,8 +12,10 @@ bool HasLr(const Uri& uri) {
   return Find(uri.parameters, "lr") != nullptr;
 }
 
+// A 2xx without a tag is of an element older than RFC 3261, and its tag is null (12.1.2).
 bool CreatesDialog(const Message& response) {
-  return response.status > 100 && response.status < 300 && !response.to.tag().empty();
+  if (response.status <= 100 || response.status >= 300) return false;
+  return response.status >= 200 || !response.to.tag().empty();
 }
 
 bool RequiresReliability(const Message& message) {
@@ -26,10 +28,7 @@ bool RequiresReliability(const Message& message) {
 absl::StatusOr<Dialog> Dialog::FromResponse(const Message& request, const Message& response,
                                             const Flow& flow) {
   if (!CreatesDialog(response)) {
-    return absl::InvalidArgumentError("a dialog needs a 101-299 answer with a To tag");
-  }
-  if (response.contact.empty() && response.status >= 200) {
-    return absl::InvalidArgumentError("the 2xx has no Contact: no request could follow it");
+    return absl::InvalidArgumentError("a dialog needs a 2xx, or a 101-199 with a To tag");
   }
   Dialog dialog;
   dialog.role = DialogRole::kUac;
@@ -39,7 +38,7 @@ absl::StatusOr<Dialog> Dialog::FromResponse(const Message& request, const Messag
   dialog.remote = response.to;
   dialog.local_cseq = request.cseq.number;
   dialog.route_set.assign(response.record_route.rbegin(), response.record_route.rend());
-  // Some send their first 18x without a Contact, although 12.1.1 asks for one.
+  // Some answer without a Contact, although 12.1.1 asks for one: then it is where it was called.
   dialog.remote_target =
       response.contact.empty() ? request.request_uri : response.contact.front().uri;
   if (!request.contact.empty()) dialog.local_contact = request.contact.front();

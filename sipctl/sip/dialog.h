@@ -37,9 +37,9 @@ enum class ReliableVerdict : uint8_t {
 
 struct Dialog {
   std::string call_id;
-  NameAddr local;   // our From or To with its tag, as written in the first request
-  NameAddr remote;  // the peer's; without tag only before the first answer (never in a dialog)
-  uint32_t local_cseq = 0;              // of our last request; 0 = none yet
+  NameAddr local;           // our From or To with its tag, as written in the first request
+  NameAddr remote;          // the peer's; without tag where it is older than RFC 3261
+  uint32_t local_cseq = 0;  // of our last request; 0 = none yet
   std::optional<uint32_t> remote_cseq;  // of the peer's last request
   uint32_t local_rseq = 0;              // of our last reliable provisional answer
   std::optional<uint32_t> remote_rseq;  // of the peer's
@@ -55,8 +55,8 @@ struct Dialog {
 
   bool operator==(const Dialog&) const = default;
 
-  // As UAC, from a 101-199 with a To tag or a 2xx to `request` (12.1.2). `flow`: by which the
-  // response came. Fails when the response makes no dialog (no tag, no usable Contact in a 2xx).
+  // As UAC, from a 101-199 with a To tag or a 2xx to `request` (12.1.2); any other response makes
+  // no dialog. `flow`: by which the response came.
   static absl::StatusOr<Dialog> FromResponse(const Message& request, const Message& response,
                                              const Flow& flow);
 

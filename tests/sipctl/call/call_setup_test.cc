@@ -378,19 +378,72 @@ TEST_F(CallSetupTest, ASecondForkThatAnswersIsHungUp) {
   EXPECT_EQ(world_.table().size(), 1u);
 }
 
-// Nobody could end such a call, so it does not begin; but it has been answered.
-TEST_F(CallSetupTest, AnAnswerWithoutAContactIsAcknowledgedAndHungUp) {
+TEST_F(CallSetupTest, WhoAnswersWithoutAContactIsWhereItWasCalled) {
   Call();
   const std::string called = world_.pbx.Got(Method::kInvite)->request_uri.ToString();
   world_.pbx.Respond(200, World::PbxSdp(), {},
                      [](sip::Message* response) { response->contact.clear(); });
   world_.Run(100);
-  EXPECT_EQ(world_.carrier.status(), 502);
+  EXPECT_EQ(world_.carrier.status(), 200);
   ASSERT_EQ(world_.pbx.acks.size(), 1u);
   EXPECT_EQ(world_.pbx.acks[0].request_uri.ToString(), called);
+  world_.carrier.Bye();
+  world_.Run(100);
   ASSERT_EQ(world_.pbx.Count(Method::kBye), 1u);
   EXPECT_EQ(world_.pbx.Got(Method::kBye)->request_uri.ToString(), called);
   world_.ExpectNothingLeft();
+}
+
+// As elements older than RFC 3261 answer; nothing above the socket would let a test do so.
+class TaglessAnswerTest : public CallSetupTest {
+ protected:
+  void SetUp() override {
+    world_.network.on_arrival = [this](const sip::SipHost& to, const sip::Message& message,
+                                       const sip::Flow&) {
+      if (&to == world_.network.host(3) && message.method == Method::kAck) ++acks_;
+    };
+  }
+  void Answer() {
+    sip::Message answer = sip::MakeResponse(*world_.pbx.Got(Method::kInvite), 200);
+    answer.content_type = "application/sdp";
+    answer.body = World::PbxSdp();
+    ASSERT_TRUE(answer.to.tag().empty());
+    ASSERT_TRUE(world_.network.host(3)
+                    ->Send(sip::SipHost::To(1, sip::Protocol::kUdp), sip::Encode(answer))
+                    .ok());
+    world_.Run(100);
+  }
+  void ExpectEnd() {
+    world_.Run(5000);
+    EXPECT_EQ(acks_, 1);
+    ASSERT_EQ(world_.pbx.Count(Method::kBye), 1u);
+    EXPECT_EQ(world_.pbx.Got(Method::kBye)->to.tag(), "");
+    world_.ExpectNothingLeft();
+  }
+
+  int acks_ = 0;  // to the PBX
+};
+
+TEST_F(TaglessAnswerTest, IsACall) {
+  Call();
+  Answer();
+  EXPECT_EQ(world_.carrier.status(), 200);
+  EXPECT_EQ(world_.table().size(), 1u);
+  world_.carrier.Bye();
+  world_.Run(100);
+  ExpectEnd();
+}
+
+TEST_F(TaglessAnswerTest, IsHungUpWhereNobodyWaitsForIt) {
+  Call();
+  world_.network.drop = [](const sip::SipHost&, std::string_view bytes) {
+    return bytes.starts_with("CANCEL ") && bytes.find("@10.0.0.3") != bytes.npos;
+  };
+  world_.carrier.Cancel();
+  world_.Run(50);
+  Answer();
+  world_.network.drop = nullptr;
+  ExpectEnd();
 }
 
 TEST_F(CallSetupTest, AForkBeyondThoseThatAreKeptMayAnswer) {

@@ -203,12 +203,25 @@ TEST(DialogTest, NoDialogFromWhatMakesNone) {
   Message no_tag = Response(180, "tt");
   no_tag.to.parameters.clear();
   EXPECT_FALSE(Dialog::FromResponse(Invite(), no_tag, Flow{}).ok());
-  Message no_contact = Response(200, "tt");
-  no_contact.contact.clear();
-  EXPECT_FALSE(Dialog::FromResponse(Invite(), no_contact, Flow{}).ok());
   Message request = Incoming("INVITE", 5);
   request.contact.clear();
   EXPECT_FALSE(Dialog::FromRequest(request, "ours", NameAddr(), Flow{}).ok());
+}
+
+// What an old element or a careless one leaves out of its answer (12.1.2).
+TEST(DialogTest, A2xxMakesADialogWhateverItLacks) {
+  Message answer = Response(200, "tt");
+  answer.contact.clear();
+  answer.to.parameters.clear();
+  Dialog dialog = Dialog::FromResponse(Invite(), answer, Flow{}).value();
+  EXPECT_EQ(dialog.state, DialogState::kConfirmed);
+  EXPECT_EQ(dialog.remote_target, Invite().request_uri);
+  EXPECT_EQ(dialog.MakeRequest(Method::kBye).to.tag(), "");
+  Message bye = Incoming("BYE", 1);
+  bye.call_id = "c1";
+  bye.from.parameters.clear();
+  bye.to.set_tag("ft");
+  EXPECT_TRUE(dialog.Matches(bye));
 }
 
 TEST(DialogTest, ReliableProvisionalsComeInOrder) {
