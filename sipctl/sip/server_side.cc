@@ -10,13 +10,13 @@ namespace {
 
 using Do = ServerAction;
 
-ServerEvent EventOf(int status) {
-  if (status < 200) return ServerEvent::kProvisional;
-  return status < 300 ? ServerEvent::kSuccess : ServerEvent::kFailure;
+ServerEvent EventOf(const Message& response) {
+  if (response.status >= 300) return ServerEvent::kFailure;
+  if (response.status >= 200) return ServerEvent::kSuccess;
+  // One that is sent reliably is repeated as it should be by who made it (RFC 3262).
+  const bool passing = response.status == 100 || response.rseq;
+  return passing ? ServerEvent::kPassing : ServerEvent::kProvisional;
 }
-
-// RFC 3261 section 13.3.1.1: so that no proxy on the way gives up what rings (its Timer C).
-constexpr TimeMs kProgressMs = 60 * kSecondMs;
 
 // One part of a key; the line feed cannot be in any of them.
 void Append(std::string* text, std::string_view part) {
@@ -202,7 +202,7 @@ void ServerSide::Respond(TransactionId id, Message response) {
   if (response.status != 100 && response.to.tag().empty()) {
     response.to.set_tag(context_.branches.Tag(id));
   }
-  Step(id, EventOf(response.status), &response, nullptr);
+  Step(id, EventOf(response), &response, nullptr);
 }
 
 void ServerSide::Step(TransactionId id, ServerEvent event, Message* message, const Flow* flow) {
@@ -210,6 +210,7 @@ void ServerSide::Step(TransactionId id, ServerEvent event, Message* message, con
   if (transaction == nullptr) return;
   const ServerStep step = transaction->invite() ? StepInviteServer(transaction->state, event)
                                                 : StepNonInviteServer(transaction->state, event);
+  if (transaction->state != step.next) transaction->interval = 0;
   transaction->state = step.next;
   Act(id, *transaction, step.actions, message);
 
@@ -255,11 +256,6 @@ void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t action
       transaction.to_tag = HashOf(message->to.tag()).low;
     }
     Transmit(id, transaction);
-    // One that is sent reliably is repeated as it should be by who made it (RFC 3262).
-    if (transaction.invite() && transaction.state == ServerState::kProceeding) {
-      context_.timers->Cancel(&transaction.repeat);
-      if (message->status > 100 && !message->rseq) StartRepeat(id, transaction);
-    }
   }
   if ((actions & Do::kResend) != 0 && !transaction.bytes.empty()) {
     ++context_.counters.retransmissions_out;
@@ -270,13 +266,9 @@ void ServerSide::Act(TransactionId id, Transaction& transaction, uint16_t action
 
 void ServerSide::StartRepeat(TransactionId id, Transaction& transaction) {
   context_.timers->Cancel(&transaction.repeat);
-  if (transaction.state == ServerState::kProceeding) {
-    transaction.repeat = context_.timers->After(
-        kProgressMs, [this, id] { Step(id, ServerEvent::kRepeat, nullptr, nullptr); });
-    return;
-  }
   if (!ServerRepeats(transaction.state, IsReliable(transaction.flow.protocol))) return;
-  transaction.interval = ServerRepeatInterval(transaction.interval, context_.timer_values());
+  transaction.interval =
+      ServerRepeatInterval(transaction.state, transaction.interval, context_.timer_values());
   transaction.repeat = context_.timers->After(
       transaction.interval, [this, id] { Step(id, ServerEvent::kRepeat, nullptr, nullptr); });
 }

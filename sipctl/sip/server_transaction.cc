@@ -9,6 +9,8 @@ using State = ServerState;
 using Event = ServerEvent;
 using Do = ServerAction;
 
+constexpr TimeMs kProgressMs = 60 * kSecondMs;
+
 constexpr ServerStep Stay(State state, uint16_t actions = 0) {
   return {state, actions};
 }
@@ -56,7 +58,9 @@ ServerStep StepInviteServer(State state, Event event) {
         case Event::kRequest:
           return Stay(state, Do::kResend);
         case Event::kProvisional:
-          return Stay(state, Do::kSend);
+          return Stay(state, Do::kSend | Do::kStartRepeat);
+        case Event::kPassing:
+          return Stay(state, Do::kSend | Do::kStopRepeat);
         case Event::kRepeat:
           return Stay(state, Do::kResend | Do::kStartRepeat);
         case Event::kSuccess:
@@ -92,6 +96,7 @@ ServerStep StepNonInviteServer(State state, Event event) {
         case Event::kRequest:
           return Stay(state, state == State::kProceeding ? Do::kResend : 0);
         case Event::kProvisional:
+        case Event::kPassing:
           return {State::kProceeding, Do::kSend};
         case Event::kSuccess:
         case Event::kFailure:
@@ -124,12 +129,14 @@ ServerStep StepNonInviteServer(State state, Event event) {
   return Stay(State::kTerminated);
 }
 
-TimeMs ServerRepeatInterval(TimeMs previous, const TimerValues& values) {
+TimeMs ServerRepeatInterval(ServerState state, TimeMs previous, const TimerValues& values) {
+  if (state == State::kProceeding) return kProgressMs;
   return previous == 0 ? values.t1 : std::min(2 * previous, values.t2);
 }
 
 bool ServerRepeats(ServerState state, bool reliable) {
-  return state == State::kAccepted || (state == State::kCompleted && !reliable);
+  return state == State::kProceeding || state == State::kAccepted ||
+         (state == State::kCompleted && !reliable);
 }
 
 TimeMs ServerLinger(ServerState state, bool reliable, const TimerValues& values) {
@@ -165,6 +172,8 @@ std::string_view Name(ServerEvent event) {
       return "ACK";
     case Event::kProvisional:
       return "1xx from TU";
+    case Event::kPassing:
+      return "1xx from TU, not to be repeated";
     case Event::kSuccess:
       return "2xx from TU";
     case Event::kFailure:

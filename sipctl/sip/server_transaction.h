@@ -33,21 +33,22 @@ enum class ServerEvent : uint8_t {
   kRequest,         // the request again
   kAck,             // of a failure, or of the 2xx
   kProvisional,     // 1xx from the TU
+  kPassing,         // the same, but none that this machine repeats: 100, or a reliable one
   kSuccess,         // 2xx from the TU
   kFailure,         // 300-699 from the TU
-  kRepeat,          // Timer G, and its like for a 2xx
+  kRepeat,          // Timer G, and its like for a 2xx and for a provisional
   kTimeout,         // Timer H, L
   kLingered,        // Timer I, J
   kTransportError,  // and no other way is left to try
 };
-inline constexpr int kServerEvents = 9;
+inline constexpr int kServerEvents = 10;
 
 struct ServerAction {
   enum : uint16_t {
     kSend = 1 << 0,             // keep and send this response
     kResend = 1 << 1,           // the kept response, if there is one
     kPassAck = 1 << 2,          // the ACK goes to the TU
-    kStartRepeat = 1 << 3,      // ServerRepeatInterval, if the transport needs it
+    kStartRepeat = 1 << 3,      // anew, by ServerRepeatInterval, if ServerRepeats
     kStopRepeat = 1 << 4,       //
     kStartTimeout = 1 << 5,     // Timer H, L: 64*T1
     kStartLinger = 1 << 6,      // Timer I, J by ServerLinger, instead of Timer H
@@ -67,11 +68,13 @@ struct ServerStep {
 ServerStep StepInviteServer(ServerState state, ServerEvent event);
 ServerStep StepNonInviteServer(ServerState state, ServerEvent event);
 
-// How long until the kept response is sent again, when the last wait was `previous` (0: none yet):
-// T1 doubling up to T2.
-TimeMs ServerRepeatInterval(TimeMs previous, const TimerValues& values);
+// How long until the kept response is sent again, when the last wait in this state was `previous`
+// (0: none yet): a minute for a provisional (RFC 3261 section 13.3.1.1, so that no proxy on the way
+// gives up what rings), for a final one T1, doubling up to T2.
+TimeMs ServerRepeatInterval(ServerState state, TimeMs previous, const TimerValues& values);
 
-// Whether the response of `state` repeats by itself: a 2xx always, a failure on UDP.
+// Whether the response of `state` repeats by itself: a provisional and a 2xx always, a failure on
+// UDP. Of the INVITE machine.
 bool ServerRepeats(ServerState state, bool reliable);
 
 // Timer I in Confirmed (T4), J in Completed (64*T1); zero on reliable transports.

@@ -26,7 +26,10 @@ const std::vector<Row> kInvite = {
     {"fig 7: INVITE, send response", S::kProceeding, E::kRequest, S::kProceeding, Do::kResend},
     {"13.3.1.1: a minute, send again", S::kProceeding, E::kRepeat, S::kProceeding,
      Do::kResend | Do::kStartRepeat},
-    {"fig 7: 101-199 from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, Do::kSend},
+    {"fig 7: 101-199 from TU, send; 13.3.1.1", S::kProceeding, E::kProvisional, S::kProceeding,
+     Do::kSend | Do::kStartRepeat},
+    {"fig 7: 100 from TU, send; 3262: repeated by the TU", S::kProceeding, E::kPassing,
+     S::kProceeding, Do::kSend | Do::kStopRepeat},
     {"6026: 2xx from TU, send; 13.3.1.4: repeat", S::kProceeding, E::kSuccess, S::kAccepted,
      Do::kSend | Do::kStartRepeat | Do::kStartTimeout},
     {"fig 7: 300-699 from TU, send", S::kProceeding, E::kFailure, S::kCompleted,
@@ -57,12 +60,14 @@ const std::vector<Row> kInvite = {
 
 const std::vector<Row> kNonInvite = {
     {"fig 8: 1xx from TU, send", S::kTrying, E::kProvisional, S::kProceeding, Do::kSend},
+    {"fig 8: 1xx from TU, send", S::kTrying, E::kPassing, S::kProceeding, Do::kSend},
     {"fig 8: 200-699 from TU, send", S::kTrying, E::kSuccess, S::kCompleted,
      Do::kSend | Do::kStartLinger},
     {"fig 8: 200-699 from TU, send", S::kTrying, E::kFailure, S::kCompleted,
      Do::kSend | Do::kStartLinger},
     {"fig 8: request, send response", S::kProceeding, E::kRequest, S::kProceeding, Do::kResend},
     {"fig 8: 1xx from TU, send", S::kProceeding, E::kProvisional, S::kProceeding, Do::kSend},
+    {"fig 8: 1xx from TU, send", S::kProceeding, E::kPassing, S::kProceeding, Do::kSend},
     {"fig 8: 200-699 from TU, send", S::kProceeding, E::kSuccess, S::kCompleted,
      Do::kSend | Do::kStartLinger},
     {"fig 8: 200-699 from TU, send", S::kProceeding, E::kFailure, S::kCompleted,
@@ -106,10 +111,18 @@ TEST(ServerTransactionTest, TimerGIsCappedByT2) {
   const TimerValues values;
   std::vector<TimeMs> waits;
   for (TimeMs wait = 0; waits.size() < 5;) {
-    wait = ServerRepeatInterval(wait, values);
+    wait = ServerRepeatInterval(S::kCompleted, wait, values);
     waits.push_back(wait);
   }
   EXPECT_EQ(waits, (std::vector<TimeMs>{500, 1000, 2000, 4000, 4000}));
+}
+
+// RFC 3261 section 13.3.1.1.
+TEST(ServerTransactionTest, WhatRingsSaysSoEachMinute) {
+  EXPECT_EQ(ServerRepeatInterval(S::kProceeding, 0, {}), 60 * kSecondMs);
+  EXPECT_EQ(ServerRepeatInterval(S::kProceeding, 60 * kSecondMs, {}), 60 * kSecondMs);
+  EXPECT_TRUE(ServerRepeats(S::kProceeding, true));
+  EXPECT_TRUE(ServerRepeats(S::kProceeding, false));
 }
 
 TEST(ServerTransactionTest, ASuccessRepeatsOnEachTransportAFailureOnUdpAlone) {
