@@ -5,6 +5,7 @@
 
 #include "sipctl/call/outgoing.h"
 #include "sipctl/call/registrar.h"
+#include "sipctl/sip/stateless.h"
 #include "sipctl/text.h"
 
 namespace sipctl::call {
@@ -169,14 +170,10 @@ void Doorkeeper::Challenge(const sip::Message& request, const sip::Flow& flow, b
 
 void Doorkeeper::Respond(const sip::Message& request, const sip::Flow& flow, int status,
                          std::vector<sip::HeaderField> more) {
-  // The same tag for each repetition of a request, without keeping anything.
-  const std::string tag = sip::TokenText(sip::SipHash(
-      context_->settings.key,
-      Concat(request.call_id, "\n", request.via.front().branch(), "\n", request.from.tag())));
-  sip::Message response = sip::MakeResponse(request, status, tag);
+  sip::Message response = sip::MakeResponse(request, status);
   response.others.insert(response.others.end(), more.begin(), more.end());
-  // The peer repeats what was not answered.
-  transport_->Send(sip::ResponseFlow(request, flow), sip::Encode(response)).IgnoreError();
+  sip::RespondStateless(transport_, context_->settings.key, request, flow, std::move(response))
+      .IgnoreError();
 }
 
 void Doorkeeper::OnFlowBroken(const sip::Flow& flow, const absl::Status& why) {

@@ -1,11 +1,14 @@
 // Between the transport and the transactions: who may come in by an access listener, and whether
 // there is room for a new call at all (overload.h), by any listener.
 //
-//   any listener of role trunk ------------------------------------------------> transactions
+//   a listener of role trunk:
+//     a new call that is one too many                                            503, without state
+//     everything else ---------------------------------------------------------> transactions
 //   an access listener:
 //     a response, an ACK, a repetition, a request inside a dialog -------------> transactions
 //     a stranger's request that is neither REGISTER nor INVITE                   nothing
-//     REGISTER, INVITE: the right answer to a challenge of ours ---------------> transactions
+//     REGISTER, INVITE: a new call that is one too many                          503, without state
+//                       the right answer to a challenge of ours ---------------> transactions
 //                       anything else: 401, without state, as long as the source has not sent too
 //                       much or guessed too often; then nothing
 //

@@ -81,15 +81,6 @@ Overload::~Overload() {
   context_.timers->Cancel(&telling_);
 }
 
-// What the repetitions of an INVITE and the ACK of its failure repeat, of old clients too
-// (RFC 3261 section 17.2.3).
-uint64_t Overload::KeyOf(const sip::Message& message) const {
-  const sip::Via& via = message.via.front();
-  return sip::SipHash(context_.settings.key,
-                      Concat(via.branch(), "\n", via.host, "\n", via.port, "\n", message.call_id,
-                             "\n", message.from.tag(), "\n", message.cseq.number));
-}
-
 bool Overload::Serves(const sip::Message& message, const sip::Flow& flow) {
   if (memory_.empty() || !message.is_request) return false;
   const bool invite = message.method == sip::Method::kInvite;
@@ -110,8 +101,8 @@ bool Overload::TurnsAway(const sip::Message& message, const sip::Flow& flow) {
   const trunk::Config& config = *context_.config;
   const ShedLimits limits{.from_ms = static_cast<TimeMs>(config.shed_from_ns / kNsPerMs),
                           .all_ms = static_cast<TimeMs>(config.shed_all_ns / kNsPerMs)};
-  if (context_.transactions->Knows(message)) return false;  // its call has begun
   if (!listeners_[flow.listener].TurnsAway(backlog, limits, now())) return false;
+  if (context_.transactions->Knows(message)) return false;  // its call has begun
   ++counters_.shed;
   counters_.shed_wait_ms_max =
       std::max(counters_.shed_wait_ms_max, static_cast<uint64_t>(backlog.age));
@@ -128,12 +119,12 @@ bool Overload::TurnsAway(const sip::Message& message, const sip::Flow& flow) {
   return true;
 }
 
-// Without state (RFC 3261 section 8.2.7): the same for each repetition.
+// The same for each repetition.
 void Overload::Answer(const sip::Message& invite, const sip::Flow& flow, uint64_t key) {
-  sip::Message response = sip::MakeResponse(invite, 503, sip::TokenText(key));
+  sip::Message response = sip::MakeResponse(invite, 503);
   response.retry_after = kRetryAfterS + static_cast<uint32_t>(key % kRetryAfterSpreadS);
-  // The peer repeats what was not answered.
-  transport_.Send(sip::ResponseFlow(invite, flow), sip::Encode(response)).IgnoreError();
+  sip::RespondStateless(&transport_, context_.settings.key, invite, flow, std::move(response))
+      .IgnoreError();
 }
 
 // Once a minute, until there was nothing to tell.

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "sipctl/call/context.h"
 #include "sipctl/counters.h"
+#include "sipctl/sip/stateless.h"
 #include "sipctl/sip/transport.h"
 
 namespace sipctl::call {
@@ -82,7 +83,9 @@ class Overload {
   const OverloadCounters& counters() const { return counters_; }
 
  private:
-  uint64_t KeyOf(const sip::Message& message) const;
+  uint64_t KeyOf(const sip::Message& message) const {
+    return sip::BranchHash(context_.settings.key, message);
+  }
   void Answer(const sip::Message& invite, const sip::Flow& flow, uint64_t key);
   void Tell();
   TimeMs now() const { return context_.timers->now(); }

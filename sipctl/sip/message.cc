@@ -157,6 +157,11 @@ const std::string* Message::Other(std::string_view name) const {
   return nullptr;
 }
 
+std::string_view MethodNameOf(const Message& message) {
+  return message.method == Method::kUnknown ? std::string_view(message.method_name)
+                                            : MethodName(message.method);
+}
+
 Message MakeResponse(const Message& request, int status, std::string_view to_tag,
                      std::string_view reason) {
   Message response;

@@ -173,6 +173,8 @@ std::optional<Message> Parse(std::string_view bytes, ParseFailure* failure);
 // Record-Route, From, To, Call-ID, CSeq, Contact, ..., body. No field can start a line of its own:
 // CR, LF and NUL inside a field are written as spaces.
 std::string Encode(const Message& message);
+// Of an unknown one as it was written.
+std::string_view MethodNameOf(const Message& message);
 // The same of a response with some of its fields as they came.
 std::string EncodeRefusal(const Message& response, const RawFields& raw);
 

@@ -3,7 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
+#include "sipctl/sip/stateless.h"
+#include "sipctl/text.h"
 
 namespace sipctl::sip {
 namespace {
@@ -18,17 +19,6 @@ ServerEvent EventOf(const Message& response) {
   return passing ? ServerEvent::kPassing : ServerEvent::kProvisional;
 }
 
-// One part of a key; the line feed cannot be in any of them.
-void Append(std::string* text, std::string_view part) {
-  text->append(part);
-  text->push_back('\n');
-}
-
-std::string_view NameOfMethod(const Message& request) {
-  return request.method == Method::kUnknown ? std::string_view(request.method_name)
-                                            : MethodName(request.method);
-}
-
 }  // namespace
 
 ServerSide::~ServerSide() {
@@ -41,33 +31,13 @@ ServerSide::Key ServerSide::HashOf(std::string_view text) const {
   return {SipHash({key.low, ~key.high}, text), SipHash({~key.low, key.high}, text)};
 }
 
-// RFC 3261 section 17.2.3. ACK and CANCEL are looked up under their INVITE's method.
 ServerSide::Key ServerSide::BranchKey(const Message& request) const {
-  const Via& via = request.via.front();
-  const bool of_invite = request.method == Method::kAck || request.method == Method::kCancel;
-  std::string text(1, 'b');
-  Append(&text, via.branch());
-  Append(&text, absl::AsciiStrToLower(via.host));
-  Append(&text, std::to_string(via.port));
-  Append(&text, of_invite ? MethodName(Method::kInvite) : NameOfMethod(request));
-  if (!via.branch().starts_with(kMagicCookie)) {
-    // A client older than RFC 3261: what its retransmissions, CANCEL and ACK repeat.
-    text[0] = 'o';
-    Append(&text, request.request_uri.ToString());
-    Append(&text, request.call_id);
-    Append(&text, request.from.tag());
-    Append(&text, std::to_string(request.cseq.number));
-  }
-  return HashOf(text);
+  return HashOf(BranchText(request));
 }
 
 ServerSide::Key ServerSide::CallKey(const Message& request, std::string_view method) const {
-  std::string text(1, 'c');
-  Append(&text, request.call_id);
-  Append(&text, request.from.tag());
-  Append(&text, std::to_string(request.cseq.number));
-  Append(&text, method);
-  return HashOf(text);
+  return HashOf(Concat("c", request.call_id, "\n", request.from.tag(), "\n", request.cseq.number,
+                       "\n", method));
 }
 
 bool ServerSide::Knows(const Message& request) const {
@@ -98,7 +68,7 @@ void ServerSide::OnNew(const Key& key, Message request, const Flow& flow) {
   const bool invite = request.method == Method::kInvite;
   Key call;
   if (!in_dialog || invite) {
-    call = CallKey(request, NameOfMethod(request));
+    call = CallKey(request, MethodNameOf(request));
     if (!in_dialog && by_call_.contains(call)) {
       ++context_.counters.merged;
       return RespondStateless(request, flow, 482, {});
@@ -187,11 +157,11 @@ void ServerSide::OnCancel(const Key& key, Message cancel, const Flow& flow) {
 
 void ServerSide::RespondStateless(const Message& request, const Flow& flow, int status,
                                   std::string_view to_tag) {
-  // The tag is a function of the request, so that each repetition gets the same (8.2.7).
-  const std::string tag = to_tag.empty() ? TokenText(BranchKey(request).low) : std::string(to_tag);
-  Message response = MakeResponse(request, status, tag);
+  Message response = MakeResponse(request, status, to_tag);
   if (status == 503) response.retry_after = 5;
-  if (!context_.transport->Send(ResponseFlow(request, flow), Encode(response)).ok()) {
+  if (!sip::RespondStateless(context_.transport, context_.options.key, request, flow,
+                             std::move(response))
+           .ok()) {
     ++context_.counters.transport_failures;
   }
 }
