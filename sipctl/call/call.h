@@ -123,6 +123,7 @@ class Call {
   // call_reoffer.cc
   void OnReinvite(Leg* leg, sip::TransactionId id, const sip::Message& request);
   void OfferToReinvite(Leg* leg);
+  void AnswerReinvite(Leg* leg, const sip::Message& request);
   void AnswerHere(Leg* leg, bool unchanged);
   void Forward(Leg* leg);
   bool MustForward(const Leg& leg, const Leg& other) const;

@@ -30,11 +30,15 @@ void Call::OnReinvite(Leg* leg, sip::TransactionId id, const sip::Message& reque
   }
   if (RefuseTooShort(leg, id, request)) return;
   leg->ReceiveAgain(id, request);
-  Record();
   if (request.body.empty()) {
     OfferToReinvite(leg);
-    return;
+  } else {
+    AnswerReinvite(leg, request);
   }
+  Record();
+}
+
+void Call::AnswerReinvite(Leg* leg, const sip::Message& request) {
   const auto offer = sdp::Parse(request.body);
   if (!offer.ok()) {
     leg->Refuse(400, SipReason(400, offer.status()));
@@ -67,7 +71,6 @@ void Call::OfferToReinvite(Leg* leg) {
     return;
   }
   leg->Answer(*offer, /*is_offer=*/true);
-  Record();
 }
 
 // The far side need not know: a refresh, or another address for the same media.
@@ -80,7 +83,6 @@ void Call::AnswerHere(Leg* leg, bool unchanged) {
     return;
   }
   leg->Answer(*answer, /*is_offer=*/false);
-  Record();
   bridge_.Apply();
 }
 
@@ -127,7 +129,6 @@ void Call::Forward(Leg* leg) {
   if (!reoffer_) reoffer_ = Reoffer{};
   reoffer_->from = leg;
   other->Reinvite(*offer);
-  Record();
 }
 
 void Call::OnReinviteAnswered(Leg* leg, const sip::Message& response, const sip::Flow& flow) {
@@ -188,6 +189,7 @@ void Call::RetryLater(Leg* leg) {
     if (!reoffer_) return;
     if (reoffer_->from != nullptr) {
       Forward(reoffer_->from);
+      Record();
     } else {
       reoffer_.reset();
       Agree(leg);

@@ -109,9 +109,14 @@ Destinations::Key Destinations::KeyOf(const sip::Target& target) {
           uint32_t{target.address.port} << 2 | static_cast<uint32_t>(target.protocol)};
 }
 
-void Destinations::Failed(const sip::Target& target, TimeMs for_ms) {
+// What is over is forgotten whenever something new is noted.
+Destinations::Dead& Destinations::Mark(const sip::Target& target) {
   std::erase_if(dead_, [this](const auto& each) { return each.second.until() <= timers_->now(); });
-  TimeMs& until = dead_[KeyOf(target)].failed_until;
+  return dead_[KeyOf(target)];
+}
+
+void Destinations::Failed(const sip::Target& target, TimeMs for_ms) {
+  TimeMs& until = Mark(target).failed_until;
   until = std::max(until, timers_->now() + for_ms);
 }
 
@@ -120,7 +125,7 @@ void Destinations::Answered(const sip::Target& target) {
 }
 
 void Destinations::Silent(const sip::Target& target, TimeMs for_ms) {
-  dead_[KeyOf(target)].silent_until = timers_->now() + for_ms;
+  Mark(target).silent_until = timers_->now() + for_ms;
 }
 
 void Destinations::Heard(const sip::Target& target) {

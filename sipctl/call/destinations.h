@@ -64,7 +64,7 @@ class Destinations {
   // What a call has met there. A shorter word does not take back a longer one.
   void Failed(const sip::Target& target, TimeMs for_ms = kDeadMs);
   void Answered(const sip::Target& target);
-  // What OPTIONS have: of no weight against a call that was sent away with a Retry-After.
+  // What OPTIONS have: they take back their own word alone, none of a call's.
   void Silent(const sip::Target& target, TimeMs for_ms);
   void Heard(const sip::Target& target);
   bool IsSilent(const sip::Target& target) const;
@@ -89,6 +89,8 @@ class Destinations {
   bool IsConfigured(size_t place) const;
   void Append(size_t trunk, size_t destination, std::vector<Attempt>* attempts);
   static Key KeyOf(const sip::Target& target);
+  struct Dead;
+  Dead& Mark(const sip::Target& target);
 
   const Timers* const timers_;
   sip::Locator* const locator_;

@@ -1,18 +1,16 @@
 #include "sipctl/sip/arrival.h"
 
-#include <ctime>
-
 namespace sipctl::sip {
 namespace {
 
-// The wall clock may also run slower or faster for a while (NTP), but not by that much between two
-// batches of a busy socket; of an idle one no old stamp is left.
+// NTP makes both clocks faster or slower alike. What else parts them is that this thread was put
+// aside between the two looks, at this batch or at the one before.
 constexpr int64_t kSetNs = 10'000'000;
 
 int64_t ReadClock(clockid_t clock) {
   timespec now;
   clock_gettime(clock, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+  return ToNs(now);
 }
 
 }  // namespace

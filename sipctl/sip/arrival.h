@@ -6,11 +6,16 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <limits>
 
 #include "sipctl/clock.h"
 
 namespace sipctl::sip {
+
+constexpr int64_t ToNs(const timespec& time) {
+  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+}
 
 class ArrivalClock {
  public:
@@ -23,6 +28,7 @@ class ArrivalClock {
   // Before the ages of a batch are asked for: when it was read.
   void Begin(const Now& now);
   TimeMs AgeOf(int64_t stamped_ns) const;
+  TimeMs AgeOf(const timespec& stamped) const { return AgeOf(ToNs(stamped)); }
 
  private:
   Now now_;

@@ -83,7 +83,6 @@ struct Locator::Search {
   size_t open = 0;      // questions for addresses
   bool failed = false;  // some question for servers or addresses
   bool old_servers = false;
-  bool denied = false;
 
   void Note(const DnsAnswer& answer) {
     if (answer.outcome == DnsAnswer::Outcome::kFailed) failed = true;
@@ -212,7 +211,7 @@ void Locator::AskSrv(std::shared_ptr<Search> search, const std::string& name) {
           search->old_servers = true;
           for (Server& server : search->servers) server.addresses.clear();
         } else if (search->servers.empty() && answer.outcome == DnsAnswer::Outcome::kFound) {
-          search->denied = true;  // the target "." alone (RFC 2782)
+          return Deny(*search);  // the target "." alone (RFC 2782)
         } else if (search->servers.empty()) {
           // 4.2: without SRV, the name itself at the usual port.
           search->servers.push_back(
@@ -281,7 +280,6 @@ void Locator::Deny(const Search& search) {
 }
 
 void Locator::End(std::shared_ptr<Search> search) {
-  if (search->denied) return Deny(*search);
   Watched& watched = *places_[search->place];
   watched.denied = false;
   const bool kept = KeepWhatFailed(watched, search.get()) || search->old_servers;

@@ -148,8 +148,8 @@ class TransactionLayer : public TransportUser {
   void Cancel(TransactionId invite, std::string_view reason = {});
 
   // Sends the ACK of a 2xx (from Dialog::MakeAck; Via and the INVITE's credentials are added here)
-  // and keeps its bytes for
-  // repetitions of that 2xx, which the TU does not see. When `invite` is no more, it is sent once.
+  // and keeps its bytes for repetitions of that 2xx, which the TU does not see. When `invite` is no
+  // more, it is sent once.
   void Acknowledge(TransactionId invite, Message ack, const Flow& flow);
 
   // Which request of ours had this Via on top; 0: none. It may be over.

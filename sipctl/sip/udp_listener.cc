@@ -76,7 +76,7 @@ struct UdpListener::Batch {
   TimeMs AgeOf(size_t i, const ArrivalClock& arrival) {
     timespec stamped;
     if (!Said(i, SCM_TIMESTAMPNS, &stamped)) return 0;
-    return arrival.AgeOf(stamped.tv_sec * int64_t{1'000'000'000} + stamped.tv_nsec);
+    return arrival.AgeOf(stamped);
   }
 };
 

@@ -92,8 +92,8 @@ class World {
       network_.Run(static_cast<TimeMs>(network_.dice()->Below(700)));
       if (scene_.restarts && network_.dice()->Percent(10)) phones_[1]->Restart();
     }
-    // The longest way: a call, in it a re-INVITE whose peer is lost (Timer C), its end, what
-    // lingers.
+    // The longest way: a call whose callee is lost while it rings (Timer C; a re-INVITE's is
+    // shorter), its end, what lingers.
     network_.Run(60000 + 20000 + kTimerCMs + 8 * kTimeoutMs);
   }
 
