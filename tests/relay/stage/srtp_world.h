@@ -144,17 +144,12 @@ class SrtpEnd {
 // libsrtp2, one direction.
 class Oracle {
  public:
-  Oracle(abi::SrtpSuite suite, const abi::SrtpKey& key, bool outbound) {
-    MakeLibsrtpEngine();  // srtp_init works once in a process
-    Bytes master(key.key, key.key + abi::FactsOf(suite).key_length);
-    master.insert(master.end(), key.salt, key.salt + abi::FactsOf(suite).salt_length);
-    srtp_policy_t policy{};
-    for (srtp_crypto_policy_t* one : {&policy.rtp, &policy.rtcp}) Fill(suite, one);
-    policy.rtcp.auth_tag_len = abi::FactsOf(suite).rtcp_tag_length;
-    policy.ssrc.type = outbound ? ssrc_any_outbound : ssrc_any_inbound;
-    policy.key = master.data();
-    policy.window_size = session::kSrtpWindow;
-    if (srtp_create(&session_, &policy) != srtp_err_status_ok) std::abort();
+  Oracle(abi::SrtpSuite suite, const abi::SrtpKey& key, bool outbound)
+      : Oracle(suite, key, {outbound ? ssrc_any_outbound : ssrc_any_inbound, 0}) {}
+  // Hears this source alone, whose numbers have rolled over `roc` times before the first packet.
+  Oracle(abi::SrtpSuite suite, const abi::SrtpKey& key, uint32_t ssrc, uint32_t roc)
+      : Oracle(suite, key, {ssrc_specific, ssrc}) {
+    if (srtp_set_stream_roc(session_, ssrc, roc) != srtp_err_status_ok) std::abort();
   }
   ~Oracle() { srtp_dealloc(session_); }
   Oracle(const Oracle&) = delete;
@@ -166,6 +161,18 @@ class Oracle {
   bool UnprotectRtcp(Bytes* packet) { return Run(srtp_unprotect_rtcp, packet); }
 
  private:
+  Oracle(abi::SrtpSuite suite, const abi::SrtpKey& key, srtp_ssrc_t whom) {
+    MakeLibsrtpEngine();  // srtp_init works once in a process
+    Bytes master(key.key, key.key + abi::FactsOf(suite).key_length);
+    master.insert(master.end(), key.salt, key.salt + abi::FactsOf(suite).salt_length);
+    srtp_policy_t policy{};
+    for (srtp_crypto_policy_t* one : {&policy.rtp, &policy.rtcp}) Fill(suite, one);
+    policy.rtcp.auth_tag_len = abi::FactsOf(suite).rtcp_tag_length;
+    policy.ssrc = whom;
+    policy.key = master.data();
+    policy.window_size = session::kSrtpWindow;
+    if (srtp_create(&session_, &policy) != srtp_err_status_ok) std::abort();
+  }
   static void Fill(abi::SrtpSuite suite, srtp_crypto_policy_t* policy) {
     switch (suite) {
       case abi::SrtpSuite::kAesCm128HmacSha1_80:
