@@ -47,9 +47,13 @@ void OrderByLength(const CmJob* jobs, size_t count, const CmJob** order) {
 
 class IpsecMb final : public BatchCrypto {
  public:
-  // `ciphers` may be the same manager as `hashes`.
-  IpsecMb(IMB_MGR* hashes, IMB_MGR* ciphers, bool wide_hashes, AesKeySchedule* schedules)
-      : wide_hashes_(wide_hashes), manager_(hashes), ciphers_(ciphers), schedules_(schedules) {
+  // `ciphers` may be the same manager as `hashes`, which takes all but what `own_lanes_from` jobs
+  // or more are.
+  IpsecMb(IMB_MGR* hashes, IMB_MGR* ciphers, size_t own_lanes_from, AesKeySchedule* schedules)
+      : own_lanes_from_(own_lanes_from),
+        manager_(hashes),
+        ciphers_(ciphers),
+        schedules_(schedules) {
     for (IMB_JOB& job : jobs_) {
       std::memset(&job, 0, sizeof job);
       job.chain_order = IMB_ORDER_CIPHER_HASH;
@@ -113,17 +117,20 @@ class IpsecMb final : public BatchCrypto {
   }
 
   void Hash(const CmJob* jobs, size_t count) override {
-    if (!wide_hashes_) return HashByLibrary(jobs, count);
     std::array<const CmJob*, kBatchMax> order;
     OrderByLength(jobs, count, order.data());
-    for (size_t i = 0; i < count; i += kHmacSha1Lanes) {
-      HmacSha1Avx512(&order[i], std::min(kHmacSha1Lanes, count - i));
+    size_t done = 0;
+    while (count - done >= own_lanes_from_) {
+      const size_t some = std::min(kHmacSha1Lanes, count - done);
+      HmacSha1Avx512(&order[done], some);
+      done += some;
     }
+    if (done != count) HashByLibrary(&order[done], count - done);
   }
 
-  void HashByLibrary(const CmJob* jobs, size_t count) {
+  void HashByLibrary(const CmJob* const* jobs, size_t count) {
     for (size_t i = 0; i < count; ++i) {
-      const CmJob& from = jobs[i];
+      const CmJob& from = *jobs[i];
       IMB_JOB& to = jobs_[i];
       to.src = from.data;
       to.hash_start_src_offset_in_bytes = 0;
@@ -167,8 +174,8 @@ class IpsecMb final : public BatchCrypto {
     Wipe(block, sizeof block);
   }
 
-  const bool wide_hashes_;  // by our own lanes
-  IMB_MGR* const manager_;  // hashes
+  const size_t own_lanes_from_;  // at least 1
+  IMB_MGR* const manager_;       // hashes
   IMB_MGR* const ciphers_;
   AesKeySchedule* const schedules_;
   gcm_context_data scratch_;
@@ -189,6 +196,19 @@ IMB_MGR* CiphersBeside(IMB_MGR* manager) {
   return ciphers;
 }
 
+// Our lanes take 560 ns whether one works or sixteen; the processor's own SHA-1 rounds, where it
+// has them, 150 ns a packet. Without those, one lane is as good as the library's.
+constexpr size_t kOwnLanesWorthIt = 4;
+
+// Who hashes what is too little for our lanes; `manager` in any case where that is not settled.
+IMB_MGR* HashesOfFew(IMB_MGR* manager) {
+  if ((manager->features & IMB_FEATURE_SHANI) == 0) return manager;
+  IMB_MGR* few = alloc_mb_mgr(0);
+  if (few == nullptr) return manager;
+  init_mb_mgr_sse(few);
+  return few;
+}
+
 }  // namespace
 
 std::unique_ptr<BatchCrypto> BatchCrypto::Make(AesKeySchedule* schedules, Hashes hashes) {
@@ -200,8 +220,14 @@ std::unique_ptr<BatchCrypto> BatchCrypto::Make(AesKeySchedule* schedules, Hashes
     return nullptr;
   }
   init_mb_mgr_auto(manager, nullptr);
-  return std::make_unique<IpsecMb>(manager, CiphersBeside(manager),
-                                   hashes == Hashes::kBest && HasWideHashes(), schedules);
+  IMB_MGR* const ciphers = CiphersBeside(manager);
+  if (hashes == Hashes::kLibrary || !HasWideHashes()) {
+    return std::make_unique<IpsecMb>(manager, ciphers, kBatchMax + 1, schedules);
+  }
+  IMB_MGR* const few = HashesOfFew(manager);
+  // The first manager is not needed any more if both others are their own.
+  if (few != manager && ciphers != manager) free_mb_mgr(manager);
+  return std::make_unique<IpsecMb>(few, ciphers, few == manager ? 1 : kOwnLanesWorthIt, schedules);
 }
 
 }  // namespace kernels
