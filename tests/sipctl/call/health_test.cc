@@ -33,7 +33,7 @@ class HealthWatchTest : public ::testing::Test {
     world_.Run(then_ms);
   }
   Destinations& all() { return world_.sipctl->destinations; }
-  const sip::Target& pbx() { return all().All(1)[0].target; }
+  sip::Target pbx() { return all().All(1)[0].target; }
   bool dead() { return all().IsDead(pbx()); }
 
   World world_;
