@@ -187,6 +187,22 @@ int tandem_steer(struct xdp_md *context) {
   return action;
 }
 
+// Whether the steering program would have taken the frame, which it has not seen, then. What it
+// refused for its form, or passed to another link address, it has counted by that name. The frame is
+// about to be dropped: there is time to put it into one piece.
+static __always_inline int was_unseen(struct __sk_buff *skb, const struct steer_own *own) {
+  // A service tag, which has been taken off like the other kind.
+  if (skb->vlan_present && skb->vlan_proto != bpf_htons(ETH_P_8021Q)) return 0;
+  if (bpf_skb_pull_data(skb, skb->len) != 0) return 0;
+  struct frame frame = {(void *)(long)skb->data, (void *)(long)skb->data_end};
+  struct ethhdr *ethernet = frame.data;
+  struct found found = {};
+  if ((void *)(ethernet + 1) > frame.end) return 0;
+  if (!is_same_mac(own->mac, ethernet->h_dest)) return 0;
+  frame.data = ethernet + 1;
+  return read_ip(frame, skb->protocol, &found) == STEER_UDP;
+}
+
 // The same question of what the kernel has been given. The tag lies beside the frame by now, and a
 // large TCP segment is in many pieces: so it looks at what it needs and no more. Whose the link
 // address is the kernel says (pkt_type), as it may be changed while no relay looks; that of a VLAN's
@@ -196,14 +212,12 @@ SEC("tc")
 int guard(struct __sk_buff *skb) {
   struct found found = {};
   struct udphdr udp;
-  int fragmented = 0;
   __u32 offset = sizeof(struct ethhdr);
   if (skb->vlan_present) found.to.vlan = skb->vlan_tci & 0x0fff;
   if (skb->protocol == bpf_htons(ETH_P_IP)) {
     struct iphdr ip;
     if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) != 0) return TC_ACT_OK;
     if (ip.protocol != IPPROTO_UDP || (ip.frag_off & bpf_htons(0x1fff))) return TC_ACT_OK;
-    fragmented = ip.frag_off & bpf_htons(0x2000);
     found.to.address[2] = bpf_htonl(0xffff);
     found.to.address[3] = ip.daddr;
     offset += ip.ihl * 4;
@@ -215,7 +229,6 @@ int guard(struct __sk_buff *skb) {
       struct fragment_header fragment;
       if (bpf_skb_load_bytes(skb, offset, &fragment, sizeof(fragment)) != 0) return TC_ACT_OK;
       if (fragment.offset & bpf_htons(0xfff8)) return TC_ACT_OK;
-      fragmented = 1;
       ip.nexthdr = fragment.next;
       offset += sizeof(fragment);
     }
@@ -234,8 +247,7 @@ int guard(struct __sk_buff *skb) {
     if (!is_same_mac(own->mac, to)) return TC_ACT_OK;
   }
   // Past the steering program: it is off the device, or a queue has been added that runs without it.
-  // A fragment was counted there.
-  if (!fragmented) count(STEER_UNHEARD);
+  if (was_unseen(skb, own)) count(STEER_UNHEARD);
   return TC_ACT_SHOT;
 }
 

@@ -71,8 +71,7 @@ class Subject {
     const relay::TimeNs deadline = relay::MonotonicNow() + 2 * relay::kSecond;
     do {
       harness_.Step();
-      // It looks at its counts ten times a second of the clock it is given.
-      if (steering_ != nullptr) steering_->Turn(now_ += relay::kSecond / 10, passed_);
+      TurnSteering();
       const std::vector<uint64_t> after = Verdicts();
       for (size_t i = 0; i < after.size(); ++i) {
         if (after[i] != before[i]) return relay::abi::kCounterTexts[i].name;
@@ -81,11 +80,21 @@ class Subject {
     return "no verdict";
   }
 
+  // What nobody heard, beside the verdicts.
+  uint64_t kernel_dropped() {
+    TurnSteering();
+    return passed_.Read(relay::abi::Counter::kKernelDropped);
+  }
+
   uint64_t sent() {
     return harness_.relay().state().counters(0)->Read(relay::abi::Counter::kSentPackets);
   }
 
  private:
+  // It looks at its counts ten times a second of the clock it is given.
+  void TurnSteering() {
+    if (steering_ != nullptr) steering_->Turn(now_ += relay::kSecond / 10, passed_);
+  }
   std::vector<uint64_t> Verdicts() {
     const CounterBlock& counters = *harness_.relay().state().counters(0);
     std::vector<uint64_t> values;
@@ -139,6 +148,7 @@ void Compare(Subject& wire) {
   EXPECT_GE(compared, 2000u);
   EXPECT_EQ(memory.sent(), 0u);
   EXPECT_EQ(wire.sent(), 0u);
+  EXPECT_EQ(wire.kernel_dropped(), 0u) << "counted twice: for their form and as unheard";
   size_t good = 0;
   for (const CorpusFrame& frame : GoodFrames(kParties)) {
     EXPECT_EQ(memory.VerdictOf(frame.bytes), "forwarded") << frame.name;
