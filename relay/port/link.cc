@@ -71,6 +71,17 @@ absl::StatusOr<std::vector<Link>> ReadLinks(Netlink& netlink) {
   return links;
 }
 
+absl::StatusOr<std::vector<Link>> ReadLinks() {
+  absl::StatusOr<Netlink> netlink = Netlink::Open({});
+  if (!netlink.ok()) return netlink.status();
+  return ReadLinks(*netlink);
+}
+
+std::string FollowedText(const Link& link) {
+  return absl::StrCat(link.name, " has the link address ", MacText(link.mac),
+                      " now; it is followed, and its calls go on once its neighbours know it");
+}
+
 std::string_view InterfaceName(const abi::LocalAddress& address) {
   return {address.interface_name, strnlen(address.interface_name, sizeof(address.interface_name))};
 }

@@ -38,9 +38,14 @@ struct Link {
 std::optional<Link> ReadLink(const nlmsghdr& message);
 
 absl::StatusOr<std::vector<Link>> ReadLinks(Netlink& netlink);
+// The same for who asks once a second or less.
+absl::StatusOr<std::vector<Link>> ReadLinks();
 
 const Link* FindLink(const std::vector<Link>& links, std::string_view name);
 const Link* FindLink(const std::vector<Link>& links, int index);
+
+// To whom a device's calls matter: its link address has changed, and the port has taken that up.
+std::string FollowedText(const Link& link);
 
 // Of the interface that the address is reached by; a view into `address`.
 std::string_view InterfaceName(const abi::LocalAddress& address);

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "relay/port/link.h"
-#include "relay/port/netlink.h"
 #include "relay/port/xdp_port.h"
 #include "relay/port/xdp_preflight.h"
 #include "relay/port/xdp_steering.h"
@@ -28,12 +27,6 @@ size_t DeviceOf(const std::vector<std::string>& devices, const std::vector<Link>
   if (below == nullptr) return devices.size();
   return static_cast<size_t>(std::find(devices.begin(), devices.end(), below->name) -
                              devices.begin());
-}
-
-absl::StatusOr<std::vector<Link>> LinksNow() {
-  absl::StatusOr<Netlink> netlink = Netlink::Open({});
-  if (!netlink.ok()) return netlink.status();
-  return ReadLinks(*netlink);
 }
 
 // Which counter a frame moves that the steering program gave to no socket.
@@ -73,6 +66,7 @@ struct XdpNetwork::Parts {
 
   explicit Parts(const XdpOptions& given) : options(given) {}
   absl::Status OpenDevice(const std::string& name, const std::vector<Link>& links);
+  void PutGuards();
   // Each second: whether buffers ran out, and what happened to a device.
   void CheckBuffers(TimeNs now);
   void Check(Device& device, const std::vector<Link>& links, abi::CounterBlock& counters);
@@ -94,6 +88,7 @@ struct XdpNetwork::Parts {
   std::function<void(uint16_t, const abi::Address&)> approach;
   std::vector<std::string> news;
   std::array<uint64_t, 3> modes{};  // counted so far: zero-copy, copy, generic
+  bool guarded = false;
   TimeNs next_count_ns = 0;
   TimeNs next_check_ns = 0;
   TimeNs next_starved_word_ns = 0;
@@ -104,7 +99,7 @@ XdpNetwork::~XdpNetwork() = default;
 
 absl::StatusOr<std::vector<bool>> XdpNetwork::Place(const std::vector<std::string>& devices,
                                                     std::span<abi::LocalAddress> addresses) {
-  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
   if (!links.ok()) return links.status();
   for (const std::string& device : devices) {
     if (FindLink(*links, device) == nullptr) {
@@ -124,7 +119,7 @@ absl::StatusOr<std::vector<bool>> XdpNetwork::Place(const std::vector<std::strin
 
 absl::StatusOr<std::unique_ptr<XdpNetwork>> XdpNetwork::Open(const XdpOptions& options) {
   auto parts = std::make_unique<Parts>(options);
-  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
   if (!links.ok()) return links.status();
   for (const std::string& name : options.devices) {
     if (absl::Status status = parts->OpenDevice(name, *links); !status.ok()) return status;
@@ -169,9 +164,6 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   device.steering = *std::move(steering);
   device.owned = std::move(owned);
   device.presence = link->up ? Presence::kUp : Presence::kDown;
-  // The guard first: from here on nobody answers for the range but the relay. It goes again if the
-  // relay does not come to its first turn.
-  if (absl::Status status = device.steering->PutGuard(); !status.ok()) return status;
   const bool generic_only = options.mode == XdpMode::kGeneric;
   const bool generic_allowed = generic_only || options.mode == XdpMode::kAuto;
   if (absl::Status status = device.steering->Attach(generic_only, generic_allowed); !status.ok()) {
@@ -212,7 +204,7 @@ absl::StatusOr<std::unique_ptr<Port>> XdpNetwork::MakePort(uint16_t worker,
 }
 
 absl::Status XdpNetwork::Release(const std::string& device) {
-  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
   if (!links.ok()) return links.status();
   const Link* link = FindLink(*links, device);
   if (link == nullptr) return absl::NotFoundError(absl::StrCat("there is no device ", device));
@@ -221,8 +213,14 @@ absl::Status XdpNetwork::Release(const std::string& device) {
 
 std::vector<std::string> XdpNetwork::TakeGuardsOff(std::span<const abi::LocalAddress> addresses) {
   std::vector<std::string> news;
-  const absl::StatusOr<std::vector<Link>> links = LinksNow();
-  if (!links.ok()) return news;
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
+  if (!links.ok()) {
+    news.push_back(
+        absl::StrCat("whether a relay with --port xdp has left a guard over these ports "
+                     "cannot be seen: ",
+                     links.status().message()));
+    return news;
+  }
   for (const Link& link : *links) {
     const XdpSteering::Guard guard = XdpSteering::GuardOver(link.device(), link.vlan, addresses);
     if (guard != XdpSteering::Guard::kOver && guard != XdpSteering::Guard::kUnseen) continue;
@@ -270,7 +268,7 @@ std::vector<std::string> XdpNetwork::Report() const {
 void XdpNetwork::Turn(TimeNs now, abi::CounterBlock& counters) {
   if (now < parts_->next_count_ns) return;
   parts_->next_count_ns = now + kCountEvery;
-  for (Parts::Device& device : parts_->devices) device.steering->KeepGuard();
+  if (!std::exchange(parts_->guarded, true)) parts_->PutGuards();
   for (Parts::Seen& seen : parts_->ports) {
     const uint64_t dropped = seen.port->KernelDropped();
     counters.Add(abi::Counter::kKernelDropped, dropped - std::exchange(seen.dropped, dropped));
@@ -286,10 +284,25 @@ void XdpNetwork::Turn(TimeNs now, abi::CounterBlock& counters) {
   if (now < parts_->next_check_ns) return;
   parts_->next_check_ns = now + kCheckEvery;
   parts_->CheckBuffers(now);
-  const absl::StatusOr<std::vector<Link>> links = LinksNow();
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
   if (!links.ok()) return;
   for (Parts::Device& device : parts_->devices) parts_->Check(device, *links, counters);
   parts_->CountModes(counters);
+}
+
+// At the first turn: nothing refuses the start any more, and one that was refused leaves the guard
+// of an earlier relay as it found it. The kernel answers for the range no sooner for that: the
+// steering program, on since the start, gives it none of it but fragments, and those stop at the
+// guard that is there, if a relay died; if none did, no call waits for its restart.
+void XdpNetwork::Parts::PutGuards() {
+  for (Device& device : devices) {
+    const absl::Status status = device.steering->PutGuard();
+    if (status.ok()) continue;
+    news.push_back(absl::StrCat(device.name,
+                                " has no guard, and while the relay is away the kernel "
+                                "refuses its calls' packets by ICMP: ",
+                                status.message()));
+  }
 }
 
 void XdpNetwork::Parts::CheckBuffers(TimeNs now) {
@@ -363,7 +376,8 @@ void XdpNetwork::Parts::CheckQueues(Device& device, const Link& link) {
   news.push_back(
       absl::StrCat(link.name, " has ", device.queues_seen, " queues now, of which the relay hears ",
                    heard, "; what comes by the others is dropped (kernel_dropped): `ethtool -L ",
-                   link.name, " combined ", heard, "`, or restart the relay"));
+                   link.name, " combined ", heard, "`",
+                   device.queues_seen <= STEER_QUEUES_MAX ? ", or restart the relay" : ""));
 }
 
 // The steering program takes frames to our link addresses alone. What leaves follows by itself
@@ -375,9 +389,7 @@ void XdpNetwork::Parts::CheckOwnMac(Device& device, const std::vector<Link>& lin
     if (link == nullptr || link->mac == owned.mac) continue;
     owned.mac = link->mac;
     // Several addresses of an interface, and one change.
-    const std::string word =
-        absl::StrCat(link->name, " has the link address ", MacText(link->mac),
-                     " now; it is followed, and its calls go on once its neighbours know it");
+    const std::string word = FollowedText(*link);
     if (news.empty() || news.back() != word) news.push_back(word);
     changed = true;
   }

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "relay/abi/mapping.h"
+#include "relay/port/xdp_steer.h"
 #include "relay/port/xdp_umem.h"
 
 namespace relay::port {
@@ -101,8 +102,9 @@ std::vector<std::string> Warnings(const XdpPlan& plan, const DeviceFacts& device
         "`ethtool -K ",
         device.name, " rxvlan off`");
   }
-  // As XdpPort shares them out.
-  const uint64_t lanes = (device.queues + plan.workers - 1) / plan.workers * plan.devices;
+  // XdpPort shares them out among the queues that it hears of all devices; each counts as this one.
+  const uint32_t heard = std::min<uint32_t>(device.queues, STEER_QUEUES_MAX);
+  const uint64_t lanes = (heard + plan.workers - 1) / plan.workers * plan.devices;
   const uint64_t window = plan.memory_bytes / kBufferSize / 2 / lanes;
   if (plan.memory_bytes != 0 && window < kDriverRing) {
     warn(

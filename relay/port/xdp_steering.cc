@@ -114,13 +114,11 @@ steer_address KeyOf(const abi::Address& address, uint16_t vlan) {
 constexpr char kClaimKind[] = "xdp";
 
 // One relay a device and network namespace.
-absl::StatusOr<std::vector<Claim>> ClaimDevice(int device, const std::string& name) {
+absl::StatusOr<Claim> ClaimDevice(int device, const std::string& name) {
   const std::string what = absl::StrCat(device);
-  absl::StatusOr<Claim> claim = Claim::Make(kClaimKind, what);
-  if (!claim.ok()) return claim.status();
-  std::vector<Claim> own;
-  own.push_back(*std::move(claim));
-  for (const Claim::Other& other : Claim::Others(kClaimKind, own)) {
+  absl::StatusOr<Claim> own = Claim::Make(kClaimKind, what);
+  if (!own.ok()) return own;
+  for (const Claim::Other& other : Claim::Others(kClaimKind, {&*own, 1})) {
     if (other.what != what) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("another relay, process ", other.holder, ", serves ", name,
@@ -138,7 +136,7 @@ absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(int device, std::
   if (dispatcher) {
     if (absl::Status status = XdpDispatched::Preflight(); !status.ok()) return status;
   }
-  absl::StatusOr<std::vector<Claim>> claim = ClaimDevice(device, name);
+  absl::StatusOr<Claim> claim = ClaimDevice(device, name);
   if (!claim.ok()) return claim.status();
   std::unique_ptr<XdpSteering> steering(
       new XdpSteering(device, std::move(name), *std::move(claim), dispatcher));
@@ -156,7 +154,6 @@ absl::StatusOr<std::unique_ptr<XdpSteering>> XdpSteering::Load(int device, std::
 
 XdpSteering::~XdpSteering() {
   Detach();
-  if (guard_is_new_) TakeGuardAway(device_).IgnoreError();
   if (programs_ != nullptr) xdp_steer__destroy(programs_);
 }
 
@@ -289,7 +286,7 @@ bool XdpSteering::attached() const {
 }
 
 absl::Status XdpSteering::PutGuard() {
-  const bool was_there = FindGuard(device_) != 0;
+  Complaint().clear();
   TcPlace place = PlaceOfGuard(device_);
   const int made = bpf_tc_hook_create(&place.hook);
   if (made != 0 && made != -EEXIST) return Refused(-made, absl::StrCat("tc hook of ", name_));
@@ -297,7 +294,6 @@ absl::Status XdpSteering::PutGuard() {
   place.options.flags = BPF_TC_F_REPLACE;
   const int put = bpf_tc_attach(&place.hook, &place.options);
   if (put != 0) return Refused(-put, absl::StrCat("tc filter of ", name_));
-  guard_is_new_ = !was_there;
   return absl::OkStatus();
 }
 

@@ -34,8 +34,7 @@ class XdpSteering {
   static absl::StatusOr<std::unique_ptr<XdpSteering>> Load(int device, std::string name,
                                                            std::span<const XdpOwned> owned,
                                                            bool dispatcher = false);
-  // The steering program leaves with this; the guard stays when it was there before, or KeepGuard
-  // was called.
+  // The steering program leaves with this; the guard stays.
   ~XdpSteering();
 
   // By a link that ends with the process, or by the dispatcher. Native first, unless
@@ -49,8 +48,6 @@ class XdpSteering {
 
   // A tc filter that drops the range without an ICMP error. It outlives the process on purpose.
   absl::Status PutGuard();
-  // The relay runs: from here on the guard outlives it.
-  void KeepGuard() { guard_is_new_ = false; }
   static absl::Status TakeGuardAway(int device);
 
   enum class Guard : uint8_t {
@@ -71,7 +68,7 @@ class XdpSteering {
   Verdicts Passed() const;
 
  private:
-  XdpSteering(int device, std::string name, std::vector<Claim> claim, bool dispatcher)
+  XdpSteering(int device, std::string name, Claim claim, bool dispatcher)
       : device_(device), name_(std::move(name)), claim_(std::move(claim)), beside_(dispatcher) {}
   absl::Status AttachBeside(bool generic_only, bool generic_allowed);
   // 0, or a negative errno.
@@ -81,7 +78,7 @@ class XdpSteering {
 
   const int device_;
   const std::string name_;
-  const std::vector<Claim> claim_;
+  const Claim claim_;
   const bool beside_;
   int leftovers_ = 0;
   xdp_steer* programs_ = nullptr;
@@ -90,7 +87,6 @@ class XdpSteering {
   std::unique_ptr<XdpDispatched> dispatched_;
   int link_ = -1;
   bool native_ = false;
-  bool guard_is_new_ = false;  // and goes again when the start comes to nothing
 };
 
 }  // namespace relay::port

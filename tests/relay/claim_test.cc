@@ -1,5 +1,6 @@
 #include "relay/claim.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gtest/gtest.h"
@@ -32,6 +33,32 @@ TEST(Claim, IsSeenByAllButItsHolderWhileItLasts) {
   EXPECT_TRUE(Whats(own).empty());
   own.clear();
   EXPECT_TRUE(Whats({}).empty());
+}
+
+// Whoever may start a process could keep every relay from starting.
+TEST(Claim, OfAnotherUserIsNotHeeded) {
+  int ready[2];
+  int done[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(done), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    close(done[1]);
+    const bool other = setuid(65534) == 0;
+    const auto claim = Claim::Make("fruit", "all of them");
+    char word = other && claim.ok() ? 'y' : 'n';
+    if (write(ready[1], &word, 1) == 1) read(done[0], &word, 1) >= 0 ? _exit(0) : _exit(1);
+    _exit(1);
+  }
+  close(done[0]);
+  char word = 'n';
+  EXPECT_EQ(read(ready[0], &word, 1), 1);
+  EXPECT_EQ(word, 'y') << "needs root, to become another user";
+  EXPECT_TRUE(Whats({}).empty());
+  close(done[1]);
+  waitpid(child, nullptr, 0);
+  close(ready[0]);
+  close(ready[1]);
 }
 
 }  // namespace

@@ -260,7 +260,6 @@ TEST_F(XdpTest, TheGuardStaysOnceTheRelayRuns) {
   constexpr char kNoGuard[] = "! tc filter show dev near0 ingress | grep -q 'pref 30104'";
   constexpr char kGuard[] = "tc filter show dev near0 ingress | grep -q 'pref 30104'";
   ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
-  lab_.Near(kGuard);
   ClosePort();  // before its first turn
   lab_.Near(kNoGuard);
   ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
@@ -271,6 +270,25 @@ TEST_F(XdpTest, TheGuardStaysOnceTheRelayRuns) {
   ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
   ClosePort();
   lab_.Near(kGuard);
+}
+
+TEST_F(XdpTest, ARefusedStartLeavesAnEarlierRelaysGuardAsItWas) {
+  ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
+  News();
+  ClosePort();
+  lab_.Far("ip link set far0 mtu 9000");
+  EXPECT_FALSE(Open({.addresses = {Range(12000, 12999)}, .mode = XdpMode::kNative}).ok());
+  const abi::LocalAddress refused[] = {Range(12000, 12999)};
+  EXPECT_THAT(XdpNetwork::TakeGuardsOff(refused), IsEmpty());
+  const abi::LocalAddress earlier[] = {Range(10000, 10999)};
+  EXPECT_THAT(XdpNetwork::TakeGuardsOff(earlier), ElementsAre(HasSubstr("near0")));
+}
+
+TEST_F(XdpTest, AGuardThatCannotBePutIsOneSentence) {
+  ASSERT_TRUE(Open({.addresses = {Range(10000, 10999)}}).ok());
+  lab_.Near("ip link delete near0");
+  EXPECT_THAT(News(), Contains(HasSubstr("near0 has no guard, and while the relay is away")));
+  EXPECT_THAT(News(), Not(Contains(HasSubstr("guard"))));
 }
 
 TEST_F(XdpTest, AGuardIsTakenOffForSocketsOfItsRangeAlone) {
