@@ -6,8 +6,6 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_flow.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -23,7 +21,6 @@
 #include "absl/strings/str_split.h"
 #include "relay/port/dpdk_eal.h"
 #include "relay/port/dpdk_steering.h"
-#include "relay/port/link.h"
 
 namespace relay::port {
 namespace {
@@ -80,8 +77,8 @@ absl::StatusOr<std::unique_ptr<DpdkDevice>> DpdkDevice::Open(const DpdkDevicePla
   ForgetComplaints();
   absl::Status status = device->Take();
   if (status.ok()) status = device->SetUp(plan);
-  if (!device->carrier_.empty()) device->carrier_index_ = if_nametoindex(device->carrier_.c_str());
   if (!status.ok()) return status;
+  device->MeetCarrier();
   return device;
 }
 
@@ -155,9 +152,9 @@ absl::Status DpdkDevice::SetUp(const DpdkDevicePlan& plan) {
   if (absl::Status status = Steer(); !status.ok()) return status;
   if (absl::Status status = OpenExceptions(workers); !status.ok()) return status;
   notices_.push_back(absl::StrCat(
-      "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ", MacText(mac_), ", ",
-      workers, " queue pairs of ", plan.descriptors, ", UDP checksum ",
-      offloads_.udp_checksum ? "by the NIC" : "in software", ", ",
+      "dpdk:", Name(), ": driver ", facts.info.driver_name, ", link address ",
+      MacText(MacOf(mac_word())), ", ", workers, " queue pairs of ", plan.descriptors,
+      ", UDP checksum ", offloads_.udp_checksum ? "by the NIC" : "in software", ", ",
       isolated_     ? "isolated: the kernel keeps what is not ours"
       : exceptions_ ? absl::StrCat("what is not ours goes to the kernel by ", options_.interface)
                     : "what is not ours is dropped"));
@@ -219,7 +216,7 @@ absl::Status DpdkDevice::OpenExceptions(uint16_t workers) {
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<ExceptionPath>> path =
-      ExceptionPath::Open(options_.interface, mac_, workers);
+      ExceptionPath::Open(options_.interface, MacOf(mac_word()), workers);
   if (!path.ok()) return path.status();
   exceptions_ = *std::move(path);
   notices_.push_back(
@@ -289,36 +286,43 @@ void DpdkDevice::Turn(TimeNs now, abi::CounterBlock& counters, std::vector<std::
 }
 
 void DpdkDevice::SetMac(const wire::MacAddress& mac) {
-  mac_ = mac;
   uint64_t word = 0;
   std::memcpy(&word, mac.data(), mac.size());
   mac_word_.store(word, std::memory_order_relaxed);
 }
 
-void DpdkDevice::FollowCarrier(const char* name, std::vector<std::string>* news) {
-  const abi::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
-  if (ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
-    carrier_up_ = (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+void DpdkDevice::MeetCarrier() {
+  if (carrier_.empty()) return;
+  carrier_index_ = if_nametoindex(carrier_.c_str());
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
+  if (!links.ok()) return;
+  const Link* carrier = FindLink(*links, carrier_);
+  if (carrier != nullptr) carrier_mac_ = carrier->mac;
+}
+
+void DpdkDevice::FollowCarrier(const Link& carrier, std::vector<std::string>* news) {
+  carrier_up_ = carrier.up;
+  const std::optional<wire::MacAddress> before = std::exchange(carrier_mac_, carrier.mac);
+  if (!before || *before == carrier.mac) return;
+  SetMac(carrier.mac);
+  news->push_back(absl::StrCat("dpdk:", Name(), ": ", FollowedText(carrier)));
+  if (exceptions_ == nullptr) return;
+  if (const absl::Status status = exceptions_->Follow(carrier.mac); !status.ok()) {
+    news->push_back(absl::StrCat(
+        "dpdk:", Name(), ": ", options_.interface,
+        " does not get it, and the host's own traffic may not be heard: ", status.message()));
   }
-  wire::MacAddress mac;
-  if (ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0) return;
-  std::memcpy(mac.data(), request.ifr_hwaddr.sa_data, mac.size());
-  if (mac == mac_) return;
-  SetMac(mac);
-  if (exceptions_ != nullptr) exceptions_->Follow(mac);
-  news->push_back(absl::StrCat("dpdk:", Name(), ": ", name, " has the link address ", MacText(mac),
-                               " now; it is followed, and its calls go on once its neighbours know "
-                               "it"));
 }
 
 void DpdkDevice::LookForCarrier(std::vector<std::string>* news) {
   if (carrier_index_ == 0) return;
+  const absl::StatusOr<std::vector<Link>> links = ReadLinks();
+  if (!links.ok()) return;
   // By its number: one that comes again has another, whatever its name, and a renamed one the same.
-  char name[IF_NAMESIZE];
-  const bool gone = if_indextoname(carrier_index_, name) == nullptr;
-  if (!gone) FollowCarrier(name, news);
+  const Link* carrier = FindLink(*links, static_cast<int>(carrier_index_));
+  if (carrier != nullptr) FollowCarrier(*carrier, news);
+  char name[IF_NAMESIZE];  // lo is no Ethernet device
+  const bool gone = carrier == nullptr && if_indextoname(carrier_index_, name) == nullptr;
   const bool back = gone && if_nametoindex(carrier_.c_str()) != 0;
   if (gone == carrier_gone_ && back == carrier_back_) return;
   const bool told = std::exchange(carrier_gone_, gone);

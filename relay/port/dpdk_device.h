@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "relay/port/dpdk.h"
 #include "relay/port/dpdk_steering.h"
 #include "relay/port/exception_path.h"
+#include "relay/port/link.h"
 
 struct rte_mempool;
 
@@ -81,9 +83,10 @@ class DpdkDevice {
   absl::Status Steer();
   absl::Status OpenExceptions(uint16_t workers);
   std::string Name() const;
+  void MeetCarrier();
   void LookForCarrier(std::vector<std::string>* news);
-  // The kernel's device is there: whether it has a link, and its link address.
-  void FollowCarrier(const char* name, std::vector<std::string>* news);
+  // The kernel's device is there: whether it has a link, and whether its link address has changed.
+  void FollowCarrier(const Link& carrier, std::vector<std::string>* news);
   void SetMac(const wire::MacAddress& mac);
 
   const DpdkDeviceOptions options_;
@@ -91,7 +94,6 @@ class DpdkDevice {
   uint16_t port_id_ = 0xffff;
   bool started_ = false;
   bool isolated_ = false;
-  wire::MacAddress mac_{};
   std::atomic<uint64_t> mac_word_{0};
   DpdkOffloads offloads_;
   std::unique_ptr<DpdkSteering> steering_;
@@ -107,7 +109,9 @@ class DpdkDevice {
   // somebody deletes it.
   const std::string carrier_;   // the kernel's device under the driver; empty: none is known
   uint32_t carrier_index_ = 0;  // 0: there was none of that name; nothing is looked for
-  bool carrier_up_ = true;      // af_packet's driver says up whatever the kernel knows
+  // Its own link address, as it was last seen: the driver may have given the device another one.
+  std::optional<wire::MacAddress> carrier_mac_;
+  bool carrier_up_ = true;  // af_packet's driver says up whatever the kernel knows
   bool carrier_gone_ = false;
   bool carrier_back_ = false;  // another one with its name is there
   TimeNs opened_ns_ = 0;

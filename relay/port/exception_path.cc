@@ -27,19 +27,22 @@ ifreq RequestFor(const std::string& name) {
   return request;
 }
 
-// Link address first: the kernel wants it while the device is down.
-absl::Status BringUp(const std::string& name, const wire::MacAddress& mac) {
+absl::Status SetAddress(const std::string& name, const wire::MacAddress& mac) {
   const abi::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request = RequestFor(name);
-  const bool known = ioctl(socket.get(), SIOCGIFHWADDR, &request) == 0;
-  if (!known || std::memcmp(request.ifr_hwaddr.sa_data, mac.data(), mac.size()) != 0) {
-    request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-    std::memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
-    if (ioctl(socket.get(), SIOCSIFHWADDR, &request) != 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("setting the link address of ", name));
-    }
+  if (ioctl(socket.get(), SIOCGIFHWADDR, &request) == 0 &&
+      std::memcmp(request.ifr_hwaddr.sa_data, mac.data(), mac.size()) == 0) {
+    return absl::OkStatus();
   }
-  request = RequestFor(name);
+  request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+  std::memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
+  if (ioctl(socket.get(), SIOCSIFHWADDR, &request) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("setting the link address of ", name));
+}
+
+absl::Status BringUp(const std::string& name) {
+  const abi::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request = RequestFor(name);
   if (ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0) {
     request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
     if (ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0) return absl::OkStatus();
@@ -72,7 +75,8 @@ absl::StatusOr<std::unique_ptr<ExceptionPath>> ExceptionPath::Open(const std::st
   if (ioctl(tap.get(), TUNSETPERSIST, 1) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("keeping the exception device ", name));
   }
-  if (absl::Status status = BringUp(name, mac); !status.ok()) return status;
+  if (absl::Status status = SetAddress(name, mac); !status.ok()) return status;
+  if (absl::Status status = BringUp(name); !status.ok()) return status;
   std::unique_ptr<ExceptionPath> path(new ExceptionPath(name, std::move(tap), workers));
   if (absl::Status status = path->Watch(); !status.ok()) return status;
   return path;
@@ -96,9 +100,8 @@ ExceptionPath::ExceptionPath(std::string name, abi::Descriptor tap, uint16_t wor
   for (uint16_t i = 0; i < workers; ++i) up_.push_back(std::make_unique<Cable>(kSlots));
 }
 
-void ExceptionPath::Follow(const wire::MacAddress& mac) {
-  // A TAP that somebody took away is no reason to say more than its device does.
-  BringUp(name_, mac).IgnoreError();
+absl::Status ExceptionPath::Follow(const wire::MacAddress& mac) {
+  return SetAddress(name_, mac);
 }
 
 absl::Status ExceptionPath::Watch() {

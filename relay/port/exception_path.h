@@ -45,8 +45,8 @@ class ExceptionPath final : public Upkeep {
 
   // ---- conductor thread ----
 
-  // The device's link address is another one now: the TAP gets it, too.
-  void Follow(const wire::MacAddress& mac);
+  // The device's link address is another one now: the TAP gets it, too, up or down.
+  absl::Status Follow(const wire::MacAddress& mac);
   int descriptor() const override { return epoll_.get(); }
   void Turn(TimeNs now, abi::CounterBlock& counters) override;
 

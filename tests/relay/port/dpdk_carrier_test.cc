@@ -100,6 +100,19 @@ TEST_F(DpdkCarrierTest, AChangedLinkAddressIsFollowed) {
   EXPECT_TRUE(Carries(kOwnMac));
 }
 
+// What the device has from its driver is its own until the carrier's is changed.
+TEST_F(DpdkCarrierTest, ADeviceMayHaveAnotherLinkAddressThanItsCarrier) {
+  dpdk_ = OpenDpdk(DpdkOn("net_pcap0,iface=near0", OwnAddresses(), 64));
+  const wire::MacAddress own = SaidMacOf(dpdk_.get());
+  ASSERT_NE(own, kOwnMac);
+  port_ = dpdk_->MakePort(0, &counters_, nullptr).value();
+  port_->Adopt(port_->Bind({.address = 0, .port = 16000}, {}).value());
+  far_.emplace();
+  EXPECT_NE(NewsOf("link is up"), "nothing");
+  EXPECT_EQ(NewsOf("link address"), "nothing");  // in five seconds
+  EXPECT_TRUE(Carries(own));
+}
+
 TEST_F(DpdkCarrierTest, TheTapGetsAChangedLinkAddressToo) {
   DpdkOptions options = DpdkOn(kAfPacket, OwnAddresses(), 256);
   options.devices[0].interface = "media0";

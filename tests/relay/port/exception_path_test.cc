@@ -52,6 +52,19 @@ TEST_F(ExceptionPathTest, TheTapStaysAndIsTakenAgain) {
   EXPECT_EQ(std::system("ip link delete media0"), 0);
 }
 
+// Who has it down wants it down, whatever the device below is called now.
+TEST_F(ExceptionPathTest, AnotherLinkAddressDoesNotBringTheTapUp) {
+  auto path = ExceptionPath::Open("media0", {2, 0, 0, 0, 0, 9}, 1).value();
+  EXPECT_EQ(std::system("ip link set media0 down"), 0);
+  EXPECT_TRUE(path->Follow({2, 0, 0, 0, 0, 8}).ok());
+  EXPECT_EQ(std::system("ip -brief link show media0 | grep -q 02:00:00:00:00:08"), 0);
+  EXPECT_NE(std::system("ip link show media0 up | grep -q media0"), 0);
+  EXPECT_EQ(std::system("ip link delete media0"), 0);
+  const absl::Status gone = path->Follow({2, 0, 0, 0, 0, 7});
+  EXPECT_NE(gone.message().find("setting the link address of media0"), absl::string_view::npos)
+      << gone;
+}
+
 // A flood is bounded: what the conductor does not come to take is lost, and media goes on.
 TEST_F(ExceptionPathTest, AFloodIsBounded) {
   auto path = ExceptionPath::Open("media0", {2, 0, 0, 0, 0, 9}, 2).value();
