@@ -79,7 +79,8 @@ void StartStream(Leg& far, TimeNs now) {
   out.flags |= session::kOutStarted;
   out.ssrc = far.rtcp.ssrc;
   // In the lower half, as under SRTP a stream shall begin (FirstSequence, stage/rewrite.cc).
-  out.sequence_last = static_cast<uint16_t>(out.ssrc >> 17);
+  const uint32_t first = out.ssrc >> 17;
+  out.sequence_last = static_cast<uint16_t>(first - 1);
   out.timestamp_last = out.ssrc * 2654435761u;
   out.SetSentTick(now);
 }
@@ -199,7 +200,10 @@ Played SendEvent(Leg& far, TimeNs now, std::span<uint8_t> packet) {
   ++out.sequence_last;
   WriteEvent(far, *format, first, packet);
   play.next_ns = now + kEventInterval;
-  if (play.ends_left == 0 || --play.ends_left != 0) return {.length = kEventPacketLength};
+  const bool first_end = play.ends_left == kEnds;
+  if (play.ends_left == 0 || --play.ends_left != 0) {
+    return {.length = kEventPacketLength, .first_end = first_end};
+  }
 
   // That was the last of its ends.
   --play.count;

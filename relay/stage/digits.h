@@ -43,13 +43,14 @@ bool QueueDigit(session::Leg& far, const session::Digit& digit, TimeNs now);
 // Writes the packet that is due into `packet` (of kEventPacketLength bytes or more) and moves
 // `play.next_ns`. Where nothing can be sent, what waits is thrown away.
 struct Played {
-  size_t length = 0;  // 0 = nothing is to be sent, now or any more
-  uint8_t lost = 0;   // digits that were thrown away
+  size_t length = 0;       // 0 = nothing is to be sent, now or any more
+  uint8_t lost = 0;        // digits that were thrown away
+  bool first_end = false;  // with this packet the listener has a digit whole
 };
 Played SendEvent(session::Leg& far, TimeNs now, std::span<uint8_t> packet);
 // There was no buffer: the packet that is due is sent one interval later.
 void PutOff(session::Leg& far, TimeNs now);
-// Throws away what waits. Returns how many digits that were, without one whose end was sent.
+// Throws away what waits. Returns how many digits that were, without one whose end was written.
 uint8_t DropDigits(session::Leg& far);
 
 }  // namespace relay::stage

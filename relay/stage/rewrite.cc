@@ -42,6 +42,16 @@ uint16_t FirstSequence(const Out& out, uint16_t sequence) {
   return (out.flags & session::kOutSrtp) ? static_cast<uint16_t>(sequence & 0x7fff) : sequence;
 }
 
+void NameStream(Leg& far, uint32_t ssrc) {
+  Out& out = far.out;
+  out.sequence_last = static_cast<uint16_t>(FirstSequence(out, out.sequence_last + 1) - 1);
+  out.ssrc = ssrc;
+  out.flags |= session::kOutRewritten;
+  // RFC 3550 section 6.4.1: its sender reports begin at nothing.
+  far.totals.stream_packets = out.sent_packets;
+  far.totals.stream_octets = SentOctets(far);
+}
+
 }  // namespace
 
 uint32_t TimestampUnits(const Leg& leg, uint64_t span_ns) {
@@ -110,16 +120,15 @@ void StartAfresh(Leg& far) {
   far.out.flags |= session::kOutNewSpeaker;
 }
 
+void RenameStream(Leg& far, uint32_t ssrc) {
+  NameStream(far, ssrc);
+  StartAfresh(far);
+}
+
 void RenameStream(Leg& far, wire::Rtp* rtp, uint32_t ssrc) {
-  Out& out = far.out;
-  out.sequence_last = static_cast<uint16_t>(FirstSequence(out, out.sequence_last + 1) - 1);
-  out.sequence_offset = static_cast<uint16_t>(out.sequence_last + 1 - rtp->sequence);
-  out.ssrc = ssrc;
-  out.flags |= session::kOutRewritten;
+  NameStream(far, ssrc);
+  far.out.sequence_offset = static_cast<uint16_t>(far.out.sequence_last + 1 - rtp->sequence);
   rtp->marker = true;
-  // RFC 3550 section 6.4.1: its sender reports begin at nothing.
-  far.totals.stream_packets = out.sent_packets;
-  far.totals.stream_octets = SentOctets(far);
 }
 
 uint8_t MapPayloadTypes(const Leg& speaker, const Leg& listener, uint8_t map[8]) {

@@ -67,7 +67,9 @@ inline uint32_t Overhead(const wire::Rtp& rtp, uint32_t length) {
   return length - rtp.payload_length - uint32_t{wire::kRtpHeaderLength};
 }
 
-// The far party's stream goes on as another one, `ssrc`, beginning with this packet.
+// The far party's stream goes on as another one, `ssrc`: with the next packet, which counts as one
+// of another source, or with this one.
+void RenameStream(session::Leg& far, uint32_t ssrc);
 void RenameStream(session::Leg& far, wire::Rtp* rtp, uint32_t ssrc);
 
 // Turns what the near party called a packet into what the far party knows it as. False when that is

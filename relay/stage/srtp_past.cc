@@ -92,12 +92,10 @@ void RememberReceiver(const SrtpReceiver& receiver, SrtpPast* past) {
   }
 }
 
-void RecallReceiver(const SrtpPast& past, SrtpReceiver* receiver) {
-  for (uint8_t i = 0; i < receiver->key_count; ++i) {
-    const uint64_t print = PrintOf(receiver->keys[i].master);
-    for (const SrtpSpent& spent : past.receive) {
-      if (spent.print == print) Recall(spent, receiver);
-    }
+void RecallKey(const SrtpPast& past, const abi::SrtpKey& key, SrtpReceiver* receiver) {
+  const uint64_t print = PrintOf(key);
+  for (const SrtpSpent& spent : past.receive) {
+    if (spent.print == print) Recall(spent, receiver);
   }
 }
 

@@ -12,8 +12,9 @@ namespace relay::stage {
 // How far the far party's streams have come under each of the receiver's keys: the four streams
 // that were heard last, of the last seven in all.
 void RememberReceiver(const session::SrtpReceiver& receiver, session::SrtpPast* past);
-// Into a receiver whose keys are new in it: what they once protected counts as seen.
-void RecallReceiver(const session::SrtpPast& past, session::SrtpReceiver* receiver);
+// Into a receiver in which the key is new: what it once protected counts as seen.
+void RecallKey(const session::SrtpPast& past, const abi::SrtpKey& key,
+               session::SrtpReceiver* receiver);
 
 // The key, and how far the stream under it has come.
 void RememberSender(const session::SrtpSender& send, session::SrtpPast* past);

@@ -188,7 +188,11 @@ void Srtp::ReplaceReceiveKeys(SrtpLeg& leg, const abi::SrtpPlan& plan, TimeNs no
     } else {
       CarryOver(before, &leg.receive);
     }
-    RecallReceiver(leg.past, &leg.receive);
+    // One that stays has its windows, to the last bit.
+    for (uint8_t i = 0; i < leg.receive.key_count; ++i) {
+      const abi::SrtpKey& key = leg.receive.keys[i].master;
+      if (!Has(before, key)) RecallKey(leg.past, key, &leg.receive);
+    }
     DropKeysOf(leg.receive, before);
   }
   leg.former = before;
@@ -241,6 +245,7 @@ void Srtp::Expire(SrtpLeg& leg, TimeNs now) {
   if (leg.former.key_count != 0 && now < leg.former.until_ns) return;
   RetireReceiver(leg, leg.former);
   RefreshQuick(leg);
+  WipeStack();  // also on a packet's way: once a change of keys
 }
 
 void Srtp::RefreshQuick(SrtpLeg& leg) {

@@ -45,7 +45,7 @@ void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
   Packet packet;
   if (!state_.departures.port(out.port_index)->Allocate(&packet)) return stage::PutOff(far, now);
   std::array<uint8_t, stage::kEventPacketLength> event;
-  const auto [length, lost] = stage::SendEvent(far, now, event);
+  const auto [length, lost, first_end] = stage::SendEvent(far, now, event);
   state_.counters->Add(abi::Counter::kDigitsLost, lost);
   if (length == 0) return packet.owner->Release({&packet, 1});
   std::memcpy(packet.data, event.data(), length);
@@ -59,9 +59,11 @@ void Pipeline::OutboundEvent(Leg& far, TimeNs now) {
   out.sent_packets += 1;
   out.sent_bytes += packet.length;
   if ((out.flags & session::kOutSrtp) && Protect(packet, far, false) != Verdict::kForwarded) {
-    state_.counters->Add(abi::Counter::kDigitsLost, stage::DropDigits(far));
+    const unsigned rest = stage::DropDigits(far);
+    state_.counters->Add(abi::Counter::kDigitsLost, first_end ? rest + 1 : rest);
     return packet.owner->Release({&packet, 1});
   }
+  if (first_end) state_.counters->Add(abi::Counter::kDigitsSent);
   state_.departures.Add(out.port_index, packet);
 }
 

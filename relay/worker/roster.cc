@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "relay/stage/digits.h"
@@ -169,13 +170,19 @@ bool Roster::ApplySrtp(uint32_t slot, const abi::SrtpPlan& srtp, TimeNs now) {
   SetFlag(&leg.gate.flags, session::kGateSrtp, is);
   if (is) SetFlag(&leg.gate.flags, session::kGateHadSrtp, true);
   SetFlag(&leg.out.flags, session::kOutSrtp, is);
-  if (is && !was) {
-    // The stream may have gone back while it was plain; a key that returns has had its numbers.
-    // Then the next packet is one of a source that has started again.
-    leg.out.sequence_last =
-        state_.srtp->NewestSent(slot, leg.out.ssrc).value_or(leg.out.sequence_last);
+  if (!is) return was;
+  const std::optional<uint16_t> newest = state_.srtp->NewestSent(slot, leg.out.ssrc);
+  // The stream may have gone back while it was plain; a key that returns has had its numbers.
+  // Then the next packet is one of a source that has started again.
+  if (newest && !was) leg.out.sequence_last = *newest;
+  // The key counts from 0, and nothing has left under it: as at the beginning of a stream, a number
+  // of the upper half could roll over before the listener has the key, or its first packet.
+  const bool upper = (leg.out.sequence_last + 1u) & 0x8000;
+  if (!newest && upper && (leg.out.flags & session::kOutStarted) &&
+      state_.srtp->MayBeginStream(slot)) {
+    stage::RenameStream(leg, state_.Random());
   }
-  return is != was;
+  return !was;
 }
 
 void Roster::Close(uint32_t slot) {
@@ -192,6 +199,7 @@ void Roster::Close(uint32_t slot) {
     MapListeners(speaker);
   }
   if (leg.gate.flags & session::kGateHadSrtp) state_.srtp->Forget(slot);
+  state_.counters->Add(abi::Counter::kDigitsLost, stage::DropDigits(leg));
   state_.table.Erase(leg.out.local);
   state_.wheel.Cancel(slot);
   port::Port* port = state_.departures.port(leg.out.port_index);
@@ -226,8 +234,7 @@ void Roster::SendDigit(const Order& order, TimeNs now) {
   const auto number = static_cast<uint16_t>(order.number);
   if (number == leg.play.number) return;
   leg.play.number = number;
-  const bool taken = stage::QueueDigit(leg, order.digit, now);
-  state_.counters->Add(taken ? abi::Counter::kDigitsSent : abi::Counter::kDigitsLost);
+  if (!stage::QueueDigit(leg, order.digit, now)) state_.counters->Add(abi::Counter::kDigitsLost);
   Arm(state_.wheel, order.leg, leg);
 }
 

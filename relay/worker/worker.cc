@@ -100,6 +100,8 @@ size_t Worker::Impl::TakeOrders(TimeNs now) {
   size_t taken = 0;
   bool any_keys = false;
   while (taken < kMailboxDrainMax && state.config.orders->Take(&order)) {
+    // Keys that go pass over the stack as well, on their way to be remembered by their prints.
+    any_keys |= (state.legs[order.leg].gate.flags & session::kGateHadSrtp) != 0;
     roster.Obey(order, now);
     if (order.setup.srtp.suite != abi::SrtpSuite::kNone) {
       any_keys = true;

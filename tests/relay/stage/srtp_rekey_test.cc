@@ -344,6 +344,24 @@ TEST_P(Stay, NothingThatWasAcceptedIsAcceptedAgain) {
 
 // RFC 3711 section 3.4: after a change of keys the index of SRTCP goes on; and it is the leg's, not
 // an SSRC's.
+// What the leg remembers of a key is of the time when it was away, not of now.
+TEST_P(Stay, AKeyThatHadBeenAwayKeepsWhatIsOnItsWay) {
+  AgreeOn({"", kCounterMode, {{kStays, 1}}});
+  EXPECT_TRUE(Accepts(Seal(100)));
+  EXPECT_TRUE(Accepts(SealRtcp()));
+  AgreeOn({"", kCounterMode, {{5, 1}}});
+  now += 2 * kSecond;
+  AgreeOn({"", kCounterMode, {{kStays, 1}}});
+  EXPECT_TRUE(Accepts(Seal(101)));
+  const Bytes late = Seal(102);
+  const Bytes late_report = SealRtcp();
+  EXPECT_TRUE(Accepts(Seal(103)));
+  EXPECT_TRUE(Accepts(SealRtcp()));
+  AgreeOn({"", kCounterMode, {{kStays, 1}, {3, 2}}});
+  EXPECT_EQ(Arrive(late), "forwarded");
+  EXPECT_EQ(Arrive(late_report), "forwarded");
+}
+
 TEST_P(Rekey, TheIndexOfReportsRunsOn) {
   uint32_t expected = 0;
   for (const SrtpSuite suite : kAllSuites) {

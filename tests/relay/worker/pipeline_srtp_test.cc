@@ -1,5 +1,9 @@
 // The pipeline with SRTP on one side: what is authentic passes, and what is not changes nothing.
 // All suites on both sides: pipeline_srtp_pairs_test.cc.
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 
@@ -233,6 +237,88 @@ TEST_F(SecuredCall, WhoMissesTheBeginningOfAStreamHearsTheRest) {
   }
 }
 
+// The same where the key comes late to a stream that has long begun, or starts its counter again.
+TEST_F(SecuredCall, WhoMissesTheFirstPacketsUnderAKeyThatCountsFrom0HearsTheRest) {
+  for (const bool plain_before : {false, true}) {
+    SCOPED_TRACE(plain_before);
+    if (plain_before) {
+      setups[1].srtp = {};
+      Update(1, [](abi::LegPlan&) {});
+    }
+    for (const uint16_t sequence : {20'000, 40'000, 60'000, 65'499}) {
+      const RtpPacket packet{.payload_type = 8, .sequence = sequence, .ssrc = plain_before + 5u};
+      EXPECT_EQ(Send(0, kTrunk, packet), "forwarded");
+    }
+    Discard();
+    const abi::SrtpKey next = RandomKey(kSuite, plain_before + 60u);
+    setups[1].srtp = PlanFor(kSuite, next, theirs);
+    setups[1].srtp.send_roc = abi::SrtpRoc::kRestarts;
+    Update(1, [](abi::LegPlan&) {});
+    stage::Oracle listener(kSuite, next, false);
+    for (uint32_t i = 0; i < 200; ++i) {
+      const auto sequence = static_cast<uint16_t>(65'500 + i);
+      const RtpPacket packet{.payload_type = 8, .sequence = sequence, .ssrc = plain_before + 5u};
+      EXPECT_EQ(Send(0, kTrunk, packet), "forwarded");
+      auto out = Sent();
+      ASSERT_TRUE(out);
+      if (i == 0) {
+        EXPECT_LT(wire::Load16(&out->payload[2]), 0x8000);
+      }
+      if (i < 60) continue;
+      EXPECT_TRUE(listener.Unprotect(&out->payload)) << i;
+    }
+  }
+}
+
+TEST_F(SecuredCall, UnderAKeyWhoseCounterRunsOnAStreamKeepsItsName) {
+  for (const uint16_t sequence : {20'000, 40'000, 60'000}) {
+    Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = sequence});
+  }
+  Discard();
+  setups[1].srtp.send = RandomKey(kSuite, 60);
+  Update(1, [](abi::LegPlan&) {});
+  Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 60'001});
+  const auto out = Sent();
+  ASSERT_TRUE(out);
+  EXPECT_EQ(wire::Load16(&out->payload[2]), 60'001);
+  EXPECT_EQ(wire::Load32(&out->payload[8]), 0x11111111u);
+}
+
+// A digit of which no end could be protected was not sent; one whose first end has left was.
+TEST_F(SecuredCall, ADigitIsCountedOnceWhereverItsKeyIsLost) {
+  Update(1, [](abi::LegPlan& plan) { plan.formats[plan.format_count++] = EventFormat(96); });
+  const abi::SrtpPlan secured = setups[1].srtp;
+  for (uint32_t packets = 1; packets < 6; ++packets) {  // of 40 ms: one, then three ends
+    SCOPED_TRACE(packets);
+    const uint64_t sent = counters.Read(abi::Counter::kDigitsSent);
+    const uint64_t lost = counters.Read(abi::Counter::kDigitsLost);
+    Give({.kind = OrderKind::kSendDigit,
+          .leg = 1,
+          .digit = {.event = 11, .volume = 10, .duration_ms = 40},
+          .number = packets + 1});
+    Give({.kind = OrderKind::kSendDigit,
+          .leg = 1,
+          .digit = {.event = 12, .volume = 10, .duration_ms = 40},
+          .number = packets + 101});
+    size_t left = 0;
+    for (uint32_t i = 0; i < 40; ++i) {
+      if (left == packets) {
+        setups[1].srtp = {};
+        setups[1].srtp.suite = kSuite;
+        Update(1, [](abi::LegPlan&) {});
+      }
+      clock.Advance(10 * kMillisecond);
+      Cycle();
+      while (Sent()) ++left;
+    }
+    EXPECT_EQ(left, packets);
+    EXPECT_EQ(counters.Read(abi::Counter::kDigitsSent) - sent, packets < 2 ? 0u : 1u);
+    EXPECT_EQ(counters.Read(abi::Counter::kDigitsLost) - lost, packets < 2 ? 2u : 1u);
+    setups[1].srtp = secured;
+    Update(1, [](abi::LegPlan&) {});
+  }
+}
+
 TEST_F(SecuredCall, ASourceThatStartsAgainIsAnotherStream) {
   for (const uint16_t sequence : {5000, 5001, 5002}) {
     Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = sequence});
@@ -303,6 +389,46 @@ TEST_F(SecuredCall, ASourceThatStartedAgainWithoutTheKeyIsAnotherStreamUnderIt) 
   ASSERT_TRUE(out);
   EXPECT_NE(wire::Load32(&Opened(out->payload)[8]), 0x11111111u);
   EXPECT_EQ(Send(0, kTrunk, RtpPacket{.payload_type = 8, .sequence = 102}), "forwarded");
+  Discard();
+}
+
+// How deep a thread's stack has been written by the end of `work`, which it runs.
+template <typename Work>
+size_t StackUsed(Work work) {
+  constexpr size_t kSize = 1 << 20;
+  constexpr uint8_t kUntouched = 0xa5;
+  auto* const stack = static_cast<uint8_t*>(std::aligned_alloc(4096, kSize));
+  std::memset(stack, kUntouched, kSize);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  EXPECT_EQ(pthread_attr_setstack(&attributes, stack, kSize), 0);
+  pthread_t thread;
+  const auto run = [](void* all) -> void* {
+    (*static_cast<Work*>(all))();
+    return nullptr;
+  };
+  EXPECT_EQ(pthread_create(&thread, &attributes, run, &work), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  const uint8_t* const lowest =
+      std::find_if(stack, stack + kSize, [](uint8_t byte) { return byte != kUntouched; });
+  const auto used = static_cast<size_t>(stack + kSize - lowest);
+  std::free(stack);
+  return used;
+}
+
+// Keys that go are hashed, to be known again: as much as keys that come, they leave copies below.
+TEST_F(SecuredCall, TheStackIsOverwrittenAlsoWhenKeysGo) {
+  constexpr size_t kOverwritten = 32 * 1024;
+  setups[1].srtp.receive[0] = RandomKey(kSuite, 70);
+  Update(1, [](abi::LegPlan&) {});
+  pbx.Apply(PlanFor(kSuite, RandomKey(kSuite, 70), ours));
+  clock.Advance(2 * kSecond);
+  const Bytes sealed = Sealed({.payload_type = 8});
+  EXPECT_GE(StackUsed([&] { EXPECT_EQ(Send(1, kPbx, sealed), "forwarded"); }), kOverwritten)
+      << "the former key's overlap has ended with a packet";
+  setups[1].srtp = {};
+  EXPECT_GE(StackUsed([&] { Update(1, [](abi::LegPlan&) {}); }), kOverwritten);
   Discard();
 }
 

@@ -351,6 +351,7 @@ TEST_F(Call, ADigitOfTheRelayWaitsForABufferAndIsCountedWhenItCannotBeSent) {
     while (Sent()) ++events;
   }
   EXPECT_EQ(events, 4u);
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsSent), 1u);
   EXPECT_EQ(counters.Read(abi::Counter::kDigitsLost), 0u);
 
   Update(1, [](abi::LegPlan& plan) { plan.direction = abi::kLegReceives; });
@@ -360,7 +361,21 @@ TEST_F(Call, ADigitOfTheRelayWaitsForABufferAndIsCountedWhenItCannotBeSent) {
   clock.Advance(20 * kMillisecond);
   Cycle();
   EXPECT_FALSE(Sent());
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsSent), 1u);
   EXPECT_EQ(counters.Read(abi::Counter::kDigitsLost), 1u);
+}
+
+TEST_F(Call, DigitsThatALegTakesWithItAreLost) {
+  for (uint32_t number = 1; number <= 3; ++number) {
+    Give({.kind = OrderKind::kSendDigit,
+          .leg = 1,
+          .digit = {.event = 11, .volume = 10, .duration_ms = 200},
+          .number = number});
+  }
+  Close(1);
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsSent), 0u);
+  EXPECT_EQ(counters.Read(abi::Counter::kDigitsLost), 3u);
+  Discard();
 }
 
 // ---- another law --------------------------------------------------------------------------------
