@@ -102,7 +102,7 @@ absl::Status KeepCapabilitiesEverywhere(CapabilitySet kept) {
   absl::Status status;
   std::set<pid_t> told = {gettid()};
   // Again until nobody is new: a thread that was not told may have started another one.
-  for (bool again = true; again && status.ok();) {
+  for (bool again = true; again;) {
     again = false;
     for (const pid_t thread : Threads()) {
       if (!told.insert(thread).second || IsKernels(thread)) continue;
@@ -114,6 +114,7 @@ absl::Status KeepCapabilitiesEverywhere(CapabilitySet kept) {
         if (syscall(SYS_tgkill, getpid(), thread, 0) != 0) break;
         sched_yield();
       }
+      // The others are told all the same.
       if (MonotonicNow() >= deadline) {
         status = absl::DeadlineExceededError(
             absl::StrCat("thread ", thread, " keeps its capabilities: it takes no signal"));

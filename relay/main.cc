@@ -73,6 +73,15 @@ void KeepKeysOutOfCores(std::string_view engine) {
   if (setrlimit(RLIMIT_CORE, &limit) != 0) relay::log::Warn("core dumps may hold SRTP keys");
 }
 
+// A library's thread that takes no signal keeps its rights; that is said, and worth no call. After
+// anything else nobody knows who has given up what.
+absl::Status GiveUpRights(relay::CapabilitySet kept) {
+  absl::Status status = relay::KeepCapabilitiesEverywhere(kept);
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  relay::log::Warn("{}", std::string(status.message()));
+  return absl::OkStatus();
+}
+
 // How packets get to their workers, so that nobody has to find out under load.
 void Describe(const Options& options, const relay::Networks& networks, std::string_view srtp_engine,
               Assembly& assembly) {
@@ -124,12 +133,11 @@ int Serve(Options options) {
                                   .keeper = relay::conductor::Keeper::FromEnvironment()},
                                  options.workers, networks.PortMaker(options));
   absl::Status status = assembly.ok() ? (*assembly)->Start() : assembly.status();
+  if (status.ok()) status = GiveUpRights(networks.capabilities(options));
   if (!status.ok()) {
     relay::log::Critical("cannot start: {}", std::string(status.message()));
     return 1;
   }
-  status = relay::KeepCapabilitiesEverywhere(networks.capabilities(options));
-  if (!status.ok()) relay::log::Warn("{}", std::string(status.message()));
   Describe(options, networks, srtp_engine, **assembly);
   (*assembly)->RunConductor();
   (*assembly)->Stop();

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <future>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
+#include "relay/clock.h"
 #include "tests/support/sanitized.h"
 
 namespace relay {
@@ -81,6 +83,61 @@ TEST(Capabilities, AllThreadsOfAProcessGiveThemUp) {
   }
   const pid_t child = fork();
   if (child == 0) _exit(AllOfThemDo());
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// Whether a signal waits for the thread.
+bool IsAsked(pid_t thread) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("SigPnd:")) return std::stoull(line.substr(7), nullptr, 16) != 0;
+  }
+  return false;
+}
+
+// One thread that takes no signal, and one that starts another while that one is waited for.
+int OneIsDeaf() {
+  std::promise<void> one_done;
+  std::shared_future<void> done(one_done.get_future());
+  std::promise<void> deaf_is_up, parent_is_up;
+  bool parent = false, born_later = false;
+  pid_t deaf_number = 0;
+  std::thread deaf([&] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    deaf_number = gettid();
+    deaf_is_up.set_value();
+    done.wait();
+  });
+  deaf_is_up.get_future().wait();
+  std::thread other([&] {
+    parent_is_up.set_value();
+    const TimeNs deadline = MonotonicNow() + 5 * kSecond;
+    while (!IsAsked(deaf_number) && MonotonicNow() < deadline) std::this_thread::yield();
+    std::thread child([&] {
+      done.wait();
+      born_later = HasAtMost(kNetAdmin);
+    });
+    done.wait();
+    parent = HasAtMost(kNetAdmin);
+    child.join();
+  });
+  parent_is_up.get_future().wait();
+  const absl::Status status = KeepCapabilitiesEverywhere(kNetAdmin);
+  one_done.set_value();
+  deaf.join();
+  other.join();
+  return absl::IsDeadlineExceeded(status) && parent && born_later ? 0 : 1;
+}
+
+TEST(Capabilities, ADeafThreadKeepsNobodyElseFromGivingThemUp) {
+  if (support::kSanitized) return;  // as above
+  const pid_t child = fork();
+  if (child == 0) _exit(OneIsDeaf());
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));
