@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 
 #include "kernels/hmac_sha1.h"
@@ -86,14 +87,8 @@ class IpsecMb final : public BatchCrypto {
   }
 
   void Cipher(const CmJob* jobs, size_t count, size_t key_length) override {
-    for (size_t i = 0; i < count; i += kSchedules) {
-      CipherSome(jobs + i, std::min(kSchedules, count - i), key_length);
-    }
-  }
-
-  // At most kSchedules jobs.
-  void CipherSome(const CmJob* jobs, size_t count, size_t key_length) {
-    std::array<const uint8_t*, kSchedules> keys;
+    assert(count <= kSchedules);
+    std::array<const uint8_t*, kSchedules> keys{};
     for (size_t i = 0; i < count; ++i) keys[i] = jobs[i].context->key;
     if (key_length == 16) {
       ExpandAes128(keys.data(), count, schedules_);

@@ -85,8 +85,9 @@ class BatchCrypto {
                        const uint8_t* auth_key) = 0;  // of 20 bytes
   virtual void SetKey(GcmContext* context, const uint8_t* key, size_t key_length) = 0;
 
-  // All jobs of one key length; at most kBatchMax.
+  // All jobs of one key length; at most kSchedules.
   virtual void Cipher(const CmJob* jobs, size_t count, size_t key_length) = 0;
+  // At most kBatchMax jobs.
   virtual void Hash(const CmJob* jobs, size_t count) = 0;
   virtual void Encrypt(const GcmJob& job, size_t key_length) = 0;
   // The caller compares tags.

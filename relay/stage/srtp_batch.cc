@@ -15,8 +15,9 @@ using kernels::CmJob;
 using kernels::GcmContext;
 using kernels::GcmJob;
 
-constexpr size_t kTogether = 8;  // packets that are ciphered by one call
-constexpr size_t kGroup = 16;    // packets that are hashed by one call: the lanes there may be
+// Packets that are ciphered by one call.
+constexpr size_t kTogether = kernels::BatchCrypto::kSchedules;
+constexpr size_t kGroup = 16;  // packets that are hashed by one call: the lanes there may be
 constexpr size_t kGcmAhead = 4;
 constexpr size_t kGcmHot = 384;
 constexpr size_t kGcmSalt = 12;

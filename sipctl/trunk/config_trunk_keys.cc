@@ -387,7 +387,8 @@ constexpr Field<TrunkDraft> kTrunkKeys[] = {
     {{"srtp_roll_over", "either, runs_on or restarts", "either",
       "What the peer does with its streams' roll-over counters when it changes its key: they run "
       "on (RFC 3711), or restart at 0; either is tried with the first packet. With restarts, ours "
-      "do so, too."},
+      "do so, too. Beside a key of the peer that stays (MKI), a new one must run on: they share "
+      "their counters."},
      [](Reader& reader, const YAML::Node& node, TrunkDraft* draft) {
        if (const auto choice = reader.Choice(node, {"either", "runs_on", "restarts"})) {
          draft->trunk.roll_over = static_cast<RollOver>(*choice);
