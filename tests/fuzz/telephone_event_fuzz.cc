@@ -168,8 +168,9 @@ class Made {
     std::vector<uint8_t> packet(stage::kEventPacketLength);
     const size_t waiting = leg_.play.count;
     const bool heard = leg_.play.ends_left != 0;
-    const auto [length, lost] = stage::SendEvent(leg_, now_, packet);
+    const auto [length, lost, first_end] = stage::SendEvent(leg_, now_, packet);
     REQUIRE(lost == (length == 0 ? waiting - (heard ? 1 : 0) : 0));
+    REQUIRE(first_end == (length != 0 && !heard && leg_.play.ends_left != 0));
     if (leg_.play.count == 0) {
       REQUIRE(leg_.play.next_ns == 0);
       REQUIRE(!(leg_.out.flags & session::kOutPlaying));
