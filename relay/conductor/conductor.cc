@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "relay/log.h"
+#include "relay/stage/srtp_keys.h"
 
 namespace relay::conductor {
 namespace {
@@ -197,7 +198,7 @@ void Conductor::TakeCommands(TimeNs now) {
     while (taken < kCommandDrainMax && !Congested() &&
            (result = slot.Take(&command)) == abi::RingResult::kOk) {
       slot.Emit(Answer(command, Execute(slot, command, now)));
-      explicit_bzero(&command, sizeof command);  // it may have held keys
+      ForgetKeys(&command);
       ++taken;
     }
     commands_left_ = commands_left_ || taken == kCommandDrainMax;
@@ -206,6 +207,15 @@ void Conductor::TakeCommands(TimeNs now) {
       ClientGone(slot, "broken ring", now);
     }
   }
+}
+
+// A leg's command brings keys; what was called with it left them below, in frames that are gone.
+void Conductor::ForgetKeys(abi::Command* command) {
+  if (command->kind == abi::CommandKind::kLegOpen ||
+      command->kind == abi::CommandKind::kLegUpdate) {
+    stage::WipeStack();
+  }
+  stage::WipeKey(command, sizeof *command);
 }
 
 Finding Conductor::Execute(ClientSlot& slot, const abi::Command& command, TimeNs now) {

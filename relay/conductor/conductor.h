@@ -84,6 +84,7 @@ class Conductor {
   void LegClosed(uint16_t worker, uint32_t leg, const abi::LegStatistics& statistics, TimeNs now);
 
   void TakeCommands(TimeNs now);
+  static void ForgetKeys(abi::Command* command);
   Finding Execute(ClientSlot& slot, const abi::Command& command, TimeNs now);
 
   void Upkeep(TimeNs now);

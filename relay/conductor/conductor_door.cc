@@ -161,6 +161,7 @@ void Conductor::ClientGone(ClientSlot& slot, const char* why, TimeNs now) {
   for (uint64_t i = 0; i < abi::kCommandRingCapacity; ++i) {
     if (slot.TakeLast(&command) != abi::RingResult::kOk) break;
     Execute(slot, command, now);
+    ForgetKeys(&command);
   }
   Unwatch(slot.command_event());
   Unwatch(slot.socket());
