@@ -179,7 +179,7 @@ class IpsecMb final : public BatchCrypto {
 
 // AES takes one block an instruction unless there is VAES. Without it the wide registers are of no
 // use to ciphers but clock the core lower: 34 ns a packet with AVX2 against 40 with AVX-512, where
-// SHA-1 is 104 against 134 (docs/performance.md).
+// SHA-1 is 104 against 134 (docs/tuning.md).
 IMB_MGR* CiphersBeside(IMB_MGR* manager) {
   constexpr uint64_t kWide = IMB_FEATURE_AVX512F;
   if ((manager->features & kWide) == 0 || (manager->features & IMB_FEATURE_VAES) != 0) {

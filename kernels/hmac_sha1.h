@@ -2,7 +2,7 @@
 // go.
 //
 // intel-ipsec-mb has lanes as well, but takes each buffer in and out of them four times, with its
-// own book-keeping (docs/performance.md). All lanes work as long as the longest: give it buffers of
+// own book-keeping (docs/tuning.md). All lanes work as long as the longest: give it buffers of
 // like lengths.
 #pragma once
 

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""What scripts/bench writes: the rows of a matrix in JSON, and a chart of them."""
+"""What scripts/bench writes: the rows of a matrix in JSON, and a chart of them; and the goals that
+are read off such rows."""
 
 import json
 import os
 import subprocess
 import unittest
 
-from rig import tandem
+from rig import report, tandem
 
 ROW = {"system", "port", "mode", "workers", "sessions", "pace", "pps_clean", "latency_us"}
 
@@ -26,13 +27,44 @@ class Matrix(unittest.TestCase):
             self.assertLessEqual({"p50", "p99", "p999"}, set(row["latency_us"]), row)
             ports = ("kernel",) if row["system"] == "rtpengine" else ("uring", "xdp", "memif")
             self.assertIn(row["port"], ports)
-        rows = {(row["system"], row["port"], row["workers"]) for row in written["rows"]}
-        self.assertLessEqual({("tandem", "uring", 1), ("tandem", "xdp", 1), ("tandem", "memif", 1),
-                              ("tandem", "uring", 2), ("tandem", "xdp", 2),
-                              ("rtpengine", "kernel", 1), ("testpmd", "xdp", 1),
-                              ("testpmd", "memif", 1)}, rows)
+        rows = {(row["part"], row["system"], row["workers"]) for row in written["rows"]}
+        self.assertEqual({("uring", "tandem", 1), ("uring", "tandem", 2), ("uring", "rtpengine", 1),
+                          ("xdp", "tandem", 1), ("xdp", "tandem", 2), ("xdp", "rtpengine", 1),
+                          ("xdp", "testpmd", 1), ("memif", "tandem", 1), ("memif", "tandem", 2),
+                          ("memif", "testpmd", 1)}, rows)
+        self.assertEqual({"tandem", "rtpengine"}, set(written["p99_us"]["xdp"]["us"]))
         with open(drawn, "rb") as chart:
             self.assertEqual(chart.read(8), b"\x89PNG\r\n\x1a\n")
+
+
+def micro(**medians):
+    """A result with these medians of BM_Pipeline, the same in each of two turns."""
+    return {"what": "micro", "rows": [], "benchmarks": [
+        {"name": f"BM_Pipeline/{mode}/sessions:15000", "least": ns, "median": ns,
+         "median_of_turn": [ns, ns]} for mode, ns in medians.items()]}
+
+
+class Goals(unittest.TestCase):
+    def test_what_a_mode_takes_more_than_plain_is_judged(self):
+        table = "\n".join(report.goals([micro(plain=59, transcode=80, gcm=200)]))
+        self.assertIn("| `BM_Pipeline/plain/sessions:15000`, ns | 60 | 59 | met |", table)
+        self.assertIn("transcode/sessions:15000` more than plain, ns | 20 | 21 | missed |", table)
+        self.assertIn("gcm/sessions:15000` more than plain, ns | 150 | 141 | met |", table)
+
+    def test_a_rate_is_compared_with_who_stood_beside_it(self):
+        def row(part, system, clean, **more):
+            return dict({"part": part, "system": system, "engine": "", "mode": "plain",
+                         "pps_clean": clean, "pps_carried": clean}, **more)
+        table = "\n".join(report.goals([{"what": "matrix", "rows": [
+            row("uring", "tandem", 300_000), row("uring", "rtpengine", 130_000),
+            row("xdp", "tandem", 400_000), row("xdp", "rtpengine", 0),
+            row("xdp", "testpmd", 500_000),
+            row("memif", "tandem", 2_000_000, given_calls=500),
+            row("memif", "tandem", 1_500_000, given_calls=15_000)]}]))
+        self.assertIn("uring, plain: clean rate to rtpengine's | 2 | 2.31 | met |", table)
+        self.assertIn("xdp, plain: clean rate to rtpengine's | 5 |  | missed |", table)
+        self.assertIn("xdp, plain: most that came back to testpmd's | 0.9 | 0.80 | missed |", table)
+        self.assertIn("with 15,000 calls to that with 500 | 0.9 | 0.75 | missed |", table)
 
 
 if __name__ == "__main__":

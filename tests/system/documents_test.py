@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import unittest
 
-from rig import office, tandem
+from rig import office, report, tandem
 from rig.process import wait_until
 
 _CLONE_NEWNS = 0x00020000
@@ -87,6 +87,17 @@ class Documents(unittest.TestCase):
                         self.assertEqual(done.returncode, 0, f"{line}\n{done.stdout.decode()}")
                         ran += 1
         self.assertGreater(ran, 0)
+
+    def test_tables_of_results_are_what_the_results_say(self):
+        """To bring a table up to date: scripts/bench report --fill DOCUMENT."""
+        tables = 0
+        for path in documents():
+            with open(path, encoding="utf-8") as text:
+                document = text.read()
+            tables += document.count(report.BEGIN)
+            with self.subTest(document=os.path.relpath(path, tandem.ROOT)):
+                self.assertMultiLineEqual(report.filled(document), document)
+        self.assertGreater(tables, 0)
 
     def test_programs_of_other_blocks_exist(self):
         for path in documents():
