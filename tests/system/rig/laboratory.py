@@ -29,8 +29,8 @@ def hugepages(count):
         with open(path, "w", encoding="ascii") as out:
             out.write(str(number))
     before = read()
-    write(before + count)
     try:
+        write(before + count)  # takes a while, and may be ended meanwhile
         if read() < before + count:
             raise Failed(f"this machine has no {count} free pages of 2 MiB in one piece")
         yield
