@@ -83,9 +83,9 @@ void WipeRegisters() {
 
 // Not inline: its frame must lie where theirs lay.
 [[gnu::noinline]] void WipeStack() {
+  WipeRegisters();           // first, as the next call too may be bound late
   uint8_t below[32 * 1024];  // deeper than a key's derivation goes in any engine
   OPENSSL_cleanse(below, sizeof below);
-  WipeRegisters();
 }
 
 void WipeKey(void* bytes, size_t count) {
