@@ -74,19 +74,24 @@ int AllOfThemDo() {
   return kept && first && second && HasAtMost(kNetAdmin | kNetRaw) ? 0 : 1;
 }
 
-TEST(Capabilities, AllThreadsOfAProcessGiveThemUp) {
-  if (support::kSanitized) {
-    // The rest of this program needs its rights. A sanitizer's own thread may take no signal.
-    const absl::Status kept = KeepCapabilitiesEverywhere(~CapabilitySet{0});
-    EXPECT_TRUE(kept.ok() || absl::StrContains(kept.message(), "it takes no signal")) << kept;
-    return;
-  }
+// In a process of its own: the rest of this program needs its rights.
+void ExpectWellInAChild(int (*run)()) {
   const pid_t child = fork();
-  if (child == 0) _exit(AllOfThemDo());
+  if (child == 0) _exit(run());
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(Capabilities, AllThreadsOfAProcessGiveThemUp) {
+  if (support::kSanitized) {
+    // A sanitizer's own thread may take no signal.
+    const absl::Status kept = KeepCapabilitiesEverywhere(~CapabilitySet{0});
+    EXPECT_TRUE(kept.ok() || absl::StrContains(kept.message(), "it takes no signal")) << kept;
+    return;
+  }
+  ExpectWellInAChild(AllOfThemDo);
 }
 
 // Whether a signal waits for the thread.
@@ -136,12 +141,7 @@ int OneIsDeaf() {
 
 TEST(Capabilities, ADeafThreadKeepsNobodyElseFromGivingThemUp) {
   if (support::kSanitized) return;  // as above
-  const pid_t child = fork();
-  if (child == 0) _exit(OneIsDeaf());
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  ExpectWellInAChild(OneIsDeaf);
 }
 
 }  // namespace
