@@ -44,6 +44,28 @@ def micro(**medians):
          "median_of_turn": [ns, ns]} for mode, ns in medians.items()]}
 
 
+def bench(*words):
+    done = subprocess.run([os.path.join(tandem.ROOT, "scripts/bench"), *words], check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode()
+
+
+class Report(unittest.TestCase):
+    def test_what_it_cannot_tell_it_says_in_a_sentence(self):
+        results = os.path.join(tandem.ROOT, "docs/measurements")
+        for words, sentence in ((["report"], "of which results?"),
+                                (["report", "nowhere.json"], "nowhere.json cannot be read"),
+                                (["report", os.path.join(results, "matrix.png")], "cannot be read"),
+                                (["report", "--computed", os.path.join(results, "micro.json")],
+                                 "--computed asks for"),
+                                (["hold", "--goals"], "hold takes no results")):
+            with self.subTest(words=words):
+                status, said = bench(*words)
+                self.assertNotEqual(status, 0)
+                self.assertIn(sentence, said)
+                self.assertNotIn("Traceback", said)
+
+
 class Goals(unittest.TestCase):
     def test_what_a_mode_takes_more_than_plain_is_judged(self):
         table = "\n".join(report.goals([micro(plain=59, transcode=80, gcm=200)]))

@@ -16,7 +16,8 @@ ADDRESSES = ("192.0.2.1", "192.0.2.2")  # 7,500 calls of two port pairs on each
 CALLS_AN_ADDRESS = 7500
 FAR_ADDRESS = "192.0.2.9"
 PLAIN_EAL = "--no-huge --no-shconf -m 512"
-LARGE_EAL, LARGE_PAGES = "--in-memory -m 384", 2 * 384 // 2  # for two ends
+LARGE_MB = 384  # of each of two ends: so many pages of 2 MiB
+LARGE_EAL = f"--in-memory -m {LARGE_MB}"
 TESTPMD = "dpdk-testpmd"
 
 
@@ -27,7 +28,7 @@ class Memif:
         self.relay_cpu, self.far_cpu = relay_cpu, far_cpu
         self.serial = 0
         self.relay_counters, self.relay_log = {}, ""  # of the last measurement
-        self.pages = laboratory.hugepages(LARGE_PAGES if large_pages else 0)
+        self.pages = laboratory.hugepages(LARGE_MB if large_pages else 0)
         self.eal = LARGE_EAL if large_pages else PLAIN_EAL
 
     def __enter__(self):

@@ -1,12 +1,13 @@
 """What scripts/bench measured, as the tables of docs/performance.md: of its results in JSON, and of
-nothing else. Each goal is said here once, beside how it is read off a result.
+nothing else. Each goal is said once: here, or where calls are loaded.
 """
 
 import collections
 import json
 import os
 
-from . import tandem
+from . import callload, tandem
+from .process import Failed
 
 Goal = collections.namedtuple("Goal", "what goal reached met")
 
@@ -20,9 +21,6 @@ CEILINGS = {("xdp", "plain", "testpmd"): 0.9}
 RATES = {("memif", "srtp", 500): 2_500_000, ("memif", "srtp", 15_000): 2_200_000}
 SESSIONS_COST = 0.9  # of the rate with 500 calls, with 15,000
 P99_RATIO = 0.1
-CALLS = {"udp": 1500, "tcp": 1000, "tls": 500}  # a second, for a minute, none failed
-TRYING_P99_MS = 20
-RSS_MIB, HELD_MB = 500, 300
 # Nanoseconds a packet, and nanoseconds more than a plain packet.
 BENCHMARKS = {
     "BM_Pipeline/plain/sessions:15000": 60, "BM_Pipeline/plain/sessions:60000": 90,
@@ -45,11 +43,9 @@ def _table(heading, rows):
     return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
 
 
-def _number(value, digits=3):
+def _number(value):
     """Three digits are what a measurement is worth."""
-    if value >= 10 ** (digits - 1):
-        return f"{value:,.0f}"
-    return f"{value:.{digits - 1}g}" if value < 1 else f"{value:.{digits}g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _machine(result):
@@ -61,7 +57,7 @@ def _machine(result):
 
 # ---- rates: relay beside others on one port ----
 
-def _name(row):
+def name_of(row):
     mode = "" if row["mode"] == PLAIN else row["mode"]
     return " ".join(word for word in (row["system"], row["engine"], mode) if word)
 
@@ -83,7 +79,7 @@ def _rates(result):
     rows = []
     for row in result["rows"]:
         latency = row["latency_us"]
-        rows.append((row["part"], _name(row) + (" (a check)" if "functional" in row else ""),
+        rows.append((row["part"], name_of(row) + (" (a check)" if "functional" in row else ""),
                      row["workers"], f"{row['sessions']:,}", f"{row['pace']:,}",
                      f"{row['pps_clean']:,}" if row["pps_clean"] else "none",
                      f"{row['pps_loss_1e4']:,}" if row["pps_loss_1e4"] else "none",
@@ -96,7 +92,7 @@ def _rates(result):
     for one, other in _pairs(result):
         clean, most = (_ratio(one, other, field) for field in ("pps_clean", "pps_carried"))
         calls = f"{one['given_calls']:,}" if "given_calls" in one else "as the rate"
-        compared.append((one["part"], _name(one), _name(other), calls,
+        compared.append((one["part"], name_of(one), name_of(other), calls,
                          f"{clean:.2f}" if clean else "the other was clean at no rate",
                          f"{most:.2f}"))
     if compared:
@@ -214,22 +210,24 @@ def _goals_of_calls(result):
     goals = []
     for row in result["calls"]:
         if "held" in row:
-            megabytes = row["rss_mib_max"] * 2**20 / 1e6
+            taken = callload.megabytes(row)
             goals.append(Goal(f"{row['held']:,} calls at a time: memory of sipctl, MB",
-                              f"{HELD_MB}", f"{megabytes:.0f}",
-                              megabytes <= HELD_MB and not row["failed"]))
+                              f"{callload.HELD_MB}", f"{taken:.0f}",
+                              taken < callload.HELD_MB and not row["failed"]))
         elif "whole" in row and row["system"] == "sipctl":
             transport, whole = row["transport"], row["whole"]
             rate, failed = whole["calls_per_second"], whole["failed"]
             goals.append(Goal(f"{transport}: calls/s for {row['seconds']:.0f} s, none failed",
-                              f"{CALLS[transport]:,}", f"{rate:,.0f}, {failed} failed",
-                              rate >= 0.99 * CALLS[transport] and not failed
+                              f"{callload.GOAL[transport]:,}", f"{rate:,.0f}, {failed} failed",
+                              rate >= 0.99 * callload.GOAL[transport] and not failed
                               and row["seconds"] >= 60))
             trying = row["at_part"]["trying_ms"]["p99"]
             goals.append(Goal(f"{transport}: p99 of 100 Trying at 80 % of it, ms",
-                              f"{TRYING_P99_MS}", _number(trying), trying < TRYING_P99_MS))
-            goals.append(Goal(f"{transport}: memory of sipctl meanwhile, MiB", f"{RSS_MIB}",
-                              f"{row['rss_mib_max']:.0f}", row["rss_mib_max"] < RSS_MIB))
+                              f"{callload.TRYING_P99_MS}", _number(trying),
+                              trying < callload.TRYING_P99_MS))
+            goals.append(Goal(f"{transport}: memory of sipctl meanwhile, MiB",
+                              f"{callload.RSS_MIB}", f"{row['rss_mib_max']:.0f}",
+                              row["rss_mib_max"] < callload.RSS_MIB))
     return goals
 
 
@@ -301,8 +299,11 @@ def computed(results):
             if row["name"] == f"{HEAD}/{PLAIN}/sessions:15000":
                 own = row["median"]
         for row in result["rows"]:
-            if row["system"] == "tandem" and row.get("given_calls") == 15_000:
+            if row["system"] == "tandem" and row.get("given_calls") == 15_000 and row["pps_clean"]:
                 through = 1e9 / row["pps_clean"]
+    if own is None or through is None:
+        raise Failed("report: --computed asks for a result of micro and for one of memif or matrix "
+                     "with a clean rate with 15,000 calls")
     columns = (own, through)
 
     def line(what, of_ns):
@@ -317,12 +318,22 @@ def computed(results):
                    f"{through:.0f} ns: over memif"), rows)
 
 
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as text:
+            result = json.load(text)
+    except (OSError, ValueError) as why:
+        raise Failed(f"report: {path} cannot be read: {why}") from why
+    if not isinstance(result, dict) or not {"what", "machine", "rows"} <= set(result):
+        raise Failed(f"report: {path} is no result: give what `scripts/bench ... --json` wrote")
+    return result
+
+
 def of_files(words, folder="."):
     """What `scripts/bench report` prints: [--goals | --computed] FILE..."""
-    results = []
-    for path in (word for word in words if not word.startswith("--")):
-        with open(os.path.join(folder, path), encoding="utf-8") as text:
-            results.append(json.load(text))
+    results = [_read(os.path.join(folder, word)) for word in words if not word.startswith("--")]
+    if not results:
+        raise Failed("report: of which results? Give files that --json wrote")
     for word, lines in (("--goals", goals), ("--computed", computed)):
         if word in words:
             return lines(results)
