@@ -43,8 +43,9 @@ class Memif:
         """The devices of both ends of a new memif."""
         self.serial += 1
         # 16,384 places, the driver's most: what comes in the 4 ms that the kernel gives somebody
-        # else waits, also at 3 million packets/s.
-        common = f"socket={self.folder}/m{self.serial},socket-abstract=no,rsize=14"
+        # else waits, also at 3 million packets/s. In buffers of 2,048 bytes, its first choice,
+        # the lines that frames fill would share an eighth of each cache's sets.
+        common = f"socket={self.folder}/m{self.serial},socket-abstract=no,rsize=14,bsize=256"
         return (f"net_memif0,role=server,mac={OURS},{common}",
                 f"net_memif0,role=client,mac={FAR},{common}")
 
