@@ -10,12 +10,15 @@
 #include "bench/loadgen/dpdk_wire.h"
 #include "bench/loadgen/raw_wire.h"
 #include "bench/loadgen/socket_wire.h"
+#include "bench/loadgen/xdp_wire.h"
 
 namespace bench::loadgen {
 
 absl::StatusOr<std::unique_ptr<Wire>> Wire::Open(const FarEnd& far) {
   if (far.device.empty()) return SocketWire::Open(far);
-  return far.device.starts_with("dpdk:") ? DpdkWire::Open(far) : RawWire::Open(far);
+  if (far.device.starts_with("dpdk:")) return std::make_unique<DpdkWire>(far);
+  if (far.device.starts_with("xdp:")) return std::make_unique<XdpWire>(far);
+  return RawWire::Open(far);
 }
 
 std::vector<sockaddr_in> Wire::Endpoints(int side) const {

@@ -1,5 +1,5 @@
-// How the generator's packets leave it and come back: through sockets, or as frames through a
-// network device (raw_wire.h) or a DPDK device (dpdk_wire.h).
+// How the generator's packets leave it and come back: through sockets, or as frames through a packet
+// socket (raw_wire.h), AF_XDP (xdp_wire.h) or a DPDK device (dpdk_wire.h).
 #pragma once
 
 #include <netinet/in.h>
@@ -26,10 +26,10 @@ struct FarEnd {
   std::string address = "127.0.0.1";
   uint16_t port_first = 50000;  // even ports: sockets of side A, then of side B
   uint16_t sockets = 2;         // a side
-  // Frames leave by it: "v0", or "dpdk:net_memif0,...@MAC"; empty = sockets of the kernel.
+  // Frames leave by it: "v0", "xdp:v0", or "dpdk:net_memif0,...@MAC"; empty = the kernel's sockets.
   std::string device = {};
   std::string eal = {};  // words for DPDK
-  uint16_t queues = 1;   // of a DPDK device: a party keeps to one, by its port
+  uint16_t queues = 1;   // of a device of the last two: a party keeps to one, by its port
   bool reflect = false;  // what is sent comes back as it is
 };
 

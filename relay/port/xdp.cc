@@ -140,7 +140,7 @@ absl::Status XdpNetwork::Parts::OpenDevice(const std::string& name,
   if (link == nullptr) return absl::NotFoundError(absl::StrCat("there is no device ", name));
   XdpPlan plan{.workers = options.workers,
                .port_first = 65535,
-               .memory_bytes = uint64_t{options.buffers} * kBufferSize,
+               .buffers = options.buffers,
                .devices = options.devices.size()};
   std::vector<XdpOwned> owned;
   for (const abi::LocalAddress& address : options.addresses) {

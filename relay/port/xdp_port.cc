@@ -52,11 +52,6 @@ XdpPort::~XdpPort() {
 // ---- opening ------------------------------------------------------------------------------------
 
 absl::Status XdpPort::AttachThread() {
-  absl::StatusOr<XdpUmem> umem = XdpUmem::Make(options_.buffers);
-  if (!umem.ok()) return umem.status();
-  umem_ = *std::move(umem);
-  // Touched first by this thread, so that the pages lie on its NUMA node.
-  for (uint64_t at = 0; at < umem_.size(); at += 4096) *umem_.At(at) = 0;
   absl::Status status = OpenBest();
   // A queue whose last socket was closed a moment ago: the kernel takes it down in the background.
   const TimeNs deadline = MonotonicNow() + kQueueFreed;
@@ -82,9 +77,22 @@ absl::Status XdpPort::OpenBest() {
   return OpenAll(false);
 }
 
+absl::Status XdpPort::MakeFrames(XdpUmem::Layout layout) {
+  if (umem_.size() != 0 && umem_.layout() == layout) return absl::OkStatus();
+  absl::StatusOr<XdpUmem> umem = XdpUmem::Make(options_.buffers, layout);
+  if (!umem.ok()) return umem.status();
+  umem_ = *std::move(umem);
+  // Touched first by this thread, so that the pages lie on its NUMA node.
+  for (uint64_t at = 0; at < umem_.size(); at += 4096) *umem_.At(at) = 0;
+  return absl::OkStatus();
+}
+
 absl::Status XdpPort::OpenAll(bool zero_copy) {
   CloseAll();
   zero_copy_ = zero_copy;
+  absl::Status made =
+      MakeFrames(zero_copy ? XdpUmem::Layout::kAligned : XdpUmem::Layout::kSpread);
+  if (!made.ok()) return made;
   const auto lanes = static_cast<uint32_t>(options_.queues.size());
   for (const XdpQueue& queue : options_.queues) {
     auto lane = std::make_unique<Lane>();
@@ -111,9 +119,9 @@ absl::Status XdpPort::Open(Lane& lane, bool zero_copy, bool first) {
   if (first) {
     const xsk_umem_config config{.fill_size = kRing,
                                  .comp_size = kRing,
-                                 .frame_size = XdpUmem::kFrameSize,
+                                 .frame_size = XdpUmem::SizeOf(umem_.layout()),
                                  .frame_headroom = 0,
-                                 .flags = 0};
+                                 .flags = zero_copy ? 0U : XDP_UMEM_UNALIGNED_CHUNK_FLAG};
     const int made = xsk_umem__create(&kernel_umem_, umem_.memory(), umem_.size(), &lane.fill,
                                       &lane.sent, &config);
     if (made == -EPERM || made == -ENOBUFS || made == -ENOMEM) {
@@ -223,7 +231,7 @@ size_t XdpPort::ReceiveFrom(Lane& lane, std::span<Packet> packets, TimeNs now) {
 }
 
 bool XdpPort::Take(Lane& lane, uint64_t offset, uint32_t length, TimeNs now, Packet* packet) {
-  const uint32_t number = XdpUmem::FrameOf(offset);
+  const uint32_t number = umem_.FrameOf(offset);
   uint8_t* frame = umem_.At(offset);
   *packet = Packet{};
   if (endpoints_.Judge({frame, length}, InterfaceOf(lane, frame, length), {}, packet) !=
@@ -231,7 +239,7 @@ bool XdpPort::Take(Lane& lane, uint64_t offset, uint32_t length, TimeNs now, Pac
     umem_.Give(number);
     return false;
   }
-  const uint8_t* begin = umem_.At(XdpUmem::OffsetOf(number));
+  const uint8_t* begin = umem_.At(umem_.BeginOf(number));
   packet->headroom = static_cast<uint16_t>(packet->data - begin);
   packet->tailroom = static_cast<uint16_t>(XdpUmem::kFrameSize - packet->headroom - packet->length);
   packet->owner = this;
@@ -266,7 +274,7 @@ void XdpPort::Fill(Lane& lane) {
   for (uint32_t i = 0; i < wanted; ++i) {
     uint32_t frame = 0;
     umem_.Take(&frame);
-    *xsk_ring_prod__fill_addr(&lane.fill, at + i) = XdpUmem::OffsetOf(frame);
+    *xsk_ring_prod__fill_addr(&lane.fill, at + i) = umem_.BeginOf(frame);
   }
   xsk_ring_prod__submit(&lane.fill, wanted);
   lane.filled += wanted;
@@ -360,7 +368,7 @@ void XdpPort::Reclaim(Lane& lane) {
   const uint32_t gone = xsk_ring_cons__peek(&lane.sent, kRing, &at);
   if (gone == 0) return;
   for (uint32_t i = 0; i < gone; ++i) {
-    umem_.Give(XdpUmem::FrameOf(*xsk_ring_cons__comp_addr(&lane.sent, at + i)));
+    umem_.Give(umem_.FrameOf(*xsk_ring_cons__comp_addr(&lane.sent, at + i)));
   }
   xsk_ring_cons__release(&lane.sent, gone);
   lane.flying -= gone;
@@ -374,7 +382,7 @@ bool XdpPort::Allocate(Packet* packet) {
     for (const auto& lane : lanes_) Reclaim(*lane);
     if (!umem_.Take(&frame)) return false;
   }
-  *packet = Packet{.data = umem_.At(XdpUmem::OffsetOf(frame)) + XdpUmem::kFrameHeadroom,
+  *packet = Packet{.data = umem_.At(umem_.BeginOf(frame)) + XdpUmem::kFrameHeadroom,
                    .headroom = XdpUmem::kFrameHeadroom,
                    .tailroom = XdpUmem::kFrameSize - XdpUmem::kFrameHeadroom,
                    .owner = this,

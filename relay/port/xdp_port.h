@@ -82,6 +82,7 @@ class XdpPort final : public Port {
   struct Lane;  // one socket with its four rings
 
   absl::Status OpenBest();
+  absl::Status MakeFrames(XdpUmem::Layout layout);
   absl::Status OpenAll(bool zero_copy);
   absl::Status Open(Lane& lane, bool zero_copy, bool first);
   void CloseAll();

@@ -71,7 +71,7 @@ absl::Status Obstacle(const XdpPlan& plan, const DeviceFacts& device, const Mach
                      "net.ipv4.ip_local_reserved_ports=",
                      others, plan.port_first, "-", plan.port_last));
   }
-  const uint64_t locked = plan.memory_bytes * plan.workers;
+  const uint64_t locked = uint64_t{plan.buffers} * XdpUmem::kSpreadSize * plan.workers;
   if (!machine.may_lock_all && machine.locked_bytes_max < locked) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the frames of ", plan.workers, plan.workers == 1 ? " worker" : " workers", " lock ",
@@ -105,15 +105,15 @@ std::vector<std::string> Warnings(const XdpPlan& plan, const DeviceFacts& device
   // XdpPort shares them out among the queues that it hears of all devices; each counts as this one.
   const uint32_t heard = std::min<uint32_t>(device.queues, STEER_QUEUES_MAX);
   const uint64_t lanes = (heard + plan.workers - 1) / plan.workers * plan.devices;
-  const uint64_t window = plan.memory_bytes / kBufferSize / 2 / lanes;
-  if (plan.memory_bytes != 0 && window < kDriverRing) {
+  const uint64_t window = plan.buffers / 2 / lanes;
+  if (plan.buffers != 0 && window < kDriverRing) {
     warn(
         " has ", device.queues, " queues for ", plan.workers,
         plan.workers == 1 ? " worker" : " workers", ", which leaves each ", window,
         " buffers for arrivals, fewer than a driver's ring mostly has, and a burst is lost sooner; "
         "`ethtool -L ",
         device.name, " combined ",
-        std::max<uint64_t>(plan.workers, plan.memory_bytes / kBufferSize / 2 / kDriverRing /
+        std::max<uint64_t>(plan.workers, plan.buffers / 2 / kDriverRing /
                                              plan.devices * plan.workers),
         "`, or more --workers");
   }

@@ -26,9 +26,9 @@ struct XdpPlan {
   uint16_t workers = 1;
   uint16_t port_first = 0;
   uint16_t port_last = 0;
-  bool vlan = false;          // an address of the device lies in a VLAN
-  uint64_t memory_bytes = 0;  // of a worker's frames
-  size_t devices = 1;         // that share them
+  bool vlan = false;     // an address of the device lies in a VLAN
+  uint32_t buffers = 0;  // of a worker
+  size_t devices = 1;    // that share them
 };
 
 // What forbids to start: too few queues, a port range that the kernel may lend to others, too

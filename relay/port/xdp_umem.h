@@ -2,6 +2,7 @@
 // sockets. Frame numbers never leave the worker.
 #pragma once
 
+#include <linux/if_xdp.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,15 +26,26 @@ class XdpUmem {
   static constexpr uint32_t kFrameSize = kBufferSize;  // an aligned chunk: a power of two
   static_assert(kFrameHeadroom + 14 + 4 + 40 + 8 + kPayloadMax + kTailroom <= kFrameSize);
 
-  static absl::StatusOr<XdpUmem> Make(uint32_t frames) {
+  // How far frames lie apart. A packet fills the same four or five lines of each frame: at a power
+  // of two all frames share those sets of every cache, an eighth of it, and a queue of a thousand
+  // has left the cache before it is read. A line more spreads them. Drivers that do not copy want
+  // the power of two.
+  enum class Layout : uint8_t { kAligned, kSpread };
+  static constexpr uint32_t kSpreadSize = kFrameSize + 64;
+  static constexpr uint32_t SizeOf(Layout layout) {
+    return layout == Layout::kAligned ? kFrameSize : kSpreadSize;
+  }
+
+  XdpUmem() = default;  // without frames
+  static absl::StatusOr<XdpUmem> Make(uint32_t frames, Layout layout) {
     XdpUmem umem;
+    umem.layout_ = layout;
     umem.fd_ = abi::Descriptor(memfd_create("tandem-umem", MFD_CLOEXEC));
-    const size_t size = size_t{frames} * kFrameSize;
-    if (!umem.fd_.valid() || ftruncate(umem.fd_.get(), static_cast<off_t>(size)) != 0 ||
-        !umem.mapping_.Map(umem.fd_.get(), size, PROT_READ | PROT_WRITE)) {
+    umem.lent_.assign(frames, 0);
+    if (!umem.fd_.valid() || ftruncate(umem.fd_.get(), static_cast<off_t>(umem.size())) != 0 ||
+        !umem.mapping_.Map(umem.fd_.get(), umem.size(), PROT_READ | PROT_WRITE)) {
       return absl::ErrnoToStatus(errno, "memory for frames");
     }
-    umem.lent_.assign(frames, 0);
     umem.free_.resize(frames);
     // Frame 0 is on top, so that a quiet port stays within few pages.
     for (uint32_t i = 0; i < frames; ++i) umem.free_[i] = frames - 1 - i;
@@ -41,9 +53,10 @@ class XdpUmem {
     return umem;
   }
 
-  uint8_t* At(uint64_t offset) { return mapping_.At<uint8_t>(0) + offset; }
+  Layout layout() const { return layout_; }
+  uint8_t* At(uint64_t address) { return mapping_.At<uint8_t>(0) + OffsetOf(address); }
   void* memory() { return At(0); }
-  uint64_t size() const { return lent_.size() * uint64_t{kFrameSize}; }
+  uint64_t size() const { return lent_.size() * uint64_t{SizeOf(layout_)}; }
   uint32_t free() const { return free_count_; }
 
   // Last in, first out: the frame given back last is the one still in the cache.
@@ -58,12 +71,23 @@ class XdpUmem {
     lent_[frame] = 0;
     free_[free_count_++] = frame;
   }
-  static constexpr uint32_t FrameOf(uint64_t offset) {
-    return static_cast<uint32_t>(offset / kFrameSize);
+  // The frame that an address of the kernel's lies in.
+  uint32_t FrameOf(uint64_t address) const {
+    const uint64_t offset = OffsetOf(address);
+    // Two constants to divide by, no variable.
+    return static_cast<uint32_t>(layout_ == Layout::kAligned ? offset / kFrameSize
+                                                             : offset / kSpreadSize);
   }
-  static constexpr uint64_t OffsetOf(uint32_t frame) { return uint64_t{frame} * kFrameSize; }
+  uint64_t BeginOf(uint32_t frame) const { return uint64_t{frame} * SizeOf(layout_); }
 
  private:
+  // Where frames need not be aligned, the kernel tells of one that has come by its begin and, in the
+  // upper bits, how far in the packet begins.
+  static constexpr uint64_t OffsetOf(uint64_t address) {
+    return (address & XSK_UNALIGNED_BUF_ADDR_MASK) + (address >> XSK_UNALIGNED_BUF_OFFSET_SHIFT);
+  }
+
+  Layout layout_ = Layout::kAligned;
   abi::Descriptor fd_;
   abi::Mapping mapping_;
   std::vector<uint32_t> free_;  // the first free_count_ entries

@@ -46,14 +46,14 @@ TEST(XdpPreflight, PortsThatTheKernelLendsMustBeReserved) {
 TEST(XdpPreflight, MemoryThatMayNotBeLockedIsRefusedBeforeTheKernelDoes) {
   const DeviceFacts device{.name = "eth0", .mtu = 1500, .queues = 2};
   XdpPlan plan = kXdpPlan;
-  plan.memory_bytes = 16 << 20;
+  plan.buffers = 8192;
   MachineFacts machine = Machine("10000-39999");
-  machine.locked_bytes_max = (32 << 20) - 1;
+  machine.locked_bytes_max = (33 << 20) - 1;
   const absl::Status no = Obstacle(plan, device, machine);
   EXPECT_THAT(std::string(no.message()),
-              HasSubstr("the frames of 2 workers lock 32768 KiB of memory, and the limit is 32767 "
+              HasSubstr("the frames of 2 workers lock 33792 KiB of memory, and the limit is 33791 "
                         "KiB; start with LimitMEMLOCK=infinity"));
-  machine.locked_bytes_max = 32 << 20;
+  machine.locked_bytes_max = 33 << 20;
   EXPECT_TRUE(Obstacle(plan, device, machine).ok());
   machine.locked_bytes_max = 0;
   machine.may_lock_all = true;
@@ -79,7 +79,7 @@ TEST(XdpPreflight, OneSentenceForEachTrouble) {
 // One worker's buffers are shared out among its queues.
 TEST(XdpPreflight, MoreQueuesThanTheBuffersFillAreTold) {
   XdpPlan plan = kXdpPlan;
-  plan.memory_bytes = 16384 * uint64_t{kBufferSize};
+  plan.buffers = 16384;
   DeviceFacts device{.name = "eth0", .mtu = 1500, .queues = 16};
   EXPECT_THAT(Warnings(plan, device), IsEmpty());
   device.queues = 64;

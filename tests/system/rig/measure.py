@@ -12,12 +12,13 @@ PORT_FIRST, SOCKETS = 50000, 2
 # The driver of af_xdp loses the buffers behind the gaps of a pool (relay/port/dpdk.cc). With these,
 # 762 of which fill 2 MiB to 128 bytes, there is none.
 WITHOUT_GAPS, TESTPMD_PAGES = "--mbuf-size=2560", 64
+PORT_LAST = PORT_FIRST + 4 * SOCKETS - 1
 PACE = 50  # packets/s of a stream; a call is two
 # What goes to loadgen's ports has been taken at the device; the kernel need not look further.
 TAKEN = f"""table netdev loadgen {{
   chain ingress {{
     type filter hook ingress device "v0" priority 0;
-    udp dport {PORT_FIRST}-{PORT_FIRST + 4 * SOCKETS - 1} drop
+    udp dport {PORT_FIRST}-{PORT_LAST} drop
   }}
 }}
 """
@@ -41,13 +42,14 @@ class Bench:
             self.wire = ["--device", "v0"]
             self.pair.far.nft(TAKEN)
         if wire == "xdp":
-            # Its kernel hears nothing while it runs, so nobody there answers who it is.
-            self.pair.near.run(["ip", "neigh", "replace", FAR, "lladdr", mac_of(self.pair.far),
-                                "dev", "v0", "nud", "permanent"])
-            self.wire = ["--device", f"dpdk:net_af_xdp0,iface=v0@{mac_of(self.pair.near)}",
-                         "--eal", memif.PLAIN_EAL]
-        # What xdp asks for: the range overlaps the kernel's ephemeral ports.
-        self.pair.near.run(["sysctl", "-qw", "net.ipv4.ip_local_reserved_ports=10000-39999"])
+            # testpmd's end answers nobody who asks for it.
+            self.pair.far.run(["ip", "neigh", "replace", NEAR, "lladdr", mac_of(self.pair.near),
+                               "dev", "v0", "nud", "permanent"])
+            self.wire = ["--device", "xdp:v0"]
+        # What xdp asks for: the ranges overlap the kernel's ephemeral ports. loadgen's includes
+        # the relay's when packets come back as they were.
+        for host, last in ((self.pair.near, 39999), (self.pair.far, PORT_LAST)):
+            host.run(["sysctl", "-qw", f"net.ipv4.ip_local_reserved_ports=10000-{last}"])
 
     def __enter__(self):
         return self
