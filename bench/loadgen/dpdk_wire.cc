@@ -23,12 +23,12 @@ constexpr uint16_t kDescriptors = 4096;
 absl::Status DpdkWire::OpenDevice(const Addresses& addresses) {
   const auto device = port::ParseDpdkDevice(std::string_view(far_.device).substr(5));
   if (!device.ok()) return device.status();
-  auto dpdk = port::Dpdk::Open(
-      {.eal = far_.eal,
-       .devices = {*device},
-       .addresses = addresses,
-       .placement = abi::EvenPlacement(abi::PlacementKind::kNone, far_.queues),
-       .descriptors = kDescriptors});
+  auto dpdk =
+      port::Dpdk::Open({.eal = far_.eal,
+                        .devices = {*device},
+                        .addresses = addresses,
+                        .placement = abi::EvenPlacement(abi::PlacementKind::kNone, far_.queues),
+                        .descriptors = kDescriptors});
   if (!dpdk.ok()) return dpdk.status();
   dpdk_ = *std::move(dpdk);
   return absl::OkStatus();

@@ -21,7 +21,9 @@ void Widen(std::vector<abi::LocalAddress>& addresses, const abi::Address& addres
   const auto same = [&address](const abi::LocalAddress& known) { return known.address == address; };
   auto found = std::find_if(addresses.begin(), addresses.end(), same);
   if (found == addresses.end()) {
-    found = addresses.insert(found, {.address = address, .port_first = number, .port_last = static_cast<uint16_t>(number + 1)});
+    found = addresses.insert(
+        found,
+        {.address = address, .port_first = number, .port_last = static_cast<uint16_t>(number + 1)});
   }
   abi::LocalAddress& own = *found;
   own.port_first = std::min(own.port_first, number);

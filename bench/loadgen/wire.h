@@ -1,5 +1,5 @@
-// How the generator's packets leave it and come back: through sockets, or as frames through a packet
-// socket (raw_wire.h), AF_XDP (xdp_wire.h) or a DPDK device (dpdk_wire.h).
+// How the generator's packets leave it and come back: through sockets, or as frames through a
+// packet socket (raw_wire.h), AF_XDP (xdp_wire.h) or a DPDK device (dpdk_wire.h).
 #pragma once
 
 #include <netinet/in.h>

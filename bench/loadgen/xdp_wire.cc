@@ -60,9 +60,8 @@ absl::Status XdpWire::AwaitHop(const abi::Address& to) {
   hops_->Approach(0, to);
   for (port::Hop hop{}; !hops_->reader(0)->Find(0, to, &hop);) {
     if (relay::MonotonicNow() > deadline) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(far_.device,
-                       ": nobody answers for the relay's address; is it at the other end of it?"));
+      return absl::DeadlineExceededError(absl::StrCat(
+          far_.device, ": nobody answers for the relay's address; is it at the other end of it?"));
     }
     hops_->Turn(relay::MonotonicNow(), counters_);
     poll(nullptr, 0, kTurnEveryMs);

@@ -90,8 +90,7 @@ absl::Status XdpPort::MakeFrames(XdpUmem::Layout layout) {
 absl::Status XdpPort::OpenAll(bool zero_copy) {
   CloseAll();
   zero_copy_ = zero_copy;
-  absl::Status made =
-      MakeFrames(zero_copy ? XdpUmem::Layout::kAligned : XdpUmem::Layout::kSpread);
+  absl::Status made = MakeFrames(zero_copy ? XdpUmem::Layout::kAligned : XdpUmem::Layout::kSpread);
   if (!made.ok()) return made;
   const auto lanes = static_cast<uint32_t>(options_.queues.size());
   for (const XdpQueue& queue : options_.queues) {

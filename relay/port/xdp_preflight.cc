@@ -113,8 +113,8 @@ std::vector<std::string> Warnings(const XdpPlan& plan, const DeviceFacts& device
         " buffers for arrivals, fewer than a driver's ring mostly has, and a burst is lost sooner; "
         "`ethtool -L ",
         device.name, " combined ",
-        std::max<uint64_t>(plan.workers, plan.buffers / 2 / kDriverRing /
-                                             plan.devices * plan.workers),
+        std::max<uint64_t>(plan.workers,
+                           plan.buffers / 2 / kDriverRing / plan.devices * plan.workers),
         "`, or more --workers");
   }
   if (device.queues > 1 && plan.workers == 1) {

@@ -81,8 +81,8 @@ class XdpUmem {
   uint64_t BeginOf(uint32_t frame) const { return uint64_t{frame} * SizeOf(layout_); }
 
  private:
-  // Where frames need not be aligned, the kernel tells of one that has come by its begin and, in the
-  // upper bits, how far in the packet begins.
+  // Where frames need not be aligned, the kernel tells of one that has come by its begin and, in
+  // the upper bits, how far in the packet begins.
   static constexpr uint64_t OffsetOf(uint64_t address) {
     return (address & XSK_UNALIGNED_BUF_ADDR_MASK) + (address >> XSK_UNALIGNED_BUF_OFFSET_SHIFT);
   }
