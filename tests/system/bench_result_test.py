@@ -5,6 +5,7 @@ are read off such rows."""
 import json
 import os
 import subprocess
+import tempfile
 import unittest
 
 from rig import report, tandem
@@ -64,6 +65,18 @@ class Report(unittest.TestCase):
                 self.assertNotEqual(status, 0)
                 self.assertIn(sentence, said)
                 self.assertNotIn("Traceback", said)
+
+
+    def test_a_document_whose_tables_cannot_be_made_stays_as_it_is(self):
+        with tempfile.NamedTemporaryFile("w+", suffix=".md", encoding="utf-8") as document:
+            text = "A page.\n<!-- scripts/bench report nowhere.json -->\n<!-- end -->\n"
+            document.write(text)
+            document.flush()
+            status, said = bench("report", "--fill", document.name)
+            self.assertNotEqual(status, 0)
+            self.assertIn("cannot be read", said)
+            document.seek(0)
+            self.assertEqual(document.read(), text)
 
 
 class Goals(unittest.TestCase):

@@ -359,7 +359,8 @@ def filled(document):
 
 
 def fill(path):
+    """All or nothing: a result that cannot be read leaves the document as it is."""
     with open(path, encoding="utf-8") as text:
-        document = text.read()
+        document = filled(text.read())
     with open(path, "w", encoding="utf-8") as out:
-        out.write(filled(document))
+        out.write(document)
