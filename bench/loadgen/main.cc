@@ -94,7 +94,7 @@ absl::StatusOr<std::vector<Measurement>> Measure(const Options& options, Pump* p
   const auto once = [&](uint64_t count) -> absl::StatusOr<Measurement> {
     auto ready = calls->Ensure(count);
     if (!ready.ok()) return ready.status();
-    absl::Status prepared = pump->Prepare(**ready, count, calls->first_keys());
+    absl::Status prepared = pump->Prepare(**ready, calls->first_keys());
     if (!prepared.ok()) return prepared;
     if (options.warm_seconds > 0) pump->Run(**ready, count, options.warm_seconds);
     Measurement result = pump->Run(**ready, count, options.seconds);

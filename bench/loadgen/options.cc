@@ -83,6 +83,21 @@ std::vector<OptionRow> LoadRows(Options* o) {
   };
 }
 
+absl::Status CheckFarEnd(const FarEnd& far) {
+  const uint32_t end = far.port_first + 4U * far.sockets;
+  if (far.port_first % 2 != 0 || end > 65536) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ports ", far.port_first, " to ", end - 1, " are not to be had: give an even ",
+                     "--port with room for 4 ports of each of --sockets below 65536"));
+  }
+  const bool by_port = far.device.starts_with("xdp:") || far.device.starts_with("dpdk:");
+  if ((far.reflect || far.queues > 1) && !by_port) {
+    return absl::InvalidArgumentError(
+        "--reflect and --queues go with --device xdp:NAME or dpdk:DEVICE@MAC alone");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Check(const Options& options) {
   if (options.relay.empty() == options.list.empty()) {
     return absl::InvalidArgumentError(
@@ -96,7 +111,7 @@ absl::Status Check(const Options& options) {
     return absl::InvalidArgumentError(
         "--search and --reflect go with --mode plain alone; leave out either");
   }
-  return absl::OkStatus();
+  return CheckFarEnd(options.pump.far);
 }
 
 }  // namespace

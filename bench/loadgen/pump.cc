@@ -30,12 +30,11 @@ absl::StatusOr<std::unique_ptr<Pump>> Pump::Open(const PumpOptions& options) {
   return std::unique_ptr<Pump>(new Pump(options, *std::move(wire)));
 }
 
-absl::Status Pump::Prepare(const std::vector<Call>& calls, size_t count,
-                           const SpeechKeys& first_keys) {
+absl::Status Pump::Prepare(const std::vector<Call>& calls, const SpeechKeys& first_keys) {
   if (!options_.media.plain() && speech_ == nullptr) {
     speech_ = std::make_unique<Speech>(options_.media, first_keys);
   }
-  return wire_->Prepare({calls.data(), count});
+  return wire_->Prepare(calls);
 }
 
 Measurement Pump::Run(const std::vector<Call>& calls, size_t count, double seconds) {

@@ -47,7 +47,8 @@ class Pump {
   static absl::StatusOr<std::unique_ptr<Pump>> Open(const PumpOptions& options);
 
   std::vector<sockaddr_in> Endpoints(int side) const { return wire_->Endpoints(side); }
-  absl::Status Prepare(const std::vector<Call>& calls, size_t count, const SpeechKeys& first_keys);
+  // For all calls there are: a search goes on to more of them.
+  absl::Status Prepare(const std::vector<Call>& calls, const SpeechKeys& first_keys);
 
   // Runs the first `count` calls for `seconds` and waits for the stragglers.
   Measurement Run(const std::vector<Call>& calls, size_t count, double seconds);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "relay/address_text.h"
 #include "relay/clock.h"
 
 namespace bench::loadgen {
@@ -29,8 +30,17 @@ absl::Status XdpWire::OpenDevice(const Addresses& addresses) {
     // A longer name is no device's.
     device.copy(address.interface_name, sizeof address.interface_name - 1);
   }
+  const auto places = port::XdpNetwork::Place(options.devices, options.addresses);
+  if (!places.ok()) return places.status();
+  if (!places->front()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(far_.device, ": AF_XDP has no VLAN devices; name an Ethernet device"));
+  }
   auto network = port::XdpNetwork::Open(options);
-  if (!network.ok()) return network.status();
+  if (!network.ok()) {
+    return absl::Status(network.status().code(),
+                        absl::StrCat(far_.device, ": ", network.status().message()));
+  }
   network_ = *std::move(network);
   auto hops = port::NextHops::Open(
       {.devices = options.devices, .addresses = options.addresses, .workers = far_.queues});
@@ -60,8 +70,9 @@ absl::Status XdpWire::AwaitHop(const abi::Address& to) {
   hops_->Approach(0, to);
   for (port::Hop hop{}; !hops_->reader(0)->Find(0, to, &hop);) {
     if (relay::MonotonicNow() > deadline) {
-      return absl::DeadlineExceededError(absl::StrCat(
-          far_.device, ": nobody answers for the relay's address; is it at the other end of it?"));
+      return absl::DeadlineExceededError(
+          absl::StrCat(far_.device, ": no way to the relay's address ", relay::AddressText(to),
+                       " was found; is it at the other end of this cable?"));
     }
     hops_->Turn(relay::MonotonicNow(), counters_);
     poll(nullptr, 0, kTurnEveryMs);

@@ -37,7 +37,7 @@ struct XdpOptions {
   uint16_t workers = 1;
   XdpMode mode = XdpMode::kAuto;
   uint32_t busy_poll_us = 0;  // 0 = interrupts; else the worker drives the queue itself
-  uint32_t buffers = 16384;   // a worker, XdpUmem::kSpreadSize bytes each
+  uint32_t buffers = 16384;   // a worker, at most XdpUmem::kSpreadSize bytes each
   bool dispatcher = false;    // other programs' XDP on the devices: libxdp calls all in turn
 };
 

@@ -94,17 +94,17 @@ absl::Status XdpPort::OpenAll(bool zero_copy) {
   if (!made.ok()) return made;
   const auto lanes = static_cast<uint32_t>(options_.queues.size());
   for (const XdpQueue& queue : options_.queues) {
-    auto lane = std::make_unique<Lane>();
-    lane->queue = queue;
+    // Known before it is open: a half-open one is closed with all others.
+    Lane& lane = *lanes_.emplace_back(std::make_unique<Lane>());
+    lane.queue = queue;
     // The half of the frames waits for arrivals; the other is under way or being worked on.
-    lane->window = std::min(kRing, options_.buffers / 2 / lanes);
-    if (absl::Status status = Open(*lane, zero_copy, lanes_.empty()); !status.ok()) {
+    lane.window = std::min(kRing, options_.buffers / 2 / lanes);
+    if (absl::Status status = Open(lane, zero_copy, lanes_.size() == 1); !status.ok()) {
       CloseAll();
       return status;
     }
     if (queue.egress >= egress_.size()) egress_.resize(queue.egress + 1u, nullptr);
-    if (egress_[queue.egress] == nullptr) egress_[queue.egress] = lane.get();
-    lanes_.push_back(std::move(lane));
+    if (egress_[queue.egress] == nullptr) egress_[queue.egress] = &lane;
   }
   awaited_.assign(1, {.fd = wake_fd_.get(), .events = POLLIN, .revents = 0});
   for (const auto& lane : lanes_) {
@@ -120,7 +120,7 @@ absl::Status XdpPort::Open(Lane& lane, bool zero_copy, bool first) {
                                  .comp_size = kRing,
                                  .frame_size = XdpUmem::SizeOf(umem_.layout()),
                                  .frame_headroom = 0,
-                                 .flags = zero_copy ? 0U : XDP_UMEM_UNALIGNED_CHUNK_FLAG};
+                                 .flags = umem_.flags()};
     const int made = xsk_umem__create(&kernel_umem_, umem_.memory(), umem_.size(), &lane.fill,
                                       &lane.sent, &config);
     if (made == -EPERM || made == -ENOBUFS || made == -ENOMEM) {

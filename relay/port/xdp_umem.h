@@ -40,8 +40,8 @@ class XdpUmem {
   static absl::StatusOr<XdpUmem> Make(uint32_t frames, Layout layout) {
     XdpUmem umem;
     umem.layout_ = layout;
-    umem.fd_ = abi::Descriptor(memfd_create("tandem-umem", MFD_CLOEXEC));
     umem.lent_.assign(frames, 0);
+    umem.fd_ = abi::Descriptor(memfd_create("tandem-umem", MFD_CLOEXEC));
     if (!umem.fd_.valid() || ftruncate(umem.fd_.get(), static_cast<off_t>(umem.size())) != 0 ||
         !umem.mapping_.Map(umem.fd_.get(), umem.size(), PROT_READ | PROT_WRITE)) {
       return absl::ErrnoToStatus(errno, "memory for frames");
@@ -54,6 +54,8 @@ class XdpUmem {
   }
 
   Layout layout() const { return layout_; }
+  // For the kernel: xdp_umem_reg.
+  uint32_t flags() const { return layout_ == Layout::kAligned ? 0 : XDP_UMEM_UNALIGNED_CHUNK_FLAG; }
   uint8_t* At(uint64_t address) { return mapping_.At<uint8_t>(0) + OffsetOf(address); }
   void* memory() { return At(0); }
   uint64_t size() const { return lent_.size() * uint64_t{SizeOf(layout_)}; }

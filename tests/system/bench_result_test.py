@@ -69,14 +69,28 @@ class Report(unittest.TestCase):
 
     def test_a_document_whose_tables_cannot_be_made_stays_as_it_is(self):
         with tempfile.NamedTemporaryFile("w+", suffix=".md", encoding="utf-8") as document:
-            text = "A page.\n<!-- scripts/bench report nowhere.json -->\n<!-- end -->\n"
-            document.write(text)
-            document.flush()
-            status, said = bench("report", "--fill", document.name)
+            for text, sentence in (
+                    ("<!-- scripts/bench report nowhere.json -->\n<!-- end -->\n",
+                     "cannot be read"),
+                    ("<!-- scripts/bench report docs/measurements/micro.json -->\nMore.\n",
+                     "has no line")):
+                document.seek(0)
+                document.truncate()
+                document.write(text)
+                document.flush()
+                status, said = bench("report", "--fill", document.name)
+                self.assertNotEqual(status, 0)
+                self.assertIn(sentence, said)
+                document.seek(0)
+                self.assertEqual(document.read(), text)
+
+    def test_where_nothing_can_be_written_nothing_is_measured(self):
+        for words in (["report", "--fill", "nowhere.md"],
+                      ["micro", "--smoke", "--json", "nowhere/result.json"]):
+            status, said = bench(*words)
             self.assertNotEqual(status, 0)
-            self.assertIn("cannot be read", said)
-            document.seek(0)
-            self.assertEqual(document.read(), text)
+            self.assertIn("nowhere", said)
+            self.assertNotIn("Traceback", said)
 
 
 class Goals(unittest.TestCase):

@@ -30,7 +30,7 @@ TEST_F(OptionsTest, WhatIsGivenIsSet) {
   EXPECT_EQ(options_.json, "-");
   EXPECT_EQ(options_.cpu, -1);
   EXPECT_TRUE(options_.rtcp_mux);
-  EXPECT_EQ(With({"--separate-rtcp", "--reflect"}), "");
+  EXPECT_EQ(With({"--separate-rtcp", "--reflect", "--device", "xdp:v0"}), "");
   EXPECT_FALSE(options_.rtcp_mux);
   EXPECT_TRUE(options_.pump.far.reflect);
 }
@@ -42,7 +42,7 @@ TEST_F(OptionsTest, AnEqualsSignMayStandInADevicesName) {
   EXPECT_EQ(options_.pump.far.device, "dpdk:net_af_xdp0,iface=v0@02:00:00:00:00:01");
   EXPECT_EQ(options_.pump.far.eal, "--no-huge --no-shconf");
   EXPECT_EQ(options_.pump.far.queues, 1);
-  EXPECT_EQ(With({"--queues", "2"}), "");
+  EXPECT_EQ(With({"--queues", "2", "--device", "xdp:v0"}), "");
   EXPECT_EQ(options_.pump.far.queues, 2);
   EXPECT_THAT(With({"--queues", "0"}), HasSubstr("--queues"));
 }
@@ -65,6 +65,15 @@ TEST_F(OptionsTest, MistakesAreNamed) {
             "loadgen: --search changes the number of calls at their own pace; leave out --pace");
   EXPECT_EQ(With({"--reflect", "--mode", "gcm"}),
             "loadgen: --search and --reflect go with --mode plain alone; leave out either");
+  EXPECT_EQ(With({"--port", "65530", "--sockets", "4"}),
+            "loadgen: ports 65530 to 65545 are not to be had: give an even --port with room for 4 "
+            "ports of each of --sockets below 65536");
+  EXPECT_EQ(With({"--port", "65520", "--sockets", "4"}), "");
+  EXPECT_THAT(With({"--port", "50001"}), HasSubstr("give an even --port"));
+  constexpr const char* kFrames =
+      "loadgen: --reflect and --queues go with --device xdp:NAME or dpdk:DEVICE@MAC alone";
+  EXPECT_EQ(With({"--reflect", "--device", "v0"}), kFrames);
+  EXPECT_EQ(With({"--queues", "2"}), kFrames);
 }
 
 TEST_F(OptionsTest, HelpNeedsNothingElse) {

@@ -122,6 +122,7 @@ TEST_F(XdpQueuesTest, WhatComesBeforeThereIsASocketIsCounted) {
 // none may have been slept through.
 TEST_F(XdpQueuesTest, ASleepingWorkerHearsAllOfManyQueues) {
   constexpr TimeNs kPatience = 2 * kSecond;
+  int lost = 0;
   MakeLab(96);
   Open(96 * 64);
   SayFromMany(1);  // neighbours are known
@@ -136,10 +137,12 @@ TEST_F(XdpQueuesTest, ASleepingWorkerHearsAllOfManyQueues) {
       port_->Wait(kPatience);
       woken = MonotonicNow() - begin < kPatience;
       ASSERT_EQ(Heard(10 * kMillisecond), woken ? 1 : 0) << i << ", attempt " << attempt;
+      lost += woken ? 0 : 1;
     }
     ASSERT_TRUE(woken) << "the queue of port " << from.port << " is deaf; the kernel dropped "
                        << conductor_.Read(abi::Counter::kKernelDropped);
   }
+  EXPECT_LE(lost, 2) << "more than chance";
 }
 
 // ---- fragments ----------------------------------------------------------------------------------

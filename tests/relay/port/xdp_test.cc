@@ -24,6 +24,7 @@
 #include "relay/port/neighbour.h"
 #include "relay/port/netlink.h"
 #include "relay/port/xdp_preflight.h"
+#include "relay/port/xdp_umem.h"
 #include "relay/wire/checksum.h"
 #include "tests/relay/port/far_sockets.h"
 #include "tests/relay/port/xdp_port_test.h"
@@ -392,6 +393,23 @@ TEST_F(XdpTest, AQueueThatAnotherProgramHasIsRefused) {
               AllOf(HasSubstr("queue 0 of near0 has another AF_XDP socket"), HasSubstr("stop it")));
   xsk_socket__delete(other);
   xsk_umem__delete(umem);
+}
+
+TEST_F(XdpTest, AQueueWhoseOpeningFailedIsFreeAgain) {
+  XdpOptions options{.addresses = {Range(kPort, kPort + 99)}};
+  options.busy_poll_us = 1U << 31;  // the kernel takes no negative number
+  EXPECT_THAT(std::string(Open(options).message()), HasSubstr("busy polling of queue 0 of near0"));
+  ClosePort();
+  EXPECT_TRUE(Open({.addresses = {Range(kPort, kPort + 99)}}).ok());
+}
+
+// Frames that the kernel copies need not lie at powers of two.
+TEST_F(XdpTest, CopiedFramesAreSpreadOverTheCaches) {
+  ASSERT_TRUE(Open({.addresses = {Range(kPort, kPort + 99)}}).ok());
+  Packet packets[2];
+  for (Packet& packet : packets) ASSERT_TRUE(port_->Allocate(&packet));
+  EXPECT_EQ(std::abs(packets[1].data - packets[0].data), ptrdiff_t{XdpUmem::kSpreadSize});
+  port_->Release(packets);
 }
 
 // ---- faults -------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """One measurement: a fresh relay of either make, exactly the calls it needs, loadgen against it."""
 
+import itertools
 import json
 import os
 
@@ -151,12 +152,16 @@ class Climb:
     def done(self):
         return self.next == 0
 
-    def step(self, seconds):
-        calls = self.next
+    def _measure(self, calls, seconds):
         row = self.measure(calls, seconds)
         if not row["clean"]:  # once more: a hiccup of the machine is no property of a relay
             row = self.measure(calls, seconds)
         self.rows.append(row)
+        return row
+
+    def step(self, seconds):
+        calls = self.next
+        row = self._measure(calls, seconds)
         if row["clean"]:
             self.clean = max(self.clean, calls)
         else:
@@ -169,9 +174,12 @@ class Climb:
             self.halvings -= 1
         return row
 
+    def _clean(self):
+        return [row for row in self.rows if row["clean"]]
+
     def best(self):
         """The highest clean rate as a row of the result, in the form that all our tools share."""
-        clean = [row for row in self.rows if row["clean"]]
+        clean = self._clean()
         nearly = [row for row in self.rows if nearly_clean(row)]
         last = max(clean, key=lambda row: rate([row])) if clean else self.rows[0]
         return dict(_common(last), pps_clean=rate(clean), pps_loss_1e4=rate(nearly),
@@ -183,17 +191,19 @@ def rate(rows):
 
 
 class Ladder(Climb):
-    """The same at given rates, each once: where no rate can be clean."""
+    """The same at given rates, upwards: clean is what lies below the first that is not."""
 
     def __init__(self, measure, steps):
         super().__init__(measure, steps[0], steps[-1])
         self.left = list(steps)
 
     def step(self, seconds):
-        row = self.measure(self.left.pop(0), seconds)
-        self.rows.append(row)
+        row = self._measure(self.left.pop(0), seconds)
         self.next = len(self.left)
         return row
+
+    def _clean(self):
+        return list(itertools.takewhile(lambda row: row["clean"], self.rows))
 
 
 def carried(row):

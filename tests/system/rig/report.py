@@ -16,7 +16,7 @@ RATIOS = {("uring", "plain", "rtpengine"): 2, ("xdp", "plain", "rtpengine"): 5,
           ("memif", "plain", "testpmd"): 0.65, ("memif", "transcode", "plain"): 0.9,
           ("uring", "srtp", "rtpengine"): 2, ("xdp", "srtp", "rtpengine"): 5,
           ("uring", "transcode", "rtpengine"): 2, ("xdp", "transcode", "rtpengine"): 5}
-# The most that came back in parts of the other's: how near a ceiling, whatever ends a climb.
+# The most that came back in parts of the other's: how near it is, whatever ends a climb.
 CEILINGS = {("xdp", "plain", "testpmd"): 0.9}
 RATES = {("memif", "srtp", 500): 2_500_000, ("memif", "srtp", 15_000): 2_200_000}
 SESSIONS_COST = 0.9  # of the rate with 500 calls, with 15,000
@@ -345,22 +345,29 @@ BEGIN, END = "<!-- scripts/bench report ", "<!-- end -->"
 
 def filled(document):
     """The text of a document with each table as its results have it: what stands between
-    `<!-- scripts/bench report WORDS -->` and `<!-- end -->`."""
+    `<!-- scripts/bench report WORDS -->` and `<!-- end -->`, each alone on its line."""
     lines, inside = [], False
     for line in document.splitlines():
         if line.startswith(BEGIN):
+            if inside:
+                break
             lines += [line, *of_files(line[len(BEGIN):].removesuffix(" -->").split(), tandem.ROOT)]
             inside = True
         if line == END:
             inside = False
         if not inside:
             lines.append(line)
+    if inside:
+        raise Failed(f"report: a table of the document has no line `{END}`")
     return "\n".join(lines) + "\n"
 
 
 def fill(path):
     """All or nothing: a result that cannot be read leaves the document as it is."""
-    with open(path, encoding="utf-8") as text:
-        document = filled(text.read())
-    with open(path, "w", encoding="utf-8") as out:
-        out.write(document)
+    try:
+        with open(path, encoding="utf-8") as text:
+            document = filled(text.read())
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(document)
+    except OSError as why:
+        raise Failed(f"report: {path} cannot be filled: {why}") from why
