@@ -106,14 +106,13 @@ class Faults(XdpOffice):
 
     def test_a_program_that_was_taken_off_is_attached_again(self):
         call = self.call()
+        device = json.loads(self.host.run(["ip", "-json", "link", "show", "dev", DEVICE]))[0]
         listing = subprocess.run(["bpftool", "--json", "link", "list"], check=True,
                                  stdout=subprocess.PIPE)
-        links = [link["id"] for link in json.loads(listing.stdout) if link.get("type") == "xdp"
-                 and self.relay.program.pid in [p["pid"] for p in link.get("pids", [])]]
-        if not links:  # a bpftool that cannot tell whose: the newest is ours
-            links = [max(link["id"] for link in json.loads(listing.stdout)
-                         if link.get("type") == "xdp")]
-        subprocess.run(["bpftool", "link", "detach", "id", str(links[0])], check=True)
+        # Links are the whole machine's.
+        link, = (link["id"] for link in json.loads(listing.stdout)
+                 if link.get("prog_id") == device["xdp"]["prog"]["id"])
+        subprocess.run(["bpftool", "link", "detach", "id", str(link)], check=True)
         wait_until(lambda: "it is attached again" in self.relay.log_text, 5, "word of it")
         self.expect_both_ways(*call)
         self.assertEqual(self.counters().get("xdp_reattached"), 1)

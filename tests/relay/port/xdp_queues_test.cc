@@ -117,12 +117,8 @@ TEST_F(XdpQueuesTest, WhatComesBeforeThereIsASocketIsCounted) {
   EXPECT_EQ(conductor_.Read(abi::Counter::kKernelDropped), 5u);
 }
 
-// A worker sleeps until any of its queues has something, however many they are. The kernel may lose
-// a datagram for want of memory; so it is said again, by the same stream, and of what has arrived
-// none may have been slept through.
+// A worker sleeps until any of its queues has something, however many they are.
 TEST_F(XdpQueuesTest, ASleepingWorkerHearsAllOfManyQueues) {
-  constexpr TimeNs kPatience = 2 * kSecond;
-  int lost = 0;
   MakeLab(96);
   Open(96 * 64);
   SayFromMany(1);  // neighbours are known
@@ -130,19 +126,12 @@ TEST_F(XdpQueuesTest, ASleepingWorkerHearsAllOfManyQueues) {
   for (int i = 0; i < 40; ++i) {
     abi::Endpoint from;
     lab_->InFar([&] { from = far_.Open(); });
-    bool woken = false;
-    for (int attempt = 0; attempt < 3 && !woken; ++attempt) {
-      far_.Say(from, {.address = kOwn, .port = kPort}, kPayload, 0);
-      const TimeNs begin = MonotonicNow();
-      port_->Wait(kPatience);
-      woken = MonotonicNow() - begin < kPatience;
-      ASSERT_EQ(Heard(10 * kMillisecond), woken ? 1 : 0) << i << ", attempt " << attempt;
-      lost += woken ? 0 : 1;
-    }
-    ASSERT_TRUE(woken) << "the queue of port " << from.port << " is deaf; the kernel dropped "
-                       << conductor_.Read(abi::Counter::kKernelDropped);
+    far_.Say(from, {.address = kOwn, .port = kPort}, kPayload, 0);
+    const TimeNs begin = MonotonicNow();
+    port_->Wait(2 * kSecond);
+    ASSERT_LT(MonotonicNow() - begin, kSecond) << i;
+    EXPECT_EQ(Heard(50 * kMillisecond), 1);
   }
-  EXPECT_LE(lost, 2) << "more than chance";
 }
 
 // ---- fragments ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include "relay/port/xdp.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <net/if.h>
 #include <xdp/xsk.h>
 
@@ -310,15 +311,18 @@ TEST_F(XdpTest, AGuardIsTakenOffForSocketsOfItsRangeAlone) {
 
 // ---- modes --------------------------------------------------------------------------------------
 
-// As somebody does by `bpftool link detach`.
+// As somebody does by `bpftool link detach`. Links are the whole machine's: one of another network
+// namespace may be of a device of the same number, so the program of ours is asked for.
 void TakeProgramOff() {
+  uint32_t program = 0;
+  ASSERT_EQ(bpf_xdp_query_id(static_cast<int>(if_nametoindex("near0")), 0, &program), 0);
   uint32_t id = 0;
   while (bpf_link_get_next_id(id, &id) == 0) {
     const abi::Descriptor link(bpf_link_get_fd_by_id(id));
     bpf_link_info facts{};
     uint32_t length = sizeof(facts);
     if (bpf_obj_get_info_by_fd(link.get(), &facts, &length) == 0 &&
-        facts.type == BPF_LINK_TYPE_XDP && facts.xdp.ifindex == if_nametoindex("near0")) {
+        facts.type == BPF_LINK_TYPE_XDP && facts.prog_id == program) {
       EXPECT_EQ(bpf_link_detach(link.get()), 0);
     }
   }
